@@ -1,0 +1,192 @@
+// Package abi is the contract between compiled scripts, the guest library and
+// the host: how a value looks, where things lie in linear memory, which
+// functions cross the sandbox wall, and what the codes mean.
+//
+// Everything here is a constant or plain data, because three readers share it:
+// the compiler, the host, and the guest library, whose sources are compiled to
+// WebAssembly and can use nothing but constants.
+package abi
+
+// Version is the number of this contract. An artifact names the version it
+// needs; a host runs only its own.
+const Version = 1
+
+// A value is a tag (i32) and a payload (i64). In memory it is a cell of
+// CellSize bytes: tag at 0, an owner-defined word at 4, payload at 8.
+const (
+	CellSize    = 16
+	CellTag     = 0
+	CellExtra   = 4
+	CellPayload = 8
+)
+
+// The low four bits of a tag are the value's kind. A negative tag is no value:
+// the operation failed and the error cells of the control block say how.
+const (
+	KindUndefined = 0 // a variable that was never assigned
+	KindNull      = 1
+	KindBool      = 2 // payload 0 or 1
+	KindInt       = 3 // payload: two's complement
+	KindFloat     = 4 // payload: IEEE 754 bits
+	KindText      = 5 // payload: byte offset | byte length << 32, UTF-8
+	KindList      = 6 // payload: offset of a list header
+	KindDict      = 7 // payload: offset of a dict header
+
+	KindMask = 0x0f
+	// FlagASCII marks a text all of whose bytes are below 0x80, so that
+	// characters and bytes coincide. A text without the flag may still be ASCII.
+	FlagASCII = 0x10
+
+	TagError = -1
+)
+
+// A list header, and after ListCells the cells themselves.
+const (
+	ListLen   = 0  // u32, number of cells in use
+	ListCap   = 4  // u32, number of cells there is room for
+	ListCells = 8  // u32, offset of the first cell
+	ListMark  = 12 // u32, non-zero while a walk that must notice cycles is inside
+	ListSize  = 16
+)
+
+// A dict header. Entries are in insertion order; a deleted one has an
+// undefined key. Index is zero until the dict has more than DictLinear entries
+// in use; until then look-ups compare the entries one by one and the hashes of
+// the entries are not valid. The host builds dicts of any size without an
+// index, and the guest adds one at the first look-up that wants it.
+const (
+	DictCount   = 0  // u32, live entries
+	DictUsed    = 4  // u32, entries in use, deleted ones included
+	DictCap     = 8  // u32, entries there is room for
+	DictEntries = 12 // u32, offset of the first entry
+	DictIndex   = 16 // u32, offset of the index: u32 slots holding entry number + 1
+	DictMask    = 20 // u32, number of slots - 1, a power of two less one
+	DictMark    = 24 // u32, as ListMark
+	DictSize    = 32
+
+	DictLinear = 8
+
+	// An entry is a key cell, whose extra word is the key's hash, and a value
+	// cell.
+	EntryKey   = 0
+	EntryHash  = 4
+	EntryValue = 16
+	EntrySize  = 32
+)
+
+// The memory map. Offset 0 is never handed out: the first KiB stays empty, so
+// that a zero offset is always a bug.
+const (
+	ControlBase = 1024  // the control block below
+	LibraryBase = 2048  // the guest library's own data
+	ScriptBase  = 65536 // the script's globals, then its constants; then the heap
+)
+
+// The control block. The host fills it before a run and reads it after; cells
+// are CellSize bytes, the rest are little-endian u32 unless noted.
+const (
+	HeapTop    = 1024 // first free byte
+	HeapEnd    = 1028 // end of the memory there is now
+	StackBase  = 1032 // first slot of the call stack, one u32 site per frame
+	StackLimit = 1036 // first slot that may not be used
+	Site       = 1040 // where the script is: index into the manifest's sites
+	ErrorCode  = 1044 // one of the Err codes while an error is under way
+	ErrorFrame = 1048 // call-stack slot in which the error arose; 0: not yet known
+	Halt       = 1052 // one of the Halt codes before the guest traps on purpose
+	HashSeed   = 1056 // u64
+	Sequence   = 1064 // counts first assignments of globals
+	ErrorSite  = 1068 // the site at which the error arose
+	ErrorA     = 1072 // cell: what the message is about
+	ErrorB     = 1088 // cell
+	Results    = 1104 // cell: dict of what addResult published
+	Logs       = 1120 // cell: list of log entries, see LogCells
+	Query      = 1136 // cell: list of [name, text], arrival order
+	Body       = 1152 // cell: dict of the JSON body's members
+	Form       = 1168 // cell: list of [name, text], arrival order
+	Return     = 1184 // cell: what return at the top level gave
+	Message    = 1200 // cell: the text of the error that ended the run
+	LastError  = 1216 // offset of the global cell of __last_error__, 0: none
+	ControlEnd = 1220
+)
+
+// A global variable's cell has as its extra word the number of its first
+// assignment, counted by Sequence from 1; 0 for one that the request brought.
+// The host numbers the request's own variables itself.
+
+// A log entry is a list: kind, site, then by kind.
+const (
+	LogPrint   = 0 // text
+	LogFailure = 1 // message of an error that try caught; site is the failing one
+	LogDone    = 2 // duration in ms (float); an executed top-level statement
+	LogFailed  = 3 // duration in ms (float), message
+)
+
+// Module and field names of what modules import. The library module exports
+// its functions under their Go names, its memory and its fuel global.
+const (
+	LibraryModule = "rt"
+	HostModule    = "avap"
+	MemoryExport  = "memory"
+	FuelExport    = "fuel" // i64 global: units left in the slice
+	RunExport     = "run"  // () -> i32: 0 success, 1 an error; see Message
+)
+
+// Halt codes say why the guest trapped on purpose. No script can catch these.
+const (
+	HaltNone   = 0
+	HaltMemory = 1 // the memory cap
+	HaltDepth  = 2 // the call-depth cap
+)
+
+// Error codes of run-time errors that a script can catch. ErrorA and ErrorB
+// carry what the message mentions.
+const (
+	ErrNone          = 0
+	ErrRaised        = 1 // A: the text given to raise
+	ErrName          = 2 // A: name
+	ErrCommand       = 3 // A: name
+	ErrZeroDivision  = 4
+	ErrOverflow      = 5  // an integer result beyond 64 bits
+	ErrOperands      = 6  // A, B: operands; ErrorDetail: an Operator number
+	ErrOperand       = 7  // A: operand; ErrorDetail: an Operator number
+	ErrOrder         = 8  // A, B: values that have no order
+	ErrIndexRange    = 9  // A: the container
+	ErrKey           = 10 // A: missing key
+	ErrIndexType     = 11 // A: container, B: index
+	ErrNotIndexable  = 12 // A: value
+	ErrNotIterable   = 13 // A: value
+	ErrUnhashable    = 14 // A: key
+	ErrAttribute     = 15 // A: value, B: name
+	ErrArgument      = 16 // A: text describing the wrong argument, B: value
+	ErrValue         = 17 // A: text describing the problem, B: value
+	ErrFormat        = 18 // A: text describing the problem
+	ErrNumberText    = 19 // A: value that should count as a number
+	ErrCyclic        = 20 // a container that contains itself was to be copied
+	ErrComplex       = 21 // ** with a complex result
+	ErrNegativeShift = 22
+	ErrUnpack        = 23 // A: value that is no pair
+	ErrImmutable     = 24 // A: value that takes no item assignment
+	ErrMethod        = 25 // A: value, B: method name
+)
+
+// Operator numbers in ErrorDetail.
+const (
+	OperatorAdd = iota + 1
+	OperatorSub
+	OperatorMul
+	OperatorDiv
+	OperatorMod
+	OperatorPow
+	OperatorAnd
+	OperatorOr
+	OperatorXor
+	OperatorShl
+	OperatorShr
+	OperatorNeg
+	OperatorPos
+	OperatorInvert
+	OperatorLess
+	OperatorLessEqual
+	OperatorGreater
+	OperatorGreaterEqual
+)
