@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"math"
 	"math/bits"
+
+	"github.com/avapd/avapd/runtime/abi"
 )
 
 // This file stands in for linear memory and the host when the library runs
@@ -66,3 +68,26 @@ func copysign64(f, s float64) float64  { return math.Copysign(f, s) }
 
 // trap ends the run; the caller has said why in the control block.
 func trap() { panic("guest trap") }
+
+var (
+	literals    = map[string]Value{}
+	literalsEnd = uint32(abi.LibraryBase)
+)
+
+// literal gives a constant text that lies in the library's own data.
+func literal(s string) Value {
+	if v, ok := literals[s]; ok {
+		return v
+	}
+	p := literalsEnd
+	literalsEnd += uint32(copy(memory[p:abi.ScriptBase], s))
+	flag := Tag(abi.FlagASCII)
+	for i := range len(s) {
+		if s[i] >= 0x80 {
+			flag = 0
+		}
+	}
+	v := textValue(Ptr(p), uint32(len(s)), flag)
+	literals[s] = v
+	return v
+}
