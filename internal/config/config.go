@@ -1,0 +1,181 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Config is the whole configuration, checked.
+type Config struct {
+	Listen  string
+	DataDir string
+	Log     struct{ Level, Format string }
+	Admin   struct {
+		TokenFile string
+		// Token is the content of TokenFile.
+		Token string
+	}
+	HTTP struct {
+		BodyLimitBytes   int64
+		HeaderLimitBytes int64
+		Connections      int64
+		ReadTimeoutMS    int64
+		WriteTimeoutMS   int64
+		IdleTimeoutMS    int64
+	}
+	// Limits hold for a request that names none, LimitsMax bound what a request
+	// may name.
+	Limits, LimitsMax Limits
+	SourceLimitBytes  int64
+	CacheBytes        int64
+	Compute           struct{ Slots, QueueLength int64 }
+	ShutdownTimeoutMS int64
+}
+
+// Limits bound one execution.
+type Limits struct {
+	Fuel        int64
+	TimeMS      int64
+	MemoryBytes int64
+	CallDepth   int64
+	OutputBytes int64
+}
+
+// ReadTimeout is the time a client has to send a request.
+func (c *Config) ReadTimeout() time.Duration { return milliseconds(c.HTTP.ReadTimeoutMS) }
+
+// WriteTimeout is the time a client has to take an answer.
+func (c *Config) WriteTimeout() time.Duration { return milliseconds(c.HTTP.WriteTimeoutMS) }
+
+// IdleTimeout is the time a connection may stay open between requests.
+func (c *Config) IdleTimeout() time.Duration { return milliseconds(c.HTTP.IdleTimeoutMS) }
+
+// ShutdownTimeout is the time running requests have to end after a stop signal.
+func (c *Config) ShutdownTimeout() time.Duration { return milliseconds(c.ShutdownTimeoutMS) }
+
+func milliseconds(n int64) time.Duration { return time.Duration(n) * time.Millisecond }
+
+// Fault is one thing that is wrong with the configuration.
+type Fault struct {
+	// Key is the dotted name, or the name of the environment variable when no
+	// key has it.
+	Key string
+	// Origin says where the value was written.
+	Origin string
+	// Problem says what is wrong with it and what would be right.
+	Problem string
+}
+
+func (f Fault) Error() string { return fmt.Sprintf("%s (from %s): %s", f.Key, f.Origin, f.Problem) }
+
+// Faults are all things that are wrong with the configuration.
+type Faults []Fault
+
+func (f Faults) Error() string {
+	lines := make([]string, len(f))
+	for i, fault := range f {
+		lines[i] = fault.Error()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// finish checks what concerns several keys, fills in the maxima that follow
+// their limits, and reads the token.
+func (c *Config) finish(origin func(key string) string) Faults {
+	var faults Faults
+	add := func(key, format string, args ...any) {
+		faults = append(faults, Fault{key, origin(key), fmt.Sprintf(format, args...)})
+	}
+	for _, pair := range c.limitPairs() {
+		if *pair.most == 0 {
+			*pair.most = pair.usual
+		}
+		if pair.usual > *pair.most {
+			add(pair.key, "%d is more than %s, which is %d; raise that too", pair.usual, pair.mostKey, *pair.most)
+		}
+	}
+	if c.SourceLimitBytes > c.HTTP.BodyLimitBytes {
+		add("limits.source_bytes", "%d is more than http.body_limit_bytes, which is %d; raise that too", c.SourceLimitBytes, c.HTTP.BodyLimitBytes)
+	}
+	if c.Admin.TokenFile != "" {
+		token, err := readToken(c.Admin.TokenFile)
+		if err != nil {
+			add("admin.token_file", "%v", err)
+		}
+		c.Admin.Token = token
+	}
+	if err := c.checkListen(); err != nil {
+		add("listen", "%v", err)
+	}
+	return faults
+}
+
+type limitPair struct {
+	key, mostKey string
+	usual        int64
+	most         *int64
+}
+
+func (c *Config) limitPairs() []limitPair {
+	return []limitPair{
+		{"limits.fuel", "limits.fuel_max", c.Limits.Fuel, &c.LimitsMax.Fuel},
+		{"limits.time_ms", "limits.time_max_ms", c.Limits.TimeMS, &c.LimitsMax.TimeMS},
+		{"limits.memory_bytes", "limits.memory_max_bytes", c.Limits.MemoryBytes, &c.LimitsMax.MemoryBytes},
+		{"limits.call_depth", "limits.call_depth_max", c.Limits.CallDepth, &c.LimitsMax.CallDepth},
+		{"limits.output_bytes", "limits.output_max_bytes", c.Limits.OutputBytes, &c.LimitsMax.OutputBytes},
+	}
+}
+
+// checkListen refuses an address that other machines can reach unless there is
+// a token: whoever can reach the port can run scripts on this machine.
+func (c *Config) checkListen() error {
+	host, _, err := net.SplitHostPort(c.Listen)
+	if err != nil {
+		return fmt.Errorf("%q is not host:port, such as 127.0.0.1:8888", c.Listen)
+	}
+	if IsLoopback(host) || c.Admin.TokenFile != "" {
+		return nil
+	}
+	return fmt.Errorf("%s can be reached by other machines; set %sADMIN_TOKEN_FILE to a file that holds a token of at least %d characters, or listen on 127.0.0.1",
+		c.Listen, EnvPrefix, minTokenLength)
+}
+
+// IsLoopback reports whether a host of a listen address is this machine only.
+// Names other than localhost count as reachable: what they resolve to may
+// change.
+func IsLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+const (
+	minTokenLength  = 16
+	maxTokenLength  = 4096
+	tokenCharacters = "letters, digits and punctuation without blanks"
+)
+
+// readToken reads the token file. The token must be sendable in a header.
+func readToken(path string) (string, error) {
+	file, err := os.Open(path) //nolint:gosec // the path is the operator's own
+	if err != nil {
+		return "", fmt.Errorf("the file cannot be read: %w", errors.Unwrap(err))
+	}
+	defer file.Close()
+	content := make([]byte, maxTokenLength+2)
+	n, _ := file.Read(content)
+	token := strings.TrimSpace(string(content[:n]))
+	switch {
+	case len(token) < minTokenLength:
+		return "", fmt.Errorf("the file holds %d characters; a token has at least %d, such as `openssl rand -hex 32` makes", len(token), minTokenLength)
+	case len(token) > maxTokenLength:
+		return "", fmt.Errorf("the file holds more than %d characters", maxTokenLength)
+	case slices.ContainsFunc([]byte(token), func(b byte) bool { return b <= ' ' || b >= 0x7f }):
+		return "", errors.New("a token consists of " + tokenCharacters)
+	}
+	return token, nil
+}

@@ -1,0 +1,232 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// EnvPrefix begins the name of every environment variable of the product.
+const EnvPrefix = "AVAP_"
+
+// Key is one line of the table.
+type Key struct {
+	// Name is the dotted name; a unit stands last in it.
+	Name string
+	// Default is the value in the form a user would write it.
+	Default string
+	// Doc says what the setting does, in one sentence without a final stop.
+	Doc string
+	// Allowed lists the values of a setting that takes one of a few words.
+	Allowed []string
+	// Min and Max bound a number.
+	Min, Max int64
+
+	// Exactly one of these points at the setting's place in a Config.
+	text   func(*Config) *string
+	number func(*Config) *int64
+}
+
+// Env is the name of the key's environment variable.
+func (k Key) Env() string {
+	return EnvPrefix + strings.ToUpper(strings.ReplaceAll(k.Name, ".", "_"))
+}
+
+// Flag is the name of the key's flag, without dashes.
+func (k Key) Flag() string {
+	return strings.NewReplacer(".", "-", "_", "-").Replace(k.Name)
+}
+
+// Type is a word for what the key takes, as help texts show it.
+func (k Key) Type() string {
+	switch {
+	case k.number != nil:
+		return "number"
+	case len(k.Allowed) > 0:
+		return strings.Join(k.Allowed, "|")
+	case strings.HasSuffix(k.Name, "_file"), strings.HasSuffix(k.Name, "_dir"):
+		return "path"
+	default:
+		return "text"
+	}
+}
+
+// Range words what values the key accepts.
+func (k Key) Range() string {
+	switch {
+	case k.number != nil:
+		return fmt.Sprintf("a whole number from %d to %d", k.Min, k.Max)
+	case len(k.Allowed) > 0:
+		return "one of " + strings.Join(k.Allowed, ", ")
+	case k.Name == "listen":
+		return "host:port"
+	default:
+		return "any " + k.Type()
+	}
+}
+
+// store checks the text and writes it into the configuration.
+func (k Key) store(c *Config, value string) error {
+	if k.number != nil {
+		n, err := strconv.ParseInt(value, 10, 64)
+		if err != nil || n < k.Min || n > k.Max {
+			return fmt.Errorf("%q is not %s", value, k.Range())
+		}
+		*k.number(c) = n
+		return nil
+	}
+	if len(k.Allowed) > 0 && !slices.Contains(k.Allowed, value) {
+		return fmt.Errorf("%q is not %s", value, k.Range())
+	}
+	*k.text(c) = value
+	return nil
+}
+
+const (
+	kib = 1 << 10
+	mib = 1 << 20
+	gib = 1 << 30
+
+	hourMS = 60 * 60 * 1000
+)
+
+// Keys returns the table, in the order in which it is documented.
+func Keys() []Key { return table }
+
+var table = []Key{
+	{
+		Name: "listen", Default: "127.0.0.1:8888",
+		Doc:  "Address to serve HTTP on; port 0 takes a free one and prints it; an address other machines can reach needs admin.token_file",
+		text: func(c *Config) *string { return &c.Listen },
+	},
+	{
+		Name: "data_dir", Default: "avap-data",
+		Doc:  "Directory for the server's own data, made when something is first stored",
+		text: func(c *Config) *string { return &c.DataDir },
+	},
+	{
+		Name: "log.level", Default: "info", Allowed: []string{"debug", "info", "warn", "error"},
+		Doc:  "Least severe log lines to write",
+		text: func(c *Config) *string { return &c.Log.Level },
+	},
+	{
+		Name: "log.format", Default: "json", Allowed: []string{"json", "text"},
+		Doc:  "Form of the log lines on standard error",
+		text: func(c *Config) *string { return &c.Log.Format },
+	},
+	{
+		Name: "admin.token_file", Default: "",
+		Doc:  "File whose content is the token that routes which store something ask for; without it those routes refuse",
+		text: func(c *Config) *string { return &c.Admin.TokenFile },
+	},
+	{
+		Name: "http.body_limit_bytes", Default: "8388608", Min: kib, Max: gib,
+		Doc:    "Largest request body, counted before and after decompression",
+		number: func(c *Config) *int64 { return &c.HTTP.BodyLimitBytes },
+	},
+	{
+		Name: "http.header_limit_bytes", Default: "16384", Min: kib, Max: mib,
+		Doc:    "Largest request line and headers together",
+		number: func(c *Config) *int64 { return &c.HTTP.HeaderLimitBytes },
+	},
+	{
+		Name: "http.connections", Default: "10000", Min: 1, Max: 1_000_000,
+		Doc:    "Most connections open at once; further ones are answered 503",
+		number: func(c *Config) *int64 { return &c.HTTP.Connections },
+	},
+	{
+		Name: "http.read_timeout_ms", Default: "30000", Min: 10, Max: hourMS,
+		Doc:    "Time a client has to send a whole request",
+		number: func(c *Config) *int64 { return &c.HTTP.ReadTimeoutMS },
+	},
+	{
+		Name: "http.write_timeout_ms", Default: "30000", Min: 10, Max: hourMS,
+		Doc:    "Time a client has to take the whole answer",
+		number: func(c *Config) *int64 { return &c.HTTP.WriteTimeoutMS },
+	},
+	{
+		Name: "http.idle_timeout_ms", Default: "60000", Min: 10, Max: hourMS,
+		Doc:    "Time a connection may stay open between two requests",
+		number: func(c *Config) *int64 { return &c.HTTP.IdleTimeoutMS },
+	},
+	{
+		Name: "limits.fuel", Default: "1000000000", Min: 1, Max: 1 << 60,
+		Doc:    "Fuel of an execution whose request names none",
+		number: func(c *Config) *int64 { return &c.Limits.Fuel },
+	},
+	{
+		Name: "limits.fuel_max", Default: "0", Min: 0, Max: 1 << 60,
+		Doc:    "Most fuel a request may ask for; 0 means limits.fuel",
+		number: func(c *Config) *int64 { return &c.LimitsMax.Fuel },
+	},
+	{
+		Name: "limits.time_ms", Default: "5000", Min: 1, Max: hourMS,
+		Doc:    "Time of an execution whose request names none",
+		number: func(c *Config) *int64 { return &c.Limits.TimeMS },
+	},
+	{
+		Name: "limits.time_max_ms", Default: "0", Min: 0, Max: hourMS,
+		Doc:    "Most time a request may ask for; 0 means limits.time_ms",
+		number: func(c *Config) *int64 { return &c.LimitsMax.TimeMS },
+	},
+	{
+		Name: "limits.memory_bytes", Default: "67108864", Min: minMemory, Max: 4 * gib,
+		Doc:    "Memory of an execution whose request names none, in whole pages of 65536 bytes",
+		number: func(c *Config) *int64 { return &c.Limits.MemoryBytes },
+	},
+	{
+		Name: "limits.memory_max_bytes", Default: "0", Min: 0, Max: 4 * gib,
+		Doc:    "Most memory a request may ask for; 0 means limits.memory_bytes",
+		number: func(c *Config) *int64 { return &c.LimitsMax.MemoryBytes },
+	},
+	{
+		Name: "limits.call_depth", Default: "1000", Min: 1, Max: 100_000,
+		Doc:    "Depth of script calls in an execution whose request names none",
+		number: func(c *Config) *int64 { return &c.Limits.CallDepth },
+	},
+	{
+		Name: "limits.call_depth_max", Default: "0", Min: 0, Max: 100_000,
+		Doc:    "Greatest depth a request may ask for; 0 means limits.call_depth",
+		number: func(c *Config) *int64 { return &c.LimitsMax.CallDepth },
+	},
+	{
+		Name: "limits.output_bytes", Default: "8388608", Min: kib, Max: gib,
+		Doc:    "Size of the answer of an execution whose request names none",
+		number: func(c *Config) *int64 { return &c.Limits.OutputBytes },
+	},
+	{
+		Name: "limits.output_max_bytes", Default: "0", Min: 0, Max: gib,
+		Doc:    "Largest answer a request may ask for; 0 means limits.output_bytes",
+		number: func(c *Config) *int64 { return &c.LimitsMax.OutputBytes },
+	},
+	{
+		Name: "limits.source_bytes", Default: "1048576", Min: 1, Max: 64 * mib,
+		Doc:    "Largest script source",
+		number: func(c *Config) *int64 { return &c.SourceLimitBytes },
+	},
+	{
+		Name: "cache.bytes", Default: "67108864", Min: 0, Max: 64 * gib,
+		Doc:    "Memory for compiled scripts; the least recently used go first",
+		number: func(c *Config) *int64 { return &c.CacheBytes },
+	},
+	{
+		Name: "compute.slots", Default: "0", Min: 0, Max: 4096,
+		Doc:    "Executions that compute at the same time; 0 means one per CPU",
+		number: func(c *Config) *int64 { return &c.Compute.Slots },
+	},
+	{
+		Name: "compute.queue_length", Default: "1024", Min: 0, Max: 1_000_000,
+		Doc:    "Executions that may wait for a slot; further ones are answered 503",
+		number: func(c *Config) *int64 { return &c.Compute.QueueLength },
+	},
+	{
+		Name: "shutdown.timeout_ms", Default: "15000", Min: 0, Max: hourMS,
+		Doc:    "Time running requests have to end after a stop signal; then they are cancelled",
+		number: func(c *Config) *int64 { return &c.ShutdownTimeoutMS },
+	},
+}
+
+// minMemory is the least memory an execution can start in: the guest library's
+// data, the script's and a first piece of heap.
+const minMemory = 4 * 64 * kib
