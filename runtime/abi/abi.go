@@ -85,28 +85,29 @@ const (
 // The control block. The host fills it before a run and reads it after; cells
 // are CellSize bytes, the rest are little-endian u32 unless noted.
 const (
-	HeapTop    = 1024 // first free byte
-	HeapEnd    = 1028 // end of the memory there is now
-	StackBase  = 1032 // first slot of the call stack, one u32 site per frame
-	StackLimit = 1036 // first slot that may not be used
-	Site       = 1040 // where the script is: index into the manifest's sites
-	ErrorCode  = 1044 // one of the Err codes while an error is under way
-	ErrorFrame = 1048 // call-stack slot in which the error arose; 0: not yet known
-	Halt       = 1052 // one of the Halt codes before the guest traps on purpose
-	HashSeed   = 1056 // u64
-	Sequence   = 1064 // counts first assignments of globals
-	ErrorSite  = 1068 // the site at which the error arose
-	ErrorA     = 1072 // cell: what the message is about
-	ErrorB     = 1088 // cell
-	Results    = 1104 // cell: dict of what addResult published
-	Logs       = 1120 // cell: list of log entries, see LogCells
-	Query      = 1136 // cell: list of [name, text], arrival order
-	Body       = 1152 // cell: dict of the JSON body's members
-	Form       = 1168 // cell: list of [name, text], arrival order
-	Return     = 1184 // cell: what return at the top level gave
-	Message    = 1200 // cell: the text of the error that ended the run
-	LastError  = 1216 // offset of the global cell of __last_error__, 0: none
-	ControlEnd = 1220
+	HeapTop     = 1024 // first free byte
+	HeapEnd     = 1028 // end of the memory there is now
+	StackBase   = 1032 // first slot of the call stack, one u32 site per frame
+	StackLimit  = 1036 // first slot that may not be used
+	Site        = 1040 // where the script is: index into the manifest's sites
+	ErrorCode   = 1044 // one of the Err codes while an error is under way
+	ErrorFrame  = 1048 // call-stack slot in which the error arose; 0: not yet known
+	Halt        = 1052 // one of the Halt codes before the guest traps on purpose
+	HashSeed    = 1056 // u64
+	Sequence    = 1064 // counts first assignments of globals
+	ErrorSite   = 1068 // the site at which the error arose
+	ErrorA      = 1072 // cell: what the message is about
+	ErrorB      = 1088 // cell
+	Results     = 1104 // cell: dict of what addResult published
+	Logs        = 1120 // cell: list of log entries, see LogCells
+	Query       = 1136 // cell: list of [name, text], arrival order
+	Body        = 1152 // cell: dict of the JSON body's members
+	Form        = 1168 // cell: list of [name, text], arrival order
+	Return      = 1184 // cell: what return at the top level gave
+	Message     = 1200 // cell: the text of the error that ended the run
+	LastError   = 1216 // offset of the global cell of __last_error__, 0: none
+	ErrorDetail = 1220 // by error code: an Operator number, for example
+	ControlEnd  = 1224
 )
 
 // A global variable's cell has as its extra word the number of its first

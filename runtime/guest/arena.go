@@ -1,0 +1,154 @@
+package guest
+
+import "github.com/avapd/avapd/runtime/abi"
+
+// Memory is handed out from one end and dies with the instance. Only the
+// blocks that lists and dicts outgrow are used again: nothing but their header
+// ever points at them.
+
+const (
+	blockAlignBytes = 8
+	pageBytes       = 65536
+	// heapLimit is the last address the heap may reach; sums of an address
+	// below it and an element never wrap.
+	heapLimit = 0xffff0000
+	// minFreeBytes is the least block that is kept for use again.
+	minFreeBytes = 64
+	sizeClasses  = 32
+	// moveChunkCells bounds what one turn of a copying loop moves, because a
+	// turn costs one unit of fuel however much it moves.
+	moveChunkCells = 64
+)
+
+// freeHeads is the offset of sizeClasses list heads; class c holds blocks of
+// at least 1<<c bytes, each with the next one's offset in its first word.
+var freeHeads uint32
+
+// alloc takes n bytes from the arena; they are zero unless Reclaim gave them
+// back before. A run that is out of memory ends here.
+func alloc(n uint32) Ptr {
+	top := load32(abi.HeapTop)
+	end := uint64(top) + (uint64(n)+blockAlignBytes-1)/blockAlignBytes*blockAlignBytes
+	if end > uint64(load32(abi.HeapEnd)) {
+		growHeap(end)
+	}
+	store32(abi.HeapTop, uint32(end))
+	return Ptr(top)
+}
+
+// growHeap makes the memory reach end. It doubles what there is while the cap
+// allows, so that a run grows its memory only a few times.
+func growHeap(end uint64) {
+	if end > heapLimit {
+		halt(abi.HaltMemory)
+	}
+	size := memorySize()
+	want := uint32((end + pageBytes - 1) / pageBytes)
+	if want > size {
+		want -= size
+		step := size
+		for step > want && memoryGrow(step) == 0xffffffff {
+			step /= 2
+		}
+		if step <= want && memoryGrow(want) == 0xffffffff {
+			halt(abi.HaltMemory)
+		}
+		size = memorySize()
+	}
+	if size >= pageBytes { // 4 GiB, which 32 bits cannot say
+		size = pageBytes - 1
+	}
+	store32(abi.HeapEnd, size*pageBytes)
+}
+
+// halt ends the run for a reason no script can catch.
+func halt(reason uint32) {
+	store32(abi.Halt, reason)
+	trap()
+}
+
+// allocBlock gives n bytes of any content, a block given back before if one
+// fits.
+func allocBlock(n uint32) Ptr {
+	if n >= minFreeBytes && freeHeads != 0 {
+		head := Ptr(freeHeads + (32-clz32(n-1))*4)
+		block := Ptr(load32(head))
+		if block != 0 {
+			store32(head, load32(block))
+			return block
+		}
+	}
+	return alloc(n)
+}
+
+// freeBlock takes back n bytes that nothing points at any more.
+func freeBlock(block Ptr, n uint32) {
+	if n < minFreeBytes {
+		return
+	}
+	if freeHeads == 0 {
+		freeHeads = uint32(alloc((sizeClasses + 1) * 4))
+		memoryFill(Ptr(freeHeads), 0, (sizeClasses+1)*4)
+	}
+	head := Ptr(freeHeads + (31-clz32(n))*4)
+	store32(block, load32(head))
+	store32(head, uint32(block))
+}
+
+// extendBlock makes the block of n bytes longer where it lies, which is
+// possible when it is the last one.
+func extendBlock(block Ptr, n, extra uint32) bool {
+	if uint32(block)+n != load32(abi.HeapTop) {
+		return false
+	}
+	alloc(extra)
+	return true
+}
+
+// Reclaim gives back everything taken since HeapTop was mark. The caller
+// knows that nothing there can be reached any more.
+func Reclaim(mark uint32) {
+	store32(abi.HeapTop, mark)
+	forgetText(Ptr(mark))
+	if freeHeads >= mark {
+		freeHeads = 0
+		return
+	}
+	for class := range uint32(sizeClasses + 1) {
+		head := Ptr(freeHeads + class*4)
+		kept := uint32(0)
+		block := load32(head)
+		for block != 0 {
+			next := load32(Ptr(block))
+			if block < mark {
+				store32(Ptr(block), kept)
+				kept = block
+			}
+			block = next
+		}
+		store32(head, kept)
+	}
+}
+
+// moveCellsUp moves count cells to a place that is not lower; they may
+// overlap.
+func moveCellsUp(dst, src Ptr, count uint32) {
+	for count > moveChunkCells {
+		count -= moveChunkCells
+		at := Ptr(count * abi.CellSize)
+		memoryCopy(dst+at, src+at, moveChunkCells*abi.CellSize)
+	}
+	memoryCopy(dst, src, count*abi.CellSize)
+}
+
+// moveCellsDown moves count cells to a place that is not higher; they may
+// overlap.
+func moveCellsDown(dst, src Ptr, count uint32) {
+	for count > moveChunkCells {
+		memoryCopy(dst, src, moveChunkCells*abi.CellSize)
+		dst += moveChunkCells * abi.CellSize
+		src += moveChunkCells * abi.CellSize
+		count -= moveChunkCells
+	}
+	memoryCopy(dst, src, count*abi.CellSize)
+}
