@@ -1,0 +1,90 @@
+package guestgo
+
+import (
+	"go/ast"
+
+	"github.com/avapd/avapd/internal/wasm"
+)
+
+// Fuel is charged at loop heads. A turn costs one unit and one more for every
+// nodesPerUnit syntax nodes of the body, up to a bound; inner loops pay for
+// themselves.
+const (
+	nodesPerUnit   = 48
+	maxTurnUnits   = 8
+	siteFromMemory = 0
+)
+
+func turnCost(parts ...ast.Node) int64 {
+	nodes := 0
+	for _, p := range parts {
+		if p == nil {
+			continue
+		}
+		ast.Inspect(p, func(n ast.Node) bool {
+			switch n.(type) {
+			case *ast.ForStmt, *ast.RangeStmt:
+				return false
+			case nil:
+				return true
+			}
+			nodes++
+			return true
+		})
+	}
+	return min(1+int64(nodes/nodesPerUnit), maxTurnUnits)
+}
+
+// loop writes a loop. Its head takes the cost out of the fuel, and when that
+// is used up branches out to a block behind the loop, which asks the host for
+// more and enters the loop again:
+//
+//	block $end
+//	  loop $again
+//	    block $empty
+//	      loop $head
+//	        fuel -= cost; br_if $empty (fuel < 0)
+//	        ...
+//	        br $head
+//	      end
+//	    end
+//	    fuel += refuel(0) + cost
+//	    br $again
+//	  end
+//	end
+//
+// A call in the loop itself would cost every turn more, as it makes the
+// engine keep all locals in memory. The cost is given back, because the head
+// charges it again; so what a run uses does not depend on the grants. body
+// writes one turn and the branch to head.
+func (g *gen) loop(cost int64, body func(end, head wasm.Label)) {
+	end := g.out().Block()
+	again := g.f.Loop()
+	empty := g.f.Block()
+	head := g.f.Loop()
+	left := g.f.Temp(wasm.I64)
+	g.f.GlobalGet(g.fuel)
+	g.f.I64Const(cost)
+	g.f.Op(wasm.OpI64Sub)
+	g.f.LocalTee(left)
+	g.f.GlobalSet(g.fuel)
+	g.f.LocalGet(left)
+	g.f.I64Const(0)
+	g.f.Op(wasm.OpI64LtS)
+	g.f.BrIf(empty)
+	g.f.Release(left)
+	body(end, head)
+	f := g.out()
+	f.End()
+	f.End()
+	f.GlobalGet(g.fuel)
+	f.I32Const(siteFromMemory)
+	f.Call(g.refuel)
+	f.Op(wasm.OpI64Add)
+	f.I64Const(cost)
+	f.Op(wasm.OpI64Add)
+	f.GlobalSet(g.fuel)
+	f.Br(again)
+	f.End()
+	f.End()
+}
