@@ -168,19 +168,26 @@ func (d Dict) set(k, v Value) {
 		storeValue(d.entry(i)+abi.EntryValue, v)
 		return
 	}
+	i = d.add(k, v)
+	if indexed {
+		store32(d.entry(i)+abi.EntryHash, hash)
+		putSlot(d.index(), d.mask(), hash, i)
+	}
+}
+
+// add puts an entry behind the others and gives its number. The index does
+// not know it yet.
+func (d Dict) add(k, v Value) uint32 {
 	if d.used() == d.cap() {
 		d.makeRoom()
 	}
-	i = d.used()
+	i := d.used()
 	entry := d.entry(i)
 	storeValue(entry+abi.EntryKey, k)
 	storeValue(entry+abi.EntryValue, v)
 	store32(Ptr(d)+abi.DictUsed, i+1)
 	store32(Ptr(d)+abi.DictCount, d.count()+1)
-	if d.index() != 0 {
-		store32(entry+abi.EntryHash, hash)
-		putSlot(d.index(), d.mask(), hash, i)
-	}
+	return i
 }
 
 // makeRoom makes room for an entry: by closing the gaps when they are many,
