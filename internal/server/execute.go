@@ -1,0 +1,109 @@
+package server
+
+import (
+	"net/http"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/avapd/avapd/internal/diag"
+)
+
+// decodeCall reads a request to execute or check. The call's slices, and body,
+// live until release is called.
+func (s *Server) decodeCall(c *fiber.Ctx) (in call, body []byte, form []Pair, release func(), err error) {
+	in = call{limits: s.config.Limits, echo: true}
+	body, release, err = readBody(c)
+	if err != nil {
+		return in, nil, nil, nil, err
+	}
+	kind, boundary, err := contentKind(c.Get(fiber.HeaderContentType), body)
+	switch {
+	case err != nil:
+	case kind == bodyJSON:
+		err = s.decodeJSON(body, &in)
+	default:
+		var fields []Pair
+		if fields, err = formPairs(kind, boundary, body); err == nil {
+			form, err = s.decodeForm(fields, &in)
+		}
+		body = nil
+	}
+	if err == nil {
+		err = s.checkScript(&in)
+	}
+	if err != nil {
+		release()
+		return in, nil, nil, nil, err
+	}
+	return in, body, form, release, nil
+}
+
+func (s *Server) checkScript(in *call) error {
+	switch {
+	case !in.hasScript:
+		return newProblem(http.StatusBadRequest, diag.MissingScript, "%s", messageNoScript)
+	case in.script == "":
+		return newProblem(http.StatusBadRequest, diag.EmptyScript, "%s", messageNoScript)
+	case int64(len(in.script)) > s.config.SourceLimitBytes:
+		return newProblem(http.StatusRequestEntityTooLarge, diag.SourceTooLarge, "the script has %d bytes; the limit is %d", len(in.script), s.config.SourceLimitBytes)
+	}
+	return nil
+}
+
+// execute answers POST /api/v1/execute.
+func (s *Server) execute(c *fiber.Ctx) error {
+	in, body, form, release, err := s.decodeCall(c)
+	if err != nil {
+		return err
+	}
+	defer release()
+	query, err := queryPairs(c)
+	if err != nil {
+		return err
+	}
+
+	ctx := new(runContext)
+	s.watcher.add(&ctx.watched, c.Context().Conn(), ctx.end)
+	answer, err := s.engine.Run(ctx, &Request{
+		Source: in.script, Variables: in.variables, Body: body, Query: query, Form: form,
+		Limits: in.limits, Logs: in.logs, EchoVariables: in.echo,
+	})
+	s.watcher.remove(&ctx.watched)
+
+	note := noteOf(c)
+	if err != nil {
+		return runProblem(note, err)
+	}
+	note.script, note.fuel = answer.Script, answer.Usage.FuelUsed
+	response := c.Response()
+	response.SetStatusCode(answer.Status)
+	if answer.Status == http.StatusNoContent || answer.Status == http.StatusNotModified {
+		response.Header.SetNoDefaultContentType(true)
+		return nil
+	}
+	response.Header.SetContentType(fiber.MIMEApplicationJSON)
+	// The bytes are the answer's own: fasthttp sends them without a copy.
+	response.SetBodyRaw(answer.JSON)
+	return nil
+}
+
+// checkAnswer is the answer of check.
+type checkAnswer struct {
+	Success     bool      `json:"success"`
+	Diagnostics diag.List `json:"diagnostics"`
+}
+
+// check answers POST /api/v1/check: the findings about a script that is not
+// run. A script with faults is a good question, so the status is 200.
+func (s *Server) check(c *fiber.Ctx) error {
+	in, _, _, release, err := s.decodeCall(c)
+	if err != nil {
+		return err
+	}
+	defer release()
+	findings := s.engine.Check(in.script)
+	if findings == nil {
+		findings = diag.List{}
+	}
+	return c.JSON(checkAnswer{Success: !findings.HasErrors(), Diagnostics: findings})
+}

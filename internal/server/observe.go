@@ -1,0 +1,173 @@
+package server
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/avapd/avapd/internal/diag"
+)
+
+// note is what handlers tell the log about a request.
+type note struct {
+	id     string
+	script string
+	fuel   int64
+}
+
+type noteKey struct{}
+
+// noteOf gives the request's note. A request that reached no handler has none
+// and gets one.
+func noteOf(c *fiber.Ctx) *note {
+	if n, ok := c.Locals(noteKey{}).(*note); ok {
+		return n
+	}
+	n := &note{id: requestID(c)}
+	c.Locals(noteKey{}, n)
+	c.Response().Header.Set(fiber.HeaderXRequestID, n.id)
+	return n
+}
+
+// maxIDLength bounds an identifier that a client brings.
+const maxIDLength = 128
+
+// requestID takes the client's identifier if it is harmless in logs and
+// headers, and makes one otherwise.
+func requestID(c *fiber.Ctx) string {
+	if id := c.Request().Header.Peek(fiber.HeaderXRequestID); isIdentifier(id) {
+		return string(id)
+	}
+	var b [16]byte
+	// An identifier must be unique, not secret.
+	hi, lo := rand.Uint64(), rand.Uint64() //nolint:gosec // see above
+	for i := range 8 {
+		b[i], b[8+i] = byte(hi>>(8*i)), byte(lo>>(8*i))
+	}
+	return hex.EncodeToString(b[:])
+}
+
+func isIdentifier(id []byte) bool {
+	for _, b := range id {
+		switch {
+		case 'a' <= b && b <= 'z', 'A' <= b && b <= 'Z', '0' <= b && b <= '9':
+		case strings.IndexByte("-_.:/+=@", b) >= 0:
+		default:
+			return false
+		}
+	}
+	return len(id) > 0 && len(id) <= maxIDLength
+}
+
+// observe wraps every request that reaches a handler.
+func (s *Server) observe(c *fiber.Ctx) error {
+	start := time.Now()
+	n := noteOf(c)
+	err := s.protected(c)
+	var p *problem
+	if err != nil {
+		p = asProblem(c, err)
+		p.write(c, n.id)
+	}
+	s.logRequest(c, n, p, time.Since(start))
+	return nil
+}
+
+// protected turns a panic of a handler into an error.
+func (s *Server) protected(c *fiber.Ctx) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			s.log.LogAttrs(context.Background(), slog.LevelError, "panic",
+				slog.String("request_id", noteOf(c).id), slog.Any("panic", r), slog.String("stack", string(debug.Stack())))
+			err = internalProblem(fmt.Errorf("panic: %v", r))
+		}
+	}()
+	return c.Next()
+}
+
+// failed is Fiber's error handler. Only requests that reach no handler get
+// here: what fasthttp refused.
+func (s *Server) failed(c *fiber.Ctx, err error) error {
+	n := noteOf(c)
+	p := asProblem(c, err)
+	p.write(c, n.id)
+	lingerOnClose(c)
+	s.logRequest(c, n, p, 0)
+	return nil
+}
+
+// logRequest writes the one line per request. Probes are logged only on level
+// debug, or they would be most of the log.
+func (s *Server) logRequest(c *fiber.Ctx, n *note, p *problem, took time.Duration) {
+	status := c.Response().StatusCode()
+	level := slog.LevelInfo
+	route := c.Route().Path
+	switch {
+	case status >= http.StatusInternalServerError && (p == nil || p.code == diag.Internal):
+		level = slog.LevelError
+	case route == pathLive || route == pathReady:
+		level = slog.LevelDebug
+	}
+	if !s.log.Enabled(context.Background(), level) {
+		return
+	}
+	attrs := make([]slog.Attr, 0, 9)
+	attrs = append(attrs,
+		slog.String("request_id", n.id),
+		slog.String("method", c.Method()),
+		slog.String("route", routeName(route)),
+		slog.Int("status", status),
+		slog.Float64("duration_ms", float64(took.Microseconds())/1000))
+	if n.script != "" {
+		attrs = append(attrs, slog.String("script", n.script), slog.Int64("fuel", n.fuel))
+	}
+	if p != nil {
+		attrs = append(attrs, slog.String("code", string(p.code)), slog.String("error", printable(p.message)))
+		if p.cause != nil {
+			attrs = append(attrs, slog.String("cause", printable(p.cause.Error())))
+		}
+	}
+	s.log.LogAttrs(context.Background(), level, "request", attrs...)
+}
+
+// routeName is the pattern of the route, never the path itself: that is the
+// client's text. A request that matches none ends at the middleware's.
+func routeName(pattern string) string {
+	if pattern == "" || pattern == "/" {
+		return "none"
+	}
+	return pattern
+}
+
+// guard refuses requests that a web page of another site makes a browser send.
+// A server on 127.0.0.1 can be reached by every page its user opens; without
+// this any of them could run scripts. Programs send neither of these headers.
+func guard(c *fiber.Ctx) error {
+	if c.Method() != fiber.MethodPost {
+		return c.Next()
+	}
+	switch string(c.Request().Header.Peek("Sec-Fetch-Site")) {
+	case "", "none", "same-origin":
+	default:
+		return crossSite()
+	}
+	if origin := c.Get(fiber.HeaderOrigin); origin != "" {
+		if u, err := url.Parse(origin); err != nil || u.Host != string(c.Request().Host()) {
+			return crossSite()
+		}
+	}
+	return c.Next()
+}
+
+func crossSite() error {
+	return newProblem(http.StatusForbidden, diag.CrossSite, "the request comes from a page of another site")
+}

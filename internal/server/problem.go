@@ -1,0 +1,169 @@
+package server
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/avapd/avapd/internal/diag"
+)
+
+// problemType is the media type of RFC 9457.
+const problemType = "application/problem+json"
+
+// problem is an answer that is no success. As an error it travels from where
+// the trouble is found to observe, which writes it.
+type problem struct {
+	status int
+	code   diag.Code
+	// message is for people and for scripts' callers, who match on it.
+	message string
+	// suggestion says what to write instead, if that is known.
+	suggestion  string
+	line        int
+	column      int
+	stack       []frame
+	diagnostics diag.List
+	usage       *usage
+	// cause is what only the log may say.
+	cause error
+	// retryAfterS is the value of a Retry-After header, in seconds.
+	retryAfterS int
+}
+
+// frame is one level of a script's call stack.
+type frame struct {
+	Function string `json:"function"`
+	File     string `json:"file,omitempty"`
+	Line     int    `json:"line"`
+	Column   int    `json:"column"`
+}
+
+// usage is what an execution has used when it was stopped.
+type usage struct {
+	Fuel        int64   `json:"fuel"`
+	TimeMS      float64 `json:"time_ms"`
+	MemoryBytes int64   `json:"memory_bytes"`
+}
+
+func (p *problem) Error() string { return p.message }
+
+func (p *problem) Unwrap() error { return p.cause }
+
+func newProblem(status int, code diag.Code, format string, args ...any) *problem {
+	return &problem{status: status, code: code, message: fmt.Sprintf(format, args...)}
+}
+
+// document is the wire form; the order of its members is part of the contract.
+type document struct {
+	Type        string    `json:"type"`
+	Title       string    `json:"title"`
+	Status      int       `json:"status"`
+	Detail      string    `json:"detail"`
+	Instance    string    `json:"instance"`
+	Success     bool      `json:"success"`
+	Error       string    `json:"error"`
+	Code        diag.Code `json:"code"`
+	Suggestion  string    `json:"suggestion,omitempty"`
+	NextStep    string    `json:"next_step"`
+	Line        int       `json:"line,omitempty"`
+	Column      int       `json:"column,omitempty"`
+	Stack       []frame   `json:"stack,omitempty"`
+	Diagnostics diag.List `json:"diagnostics,omitempty"`
+	Usage       *usage    `json:"usage,omitempty"`
+}
+
+// document words the problem for the request with the given identifier.
+func (p *problem) document(id string) document {
+	entry, _ := diag.Lookup(p.code)
+	detail := p.message
+	if p.line > 0 {
+		detail = fmt.Sprintf("%s (line %d, column %d)", p.message, p.line, p.column)
+	}
+	return document{
+		Type: "urn:avap:problem:" + string(p.code), Title: entry.Title, Status: p.status,
+		Detail: detail, Instance: id, Error: p.message, Code: p.code,
+		Suggestion: p.suggestion, NextStep: entry.Next, Line: p.line, Column: p.column,
+		Stack: p.stack, Diagnostics: p.diagnostics, Usage: p.usage,
+	}
+}
+
+// write makes the problem the answer.
+func (p *problem) write(c *fiber.Ctx, id string) {
+	body, err := json.Marshal(p.document(id))
+	if err != nil {
+		// Every member is plain data; only a defect gets here.
+		body = []byte(`{"title":"Internal error","status":500,"success":false}`)
+		p.status = http.StatusInternalServerError
+	}
+	if p.retryAfterS > 0 {
+		c.Response().Header.Set(fiber.HeaderRetryAfter, fmt.Sprint(p.retryAfterS))
+	}
+	c.Response().Header.SetContentType(problemType)
+	c.Response().SetStatusCode(p.status)
+	c.Response().SetBodyRaw(body)
+}
+
+// asProblem turns what a handler, Fiber or fasthttp returned into a problem.
+func asProblem(c *fiber.Ctx, err error) *problem {
+	if p, ok := errors.AsType[*problem](err); ok {
+		return p
+	}
+	f, ok := errors.AsType[*fiber.Error](err)
+	if !ok {
+		return internalProblem(err)
+	}
+	switch f.Code {
+	case http.StatusNotFound:
+		p := newProblem(f.Code, diag.NoSuchRoute, "there is no %s", printable(c.Path()))
+		if hint := diag.Suggest(strings.Clone(c.Path()), routePaths); hint != "" {
+			p.suggestion = "did you mean " + hint + "?"
+		}
+		return p
+	case http.StatusMethodNotAllowed:
+		allow := string(c.Response().Header.Peek(fiber.HeaderAllow))
+		return newProblem(f.Code, diag.WrongMethod, "%s does not answer %s; allowed: %s", printable(c.Path()), c.Method(), allow)
+	case http.StatusRequestEntityTooLarge:
+		return newProblem(f.Code, diag.RequestTooLarge, "the body is larger than the limit of %d bytes", c.App().Config().BodyLimit)
+	case http.StatusRequestHeaderFieldsTooLarge:
+		return newProblem(f.Code, diag.HeadersTooLarge, "request line and headers are larger than the limit of %d bytes", c.App().Config().ReadBufferSize)
+	case http.StatusRequestTimeout:
+		return newProblem(f.Code, diag.SlowRequest, "the request did not arrive within %s", c.App().Config().ReadTimeout)
+	case http.StatusBadGateway:
+		// Fiber's word for a connection that broke; nobody reads the answer.
+		return newProblem(http.StatusBadRequest, diag.BadRequest, "the connection broke")
+	}
+	if f.Code >= http.StatusInternalServerError {
+		return internalProblem(err)
+	}
+	p := newProblem(f.Code, diag.BadRequest, "the request is not well-formed HTTP")
+	p.cause = err
+	return p
+}
+
+// internalProblem hides the cause from the caller; the log has it.
+func internalProblem(cause error) *problem {
+	p := newProblem(http.StatusInternalServerError, diag.Internal, "internal error")
+	p.cause = cause
+	return p
+}
+
+// printable shortens text from a request for a message, and makes sure that it
+// is one line of clean text.
+func printable(text string) string {
+	const most = 200
+	clean := strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return '?'
+		}
+		return r
+	}, strings.ToValidUTF8(text, "?"))
+	if runes := []rune(clean); len(runes) > most {
+		return string(runes[:most]) + "…"
+	}
+	return clean
+}

@@ -1,0 +1,69 @@
+package server
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// endCause is a reason for which the server ends an execution. It counts as
+// context.Canceled.
+type endCause string
+
+func (e endCause) Error() string { return string(e) }
+
+func (e endCause) Is(target error) bool { return target == context.Canceled }
+
+const (
+	errClientGone endCause = "the client closed the connection"
+	errShutdown   endCause = "the server is stopping"
+)
+
+// runContext is the context of one execution. Other than one made with
+// context.WithCancel it hangs on no parent: whatever runs is in the watcher's
+// list, which is where a shutdown finds it. It is made anew for every
+// execution, because a context may be held longer than its execution.
+type runContext struct {
+	watched
+
+	mu    sync.Mutex
+	done  chan struct{} // made when someone asks for it
+	cause error
+}
+
+// Interface guard.
+var _ context.Context = (*runContext)(nil)
+
+func (c *runContext) Deadline() (deadline time.Time, ok bool) { return time.Time{}, false }
+
+func (c *runContext) Value(any) any { return nil }
+
+func (c *runContext) Err() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.cause
+}
+
+func (c *runContext) Done() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.done == nil {
+		c.done = make(chan struct{})
+		if c.cause != nil {
+			close(c.done)
+		}
+	}
+	return c.done
+}
+
+func (c *runContext) end(cause error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.cause != nil {
+		return
+	}
+	c.cause = cause
+	if c.done != nil {
+		close(c.done)
+	}
+}

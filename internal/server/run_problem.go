@@ -1,0 +1,90 @@
+package server
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/avapd/avapd/internal/diag"
+)
+
+// messageTimeout is what callers match on when fuel or time has run out.
+const messageTimeout = "Script Execution Timeout"
+
+// wasmPageBytes is the size of a page of WebAssembly memory.
+const wasmPageBytes = 65536
+
+// runProblem words why an execution gave no answer.
+func runProblem(n *note, err error) error {
+	if list, ok := errors.AsType[diag.List](err); ok {
+		return compileProblem(list)
+	}
+	failure, ok := errors.AsType[*diag.Failure](err)
+	if !ok {
+		if errors.Is(err, errClientGone) || errors.Is(err, errShutdown) {
+			return newProblem(http.StatusServiceUnavailable, diag.Cancelled, "%s", err.Error())
+		}
+		return internalProblem(err)
+	}
+	n.fuel = failure.Usage.FuelUsed
+	if failure.Code == diag.Internal {
+		return internalProblem(failure)
+	}
+	p := &problem{
+		status: statusOf(failure.Code), code: failure.Code,
+		message: failure.Message, suggestion: failure.Suggestion,
+		line: failure.Span.Start.Line, column: failure.Span.Start.Column,
+		stack: frames(failure.Stack), cause: failure.Cause,
+		usage: &usage{
+			Fuel:        failure.Usage.FuelUsed,
+			TimeMS:      float64(failure.Usage.RunTime) / float64(time.Millisecond),
+			MemoryBytes: int64(failure.Usage.MemoryPages) * wasmPageBytes,
+		},
+	}
+	switch p.status {
+	case http.StatusGatewayTimeout:
+		if !strings.Contains(p.message, messageTimeout) {
+			p.message = messageTimeout + ": " + p.message
+		}
+	case http.StatusServiceUnavailable:
+		p.retryAfterS = 1
+	}
+	return p
+}
+
+// compileProblem is about the first error; all findings go with it.
+func compileProblem(list diag.List) error {
+	p := newProblem(http.StatusBadRequest, diag.SyntaxError, "%s", "the script does not compile")
+	p.diagnostics = list
+	for _, d := range list {
+		if d.Severity == diag.Error {
+			p.status, p.code = statusOf(d.Code), d.Code
+			p.message, p.suggestion = d.Message, d.Suggestion
+			p.line, p.column = d.Span.Start.Line, d.Span.Start.Column
+			break
+		}
+	}
+	return p
+}
+
+func statusOf(code diag.Code) int {
+	switch code {
+	case diag.OutOfFuel, diag.DeadlineReached:
+		return http.StatusGatewayTimeout
+	case diag.NoCapacity, diag.Cancelled:
+		return http.StatusServiceUnavailable
+	case diag.SourceTooLarge, diag.RequestTooLarge:
+		return http.StatusRequestEntityTooLarge
+	default:
+		return http.StatusBadRequest
+	}
+}
+
+func frames(stack []diag.Frame) []frame {
+	out := make([]frame, len(stack))
+	for i, f := range stack {
+		out[i] = frame{f.Function, f.Position.File, f.Position.Line, f.Position.Column}
+	}
+	return out
+}

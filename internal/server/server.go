@@ -1,0 +1,155 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/valyala/fasthttp"
+
+	"github.com/avapd/avapd/internal/config"
+	"github.com/avapd/avapd/internal/diag"
+)
+
+// Routes of the API.
+const (
+	pathExecute = "/api/v1/execute"
+	pathCheck   = "/api/v1/check"
+	pathLive    = "/livez"
+	pathReady   = "/readyz"
+)
+
+var routePaths = []string{pathExecute, pathCheck, pathLive, pathReady}
+
+// Options are what a server is made of.
+type Options struct {
+	Config *config.Config
+	Engine Engine
+	Log    *slog.Logger
+}
+
+// Server is the HTTP side of the product.
+type Server struct {
+	config  *config.Config
+	engine  Engine
+	log     *slog.Logger
+	app     *fiber.App
+	watcher *watcher
+	// stopping is set when no new work should come to this server.
+	stopping atomic.Bool
+	stopOnce sync.Once
+	stopErr  error
+}
+
+// New makes a server. Whoever makes one must call Shutdown in the end.
+func New(o Options) *Server {
+	s := &Server{config: o.Config, engine: o.Engine, log: o.Log, watcher: newWatcher()}
+	s.app = fiber.New(fiber.Config{
+		DisableStartupMessage: true,
+		CaseSensitive:         true,
+		StrictRouting:         true,
+		// Forms are read by us, under our limits and without temporary files.
+		DisablePreParseMultipartForm: true,
+		// The limit on the body holds only while bodies are not streamed.
+		StreamRequestBody: false,
+		BodyLimit:         int(o.Config.HTTP.BodyLimitBytes),
+		ReadBufferSize:    int(o.Config.HTTP.HeaderLimitBytes),
+		Concurrency:       int(o.Config.HTTP.Connections),
+		ReadTimeout:       o.Config.ReadTimeout(),
+		WriteTimeout:      o.Config.WriteTimeout(),
+		IdleTimeout:       o.Config.IdleTimeout(),
+		ErrorHandler:      s.failed,
+	})
+	server := s.app.Server()
+	server.CloseOnShutdown = true
+	server.Handler = s.knownMethods(server.Handler)
+	s.app.Use(s.observe, guard)
+	s.app.Post(pathExecute, s.execute)
+	s.app.Post(pathCheck, s.check)
+	s.app.Get(pathLive, s.live)
+	s.app.Get(pathReady, s.ready)
+	return s
+}
+
+// knownMethods answers methods that Fiber does not know, which it would do in
+// plain text.
+func (s *Server) knownMethods(next fasthttp.RequestHandler) fasthttp.RequestHandler {
+	known := map[string]bool{}
+	for _, method := range fiber.DefaultMethods {
+		known[method] = true
+	}
+	return func(ctx *fasthttp.RequestCtx) {
+		if known[string(ctx.Method())] {
+			next(ctx)
+			return
+		}
+		c := s.app.AcquireCtx(ctx)
+		defer s.app.ReleaseCtx(c)
+		_ = s.failed(c, newProblem(http.StatusMethodNotAllowed, diag.WrongMethod, "the method %s is not known", printable(c.Method())))
+	}
+}
+
+// live says that the process answers.
+func (s *Server) live(c *fiber.Ctx) error { return c.JSON(state{"alive"}) }
+
+// ready says whether new work should come here.
+func (s *Server) ready(c *fiber.Ctx) error {
+	if s.stopping.Load() {
+		return c.Status(http.StatusServiceUnavailable).JSON(state{"stopping"})
+	}
+	return c.JSON(state{"ready"})
+}
+
+type state struct {
+	Status string `json:"status"`
+}
+
+// Serve answers requests from the listener until Shutdown.
+func (s *Server) Serve(listener net.Listener) error {
+	if err := s.app.Listener(lingeringListener{listener}); err != nil && !s.stopping.Load() {
+		return fmt.Errorf("serve: %w", err)
+	}
+	return nil
+}
+
+// cancelGrace is how long executions have to notice that they are cancelled;
+// a slice of fuel takes a tiny part of it.
+const cancelGrace = 2 * time.Second
+
+// Shutdown stops the server: readiness goes, the listener closes, requests
+// that run are answered. When ctx ends first, executions are cancelled, which
+// their callers are told. It fails if even then something does not end.
+// Further calls return what the first one did.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.stopOnce.Do(func() { s.stopErr = s.shutdown(ctx) })
+	return s.stopErr
+}
+
+func (s *Server) shutdown(ctx context.Context) error {
+	s.stopping.Store(true)
+	drained := make(chan error, 1)
+	go func() { drained <- s.app.Shutdown() }()
+	select {
+	case err := <-drained:
+		s.watcher.close()
+		return err
+	case <-ctx.Done():
+	}
+	s.watcher.cancelAll(errShutdown)
+	timer := time.NewTimer(cancelGrace)
+	defer timer.Stop()
+	select {
+	case err := <-drained:
+		s.watcher.close()
+		return err
+	case <-timer.C:
+		return errors.New("some requests did not end in time")
+	}
+}

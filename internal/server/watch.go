@@ -1,0 +1,156 @@
+package server
+
+import (
+	"net"
+	"sync"
+	"syscall"
+	"time"
+)
+
+const (
+	// watchInterval is how often the connections of running executions are
+	// looked at. An execution shorter than this is never looked at.
+	watchInterval = 5 * time.Millisecond
+	// watchIdleLooks is how long the watcher stays awake with nothing to watch,
+	// so that a stream of short executions need not wake it each time.
+	watchIdleLooks = 100
+)
+
+// watcher notices clients that are gone while their executions run. fasthttp
+// does not: nobody reads from a connection while its handler works, so a close
+// goes unnoticed until the answer is written.
+//
+// The watcher asks the kernel about the socket and never reads from it, so it
+// cannot take bytes of a pipelined request away (see peerGone). One goroutine
+// serves all executions; it sleeps while there are none. An entry's connection
+// is only touched while the entry is in the list, under the lock, and the
+// handler takes the entry out before it returns: the descriptor cannot be
+// closed and used again in between.
+//
+// A client that closes its sending side only (shutdown(SHUT_WR)) counts as
+// gone, as it does for net/http.
+type watcher struct {
+	mu     sync.Mutex
+	head   watched // ring of entries
+	idle   int     // looks in a row that found it empty
+	asleep bool
+	wake   chan struct{}
+	done   chan struct{}
+	stop   chan struct{}
+}
+
+// watched is one running execution. It is embedded in the state of a request,
+// so that watching allocates nothing.
+type watched struct {
+	prev, next *watched
+	conn       net.Conn
+	raw        syscall.RawConn // made at the first look
+	cancel     func(error)
+	seen       bool // was in the list at an earlier look
+}
+
+func newWatcher() *watcher {
+	w := &watcher{asleep: true, wake: make(chan struct{}, 1), done: make(chan struct{}), stop: make(chan struct{})}
+	w.head.prev, w.head.next = &w.head, &w.head
+	go w.run()
+	return w
+}
+
+// add watches conn until remove; cancel is called at most once, when its peer
+// is gone or when everything is cancelled. cancel must not block.
+func (w *watcher) add(e *watched, conn net.Conn, cancel func(error)) {
+	*e = watched{conn: conn, cancel: cancel}
+	w.mu.Lock()
+	e.prev, e.next = w.head.prev, &w.head
+	e.prev.next, e.next.prev = e, e
+	wake := w.asleep
+	w.asleep, w.idle = false, 0
+	w.mu.Unlock()
+	if wake {
+		w.wake <- struct{}{}
+	}
+}
+
+// remove ends the watching. When it returns, cancel is not running and will
+// not be called.
+func (w *watcher) remove(e *watched) {
+	w.mu.Lock()
+	e.prev.next, e.next.prev = e.next, e.prev
+	w.mu.Unlock()
+	*e = watched{}
+}
+
+// close ends the goroutine. No entry may be in the list any more.
+func (w *watcher) close() {
+	close(w.stop)
+	<-w.done
+}
+
+func (w *watcher) run() {
+	defer close(w.done)
+	ticker := time.NewTicker(watchInterval)
+	defer ticker.Stop()
+	ticker.Stop()
+	for {
+		select {
+		case <-w.stop:
+			return
+		case <-w.wake:
+			ticker.Reset(watchInterval)
+		case <-ticker.C:
+			if !w.look() {
+				ticker.Stop()
+			}
+		}
+	}
+}
+
+// look asks about every connection that was there at the last look too. It
+// reports whether there is anything left to watch.
+func (w *watcher) look() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for e := w.head.next; e != &w.head; e = e.next {
+		if e.seen && e.cancel != nil && e.gone() {
+			e.cancel(errClientGone)
+			e.cancel = nil
+		}
+		e.seen = true
+	}
+	w.idle++
+	if w.head.next != &w.head {
+		w.idle = 0
+	}
+	w.asleep = w.idle > watchIdleLooks
+	return !w.asleep
+}
+
+// cancelAll cancels every execution there is.
+func (w *watcher) cancelAll(cause error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for e := w.head.next; e != &w.head; e = e.next {
+		if e.cancel != nil {
+			e.cancel(cause)
+			e.cancel = nil
+		}
+	}
+}
+
+// gone reports whether the peer has closed the connection.
+func (e *watched) gone() bool {
+	if e.raw == nil {
+		c, ok := e.conn.(syscall.Conn)
+		if !ok {
+			return false
+		}
+		raw, err := c.SyscallConn()
+		if err != nil {
+			return true // closed on this side
+		}
+		e.raw = raw
+	}
+	gone := false
+	err := e.raw.Control(func(fd uintptr) { gone = peerGone(fd) })
+	return gone || err != nil
+}
