@@ -29,8 +29,8 @@ import (
 func TestMain(m *testing.M) {
 	// fasthttp keeps one clock for the process, and its workers for 10 s.
 	goleak.VerifyTestMain(m,
-		goleak.IgnoreTopFunction("github.com/valyala/fasthttp.updateServerDate.func1"),
-		goleak.IgnoreTopFunction("github.com/valyala/fasthttp.(*workerPool).Start.func2"))
+		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.updateServerDate.func1"),
+		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.(*workerPool).Start.func2"))
 }
 
 // patience bounds every wait of these tests; nothing waits that long unless it
