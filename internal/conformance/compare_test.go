@@ -1,0 +1,51 @@
+package conformance
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+)
+
+func TestComparison(t *testing.T) {
+	cases := []struct {
+		a, b            string
+		same, identical bool
+	}{
+		{`4`, `4`, true, true},
+		{`4`, `4.0`, true, false},
+		{`1e3`, `1000`, true, false},
+		{`"é"`, `"\u00e9"`, true, true},
+		{`{"a": 1, "b": 2}`, `{"b": 2, "a": 1}`, true, false},
+		{`[1, 2]`, `[1,2]`, true, true},
+		{`[1, 2]`, `[1]`, false, false},
+		{`null`, `0`, false, false},
+		{`true`, `1`, false, false},
+		{`{"a": null}`, `{}`, false, false},
+		{`9007199254740993`, `9007199254740992`, false, false},
+	}
+	for _, c := range cases {
+		if got := SameValue(json.RawMessage(c.a), json.RawMessage(c.b)); got != c.same {
+			t.Errorf("SameValue(%s, %s) = %v", c.a, c.b, got)
+		}
+		if got := Identical(json.RawMessage(c.a), json.RawMessage(c.b)); got != c.identical {
+			t.Errorf("Identical(%s, %s) = %v", c.a, c.b, got)
+		}
+	}
+}
+
+func TestQueryKeepsOrderAndRepeats(t *testing.T) {
+	var q Query
+	if err := json.Unmarshal([]byte(`{"b": "1 2", "a": ["x", "&"]}`), &q); err != nil {
+		t.Fatal(err)
+	}
+	if q != "b=1+2&a=x&a=%26" {
+		t.Errorf("query is %s", q)
+	}
+}
+
+func TestExceptions(t *testing.T) {
+	listed, err := ReadExceptions(strings.NewReader("# none yet\na-1 a-2 # both\n\nb-1\n"))
+	if err != nil || len(listed) != 3 || !listed["a-2"] {
+		t.Errorf("read %v, %v", listed, err)
+	}
+}

@@ -1,0 +1,249 @@
+package oracle
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/avapd/avapd/internal/conformance"
+)
+
+var (
+	update = flag.Bool("update", false, "take all golden answers anew (needs python3)")
+	fresh  = flag.Int("fresh", 0, "compare so many programs from fresh seeds (needs python3)")
+	seed   = flag.Uint64("seed", uint64(time.Now().UnixNano()), "first fresh seed")
+)
+
+const (
+	tableDir     = "../../testdata/oracle/tables"
+	programFile  = "../../testdata/oracle/programs.jsonl"
+	goldenSeed   = 1
+	goldenCount  = 1300
+	mostFailures = 25
+)
+
+var server *conformance.Server
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	code := 1
+	defer func() { os.Exit(code) }()
+	if *update {
+		if err := updateAll(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return
+		}
+	}
+	started, err := conformance.Start()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return
+	}
+	server = started
+	code = m.Run()
+	if err := server.Stop(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+}
+
+func updateAll() error {
+	tables, err := ReadTables(tableDir)
+	if err != nil {
+		return err
+	}
+	for _, table := range tables {
+		if err := table.update(); err != nil {
+			return err
+		}
+	}
+	programs, err := answered(goldenSeed, goldenCount)
+	if err != nil {
+		return err
+	}
+	return writePrograms(programFile, programs)
+}
+
+func TestTables(t *testing.T) {
+	tables, err := ReadTables(tableDir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, table := range tables {
+		t.Run(strings.TrimSuffix(table.Path[len(tableDir)+1:], ".txt"), func(t *testing.T) {
+			failures := 0
+			for _, group := range batches(table.Expressions) {
+				for _, failure := range checkBatch(t, group) {
+					failures++
+					if failures <= mostFailures {
+						t.Errorf("%s:%s", table.Path, failure)
+					}
+				}
+			}
+			t.Logf("%d of %d pass", len(table.Expressions)-failures, len(table.Expressions))
+		})
+	}
+}
+
+const batchSize = 24
+
+// batches groups expressions with the same assignments, so that one script evaluates many.
+func batches(list []Expression) [][]Expression {
+	var groups [][]Expression
+	for start := 0; start < len(list); {
+		end := start + 1
+		for end < len(list) && end-start < batchSize && fmt.Sprint(list[end].Lets) == fmt.Sprint(list[start].Lets) {
+			end++
+		}
+		groups = append(groups, list[start:end])
+		start = end
+	}
+	return groups
+}
+
+// checkBatch evaluates the expressions in one script, each in a try of its own. A script that is refused as a whole holds
+// an expression that does not compile; then each is evaluated alone.
+func checkBatch(t *testing.T, group []Expression) []string {
+	t.Helper()
+	var script strings.Builder
+	for _, let := range group[0].Lets {
+		fmt.Fprintln(&script, let)
+	}
+	for i, e := range group {
+		fmt.Fprintf(&script, "try()\nr%d = %s\naddResult(r%d)\nexception(e%d)\naddResult(e%d)\nend()\n", i, e.Text, i, i, i)
+	}
+	got := execute(t, script.String())
+	if got.Result == nil {
+		return checkSingly(t, group)
+	}
+	var named map[string]json.RawMessage
+	if err := json.Unmarshal(got.Result, &named); err != nil {
+		return []string{err.Error()}
+	}
+	var failures []string
+	for i, e := range group {
+		one := Answer{Result: named[fmt.Sprintf("r%d", i)]}
+		if one.Result == nil {
+			_ = json.Unmarshal(named[fmt.Sprintf("e%d", i)], &one.Error) // anything but text is no message
+		}
+		failures = append(failures, compare(e, one)...)
+	}
+	return failures
+}
+
+func checkSingly(t *testing.T, group []Expression) []string {
+	t.Helper()
+	var failures []string
+	for _, e := range group {
+		script := strings.Join(append(e.Lets[:len(e.Lets):len(e.Lets)], "r = "+e.Text, "addResult(r)"), "\n")
+		got := execute(t, script)
+		if got.Result != nil {
+			var named struct{ R json.RawMessage }
+			if err := json.Unmarshal(got.Result, &named); err != nil {
+				return []string{err.Error()}
+			}
+			got.Result = named.R
+		}
+		failures = append(failures, compare(e, got)...)
+	}
+	return failures
+}
+
+func compare(e Expression, got Answer) []string {
+	if e.Want == nil {
+		return []string{fmt.Sprintf("%d: %s has no golden answer: run with -update", e.Line, e.Text)}
+	}
+	if problem := differ(*e.Want, got); problem != "" {
+		return []string{fmt.Sprintf("%d: %s\n    %s", e.Line, e.Text, problem)}
+	}
+	return nil
+}
+
+// differ tells how two answers differ, or nothing.
+func differ(want, got Answer) string {
+	switch {
+	case want.Result != nil && got.Result == nil:
+		return fmt.Sprintf("got error %q, Python says %s", got.Error, want.Result)
+	case want.Result == nil && got.Result != nil:
+		return fmt.Sprintf("got %s, Python says error %q", got.Result, want.Error)
+	case want.Result != nil && !matches(want.Result, got.Result):
+		return fmt.Sprintf("got %s, Python says %s", got.Result, want.Result)
+	case want.Result == nil && want.Error != "" && got.Error != want.Error:
+		return fmt.Sprintf("got error %q, Python says %q", got.Error, want.Error)
+	case want.Result == nil && got.Error == "":
+		return "got an error without a message"
+	}
+	return ""
+}
+
+func execute(t *testing.T, script string) Answer {
+	t.Helper()
+	body, err := json.Marshal(map[string]any{"script": script, "echo_variables": false})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := server.Execute(context.Background(), "", body)
+	if err != nil {
+		t.Fatalf("%v\n%s\n%s", err, script, server.Output())
+	}
+	var document struct {
+		Result json.RawMessage
+		Error  string
+	}
+	if err := json.Unmarshal(got.Body, &document); err != nil {
+		t.Fatalf("%v: %s", err, got.Body)
+	}
+	if got.Status != 200 {
+		return Answer{Error: document.Error}
+	}
+	return Answer{Result: document.Result}
+}
+
+func TestPrograms(t *testing.T) {
+	programs, err := ReadPrograms(programFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkPrograms(t, programs)
+}
+
+func TestFreshPrograms(t *testing.T) {
+	if *fresh == 0 {
+		t.Skip("no fresh seeds asked for")
+	}
+	programs, err := answered(*seed, *fresh)
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkPrograms(t, programs)
+}
+
+func checkPrograms(t *testing.T, programs []Program) {
+	t.Helper()
+	failures := 0
+	for _, p := range programs {
+		if problem := differ(p.Answer, execute(t, p.Script)); problem != "" {
+			failures++
+			if failures <= mostFailures {
+				t.Errorf("seed %d\n%s    %s", p.Seed, p.Script, problem)
+			}
+		}
+	}
+	t.Logf("%d of %d pass", len(programs)-failures, len(programs))
+}
+
+// TestGenerateIsDeterministic keeps golden answers meaningful: a seed is a program for ever.
+func TestGenerateIsDeterministic(t *testing.T) {
+	for seed := range uint64(20) {
+		first, _ := Generate(seed)
+		second, _ := Generate(seed)
+		if first != second {
+			t.Fatalf("seed %d gives two programs", seed)
+		}
+	}
+}
