@@ -40,7 +40,7 @@ func (p *program) checkType(spec *ast.TypeSpec) {
 		return
 	}
 	if t := p.info.Defs[spec.Name].Type(); !p.usable(t) {
-		p.errorf(spec.Pos(), "type %s is not available: use bool, 32- and 64-bit integers, float64 and structs of them", t)
+		p.errorf(spec.Pos(), "type %s is not available: use bool, 32- and 64-bit integers, float64 and structs of them", spec.Name.Name)
 	}
 }
 

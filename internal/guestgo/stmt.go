@@ -294,10 +294,24 @@ func (g *gen) ifStmt(s *ast.IfStmt) {
 	other := g.out().Block()
 	g.branch(s.Cond, other, false)
 	g.stmt(s.Body, "", false)
-	g.out().Br(end)
+	if !leaves(s.Body.List) {
+		g.out().Br(end)
+	}
 	g.out().End()
 	g.stmt(s.Else, "", false)
 	g.out().End()
+}
+
+// leaves reports whether control plainly does not get behind the statements.
+func leaves(list []ast.Stmt) bool {
+	if len(list) == 0 {
+		return false
+	}
+	switch list[len(list)-1].(type) {
+	case *ast.ReturnStmt, *ast.BranchStmt:
+		return true
+	}
+	return false
 }
 
 func (g *gen) forStmt(s *ast.ForStmt, label string) {
@@ -413,7 +427,9 @@ func (g *gen) chainSwitch(s *ast.SwitchStmt, end wasm.Label) {
 		next := g.out().Block()
 		g.match(clause.List, s, tag, next)
 		g.block(func() { g.stmts(clause.Body, false) })
-		g.out().Br(end)
+		if !leaves(clause.Body) {
+			g.out().Br(end)
+		}
 		g.out().End()
 	}
 	if other != nil {
@@ -490,8 +506,9 @@ func (g *gen) tableSwitch(s *ast.SwitchStmt, end wasm.Label) bool {
 	g.out().BrTable(table, other)
 	for i, c := range s.Body.List {
 		g.out().End()
-		g.block(func() { g.stmts(c.(*ast.CaseClause).Body, false) })
-		if i < n-1 {
+		body := c.(*ast.CaseClause).Body
+		g.block(func() { g.stmts(body, false) })
+		if i < n-1 && !leaves(body) {
 			g.out().Br(end)
 		}
 	}
