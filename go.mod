@@ -30,4 +30,5 @@ require (
 	github.com/valyala/fasthttp v1.77.0 // indirect
 	go.uber.org/goleak v1.3.0 // indirect
 	golang.org/x/sys v0.49.0 // indirect
+	golang.org/x/tools v0.52.0 // indirect
 )

@@ -1,0 +1,208 @@
+package diag
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+)
+
+// Code identifies a kind of diagnostic for good. Codes are never reused.
+type Code string
+
+// Syntax: the text is not a script.
+const (
+	SyntaxError       Code = "AVAP1001"
+	UnexpectedText    Code = "AVAP1002"
+	UnclosedBracket   Code = "AVAP1003"
+	UnclosedString    Code = "AVAP1004"
+	UnclosedComment   Code = "AVAP1005"
+	BadEncoding       Code = "AVAP1006"
+	BadNumber         Code = "AVAP1007"
+	BadEscape         Code = "AVAP1008"
+	NestingTooDeep    Code = "AVAP1009"
+	BadTarget         Code = "AVAP1010"
+	UnclosedBlock     Code = "AVAP1011"
+	SurplusMarker     Code = "AVAP1012"
+	BadTry            Code = "AVAP1013"
+	MisplacedJump     Code = "AVAP1014"
+	MisplacedFunction Code = "AVAP1015"
+	MisplacedImport   Code = "AVAP1016"
+	UselessExpression Code = "AVAP1017"
+	BadInterpolation  Code = "AVAP1018"
+	TooManyErrors     Code = "AVAP1019"
+	EmptyScript       Code = "AVAP1020"
+)
+
+// Checks: the text is a script, but its names or its structure do not fit.
+const (
+	UnknownComparator  Code = "AVAP2001"
+	DuplicateFunction  Code = "AVAP2002"
+	KeywordName        Code = "AVAP2003"
+	DuplicateParameter Code = "AVAP2004"
+	BadArguments       Code = "AVAP2005"
+	BadKeywordArgument Code = "AVAP2006"
+	NotAFunction       Code = "AVAP2007"
+	NoResult           Code = "AVAP2008"
+	MissingArgument    Code = "AVAP2009"
+	BadTargetArgument  Code = "AVAP2010"
+	ImportFailed       Code = "AVAP2011"
+	BadEndpoint        Code = "AVAP2012"
+	UnknownMethod      Code = "AVAP2013"
+	NotAvailable       Code = "AVAP2014"
+	TooComplex         Code = "AVAP2015"
+)
+
+// Run time: the script failed.
+const (
+	ScriptError     Code = "AVAP3001"
+	UndefinedName   Code = "AVAP3002"
+	CommandNotFound Code = "AVAP3003"
+	DivisionByZero  Code = "AVAP3004"
+	IndexRange      Code = "AVAP3005"
+	TypeMismatch    Code = "AVAP3006"
+	BadValue        Code = "AVAP3007"
+	IntegerOverflow Code = "AVAP3008"
+	KeyMissing      Code = "AVAP3009"
+	Raised          Code = "AVAP3010"
+	HostFailure     Code = "AVAP3011"
+	Forbidden       Code = "AVAP3012"
+)
+
+// Limits: the script was stopped. A script cannot catch these.
+const (
+	OutOfFuel       Code = "AVAP4001"
+	DeadlineReached Code = "AVAP4002"
+	OutOfMemory     Code = "AVAP4003"
+	RecursionLimit  Code = "AVAP4004"
+	OutputLimit     Code = "AVAP4005"
+	SourceTooLarge  Code = "AVAP4006"
+	Cancelled       Code = "AVAP4007"
+)
+
+// Requests: nothing was run.
+const (
+	BadJSON         Code = "AVAP5001"
+	BadFieldType    Code = "AVAP5002"
+	RequestTooLarge Code = "AVAP5003"
+	BadCharset      Code = "AVAP5004"
+	NoCapacity      Code = "AVAP5005"
+	MissingScript   Code = "AVAP5006"
+	NoSuchRoute     Code = "AVAP5007"
+	WrongMethod     Code = "AVAP5008"
+	Unauthorized    Code = "AVAP5009"
+	BadRequest      Code = "AVAP5010"
+	SlowRequest     Code = "AVAP5011"
+	HeadersTooLarge Code = "AVAP5012"
+	BadBodyType     Code = "AVAP5013"
+	BadFieldValue   Code = "AVAP5014"
+	CrossSite       Code = "AVAP5015"
+)
+
+// Internal is a defect of the product itself.
+const Internal Code = "AVAP9001"
+
+// Entry explains a code to a reader: what it is, and what to do next.
+type Entry struct {
+	Code Code
+	// Title names the kind of problem in a few words.
+	Title string
+	// Next is the reader's next step, one sentence.
+	Next string
+}
+
+// table is the one list of all codes. A code without a line here fails the
+// package's test.
+var table = map[Code]Entry{
+	SyntaxError:       {Title: "Syntax error", Next: "Correct the marked place; docs/language.md shows the form of every statement and expression."},
+	UnexpectedText:    {Title: "Line not understood", Next: "Write an assignment, a command call or a block marker; put plain text in quotes."},
+	UnclosedBracket:   {Title: "Bracket not closed", Next: "Close the bracket that is marked, or remove it."},
+	UnclosedString:    {Title: "Text not closed", Next: "Close the text with the quote it began with, on the same line; use backticks for text over several lines."},
+	UnclosedComment:   {Title: "Comment not closed", Next: "End the comment with */, or put text that holds /* in quotes."},
+	BadEncoding:       {Title: "Source is not clean UTF-8", Next: "Save the script as UTF-8 without NUL bytes."},
+	BadNumber:         {Title: "Number not valid", Next: "Write a number of at most 64 bits without leading zeros, or put it in quotes if it is text."},
+	BadEscape:         {Title: "Escape not valid", Next: "Complete the escape sequence, or double its backslash."},
+	NestingTooDeep:    {Title: "Nested too deeply", Next: "Split the expression with variables, or move inner blocks into functions."},
+	BadTarget:         {Title: "Cannot assign to this", Next: "Assign to a name or to an element such as m[\"k\"], one per line."},
+	UnclosedBlock:     {Title: "Block not closed", Next: "Close the block with end(), endLoop() or } at the same level."},
+	SurplusMarker:     {Title: "Block marker without a block", Next: "Remove the marker, or open its block before it."},
+	BadTry:            {Title: "try and exception do not match", Next: "Give each try() exactly one exception(v) at its own level."},
+	MisplacedJump:     {Title: "Jump out of place", Next: "Use break and continue inside a loop only, and no jump that leaves a go_async block."},
+	MisplacedFunction: {Title: "Function out of place", Next: "Move the function to the top level of the script."},
+	MisplacedImport:   {Title: "Import out of place", Next: "Move the import to the top level of the script."},
+	UselessExpression: {Title: "Expression without effect", Next: "Assign the value to a variable, or call something."},
+	BadInterpolation:  {Title: "Interpolation not valid", Next: "Put one complete expression between the braces."},
+	TooManyErrors:     {Title: "Too many errors", Next: "Correct the errors above first."},
+	EmptyScript:       {Title: "Script is empty", Next: "Send at least one character of source."},
+
+	UnknownComparator:  {Title: "Unknown comparator", Next: "Use one of = == != < > <= >= in, quoted or bare."},
+	DuplicateFunction:  {Title: "Function declared twice", Next: "Rename or remove one of the two."},
+	KeywordName:        {Title: "Keyword used as a name", Next: "Choose another name."},
+	DuplicateParameter: {Title: "Parameter declared twice", Next: "Rename one of the two."},
+	BadArguments:       {Title: "Arguments do not fit", Next: "Compare the call with its description in the command reference."},
+	BadKeywordArgument: {Title: "Keyword argument not accepted", Next: "Pass the argument by position; only reverse, start, default and key have names."},
+	NotAFunction:       {Title: "Not a function", Next: "Declare the function in this script or in an imported one."},
+	NoResult:           {Title: "Command has no result", Next: "Write the command on a line of its own."},
+	MissingArgument:    {Title: "Argument missing", Next: "Add the argument; the command reference lists the required ones."},
+	BadTargetArgument:  {Title: "Target is not a name", Next: "Give a variable's name, bare or quoted."},
+	ImportFailed:       {Title: "Import failed", Next: "Check the path, and that no script imports itself."},
+	BadEndpoint:        {Title: "Endpoint not valid", Next: "Check path, method and the functions the endpoint names."},
+	UnknownMethod:      {Title: "Unknown method", Next: "Use a method the value's type has; docs/language.md lists them."},
+	NotAvailable:       {Title: "Not available in this build", Next: "Call the function directly; go, gather and go_async are not part of this build."},
+	TooComplex:         {Title: "Script too complex", Next: "Split the script into several, or move parts of it into functions."},
+
+	ScriptError:     {Title: "Script failed", Next: "Look at the marked line, or catch the error with try() and exception(e)."},
+	UndefinedName:   {Title: "Name not defined", Next: "Assign the variable before it is read."},
+	CommandNotFound: {Title: "Command not found", Next: "Check the spelling and case, or register the command."},
+	DivisionByZero:  {Title: "Division by zero", Next: "Test the divisor before dividing."},
+	IndexRange:      {Title: "Index out of range", Next: "Test the index against the length first."},
+	TypeMismatch:    {Title: "Types do not fit", Next: "Convert one side with str(), int() or float()."},
+	BadValue:        {Title: "Value not valid", Next: "Check the value given to the command or builtin."},
+	IntegerOverflow: {Title: "Integer overflow", Next: "Use floats, or keep numbers within 64 bits."},
+	KeyMissing:      {Title: "Key missing", Next: "Read the key with get(key, default)."},
+	Raised:          {Title: "Error raised by the script", Next: "See the message; the script raised it itself."},
+	HostFailure:     {Title: "Command failed", Next: "See the message; the service the command talks to may be unreachable."},
+	Forbidden:       {Title: "Not permitted", Next: "Ask the operator to allow it in the configuration."},
+
+	OutOfFuel:       {Title: "Out of fuel", Next: "Do less work per request, or ask for a higher fuel limit."},
+	DeadlineReached: {Title: "Out of time", Next: "Do less work per request, or ask for a longer time limit."},
+	OutOfMemory:     {Title: "Out of memory", Next: "Hold less data at once, or ask for a higher memory limit."},
+	RecursionLimit:  {Title: "Recursion too deep", Next: "Check that the recursion ends, or use a loop."},
+	OutputLimit:     {Title: "Output too large", Next: "Return fewer or smaller results."},
+	SourceTooLarge:  {Title: "Source too large", Next: "Split the script, or raise the source limit."},
+	Cancelled:       {Title: "Cancelled", Next: "Send the request again if the result is still wanted."},
+
+	BadJSON:         {Title: "Body is not valid JSON", Next: "Send a JSON object with a script member."},
+	BadFieldType:    {Title: "Member has the wrong type", Next: "Check the member's type in the API reference."},
+	RequestTooLarge: {Title: "Request too large", Next: "Send a smaller body."},
+	BadCharset:      {Title: "Encoding not supported", Next: "Send the body as UTF-8."},
+	NoCapacity:      {Title: "No capacity", Next: "Try again after the time in the Retry-After header."},
+	MissingScript:   {Title: "Script missing", Next: "Send the source in the script member."},
+	NoSuchRoute:     {Title: "No such route", Next: "Check the path; docs/architecture.md lists the routes."},
+	WrongMethod:     {Title: "Method not allowed", Next: "Use one of the methods in the Allow header."},
+	Unauthorized:    {Title: "Token missing or wrong", Next: "Send the server's token as Authorization: Bearer <token>."},
+	BadRequest:      {Title: "Request not understood", Next: "Send a well-formed HTTP/1.1 request."},
+	SlowRequest:     {Title: "Request too slow", Next: "Send the whole request within the server's read timeout."},
+	HeadersTooLarge: {Title: "Headers too large", Next: "Send fewer or shorter headers, or a shorter query string."},
+	BadBodyType:     {Title: "Body type not supported", Next: "Send application/json, plain or compressed with gzip."},
+	BadFieldValue:   {Title: "Member out of range", Next: "Choose a value within the range that the message names."},
+	CrossSite:       {Title: "Request from another site", Next: "Call the API from the same origin, or from a program that is no browser."},
+
+	Internal: {Title: "Internal error", Next: "Report it to the operator with the request's identifier."},
+}
+
+// Lookup returns the table's entry for a code.
+func Lookup(code Code) (Entry, bool) {
+	e, ok := table[code]
+	e.Code = code
+	return e, ok
+}
+
+// Entries returns the whole table in the order of the codes.
+func Entries() []Entry {
+	out := make([]Entry, 0, len(table))
+	for _, code := range slices.SortedFunc(maps.Keys(table), cmp.Compare[Code]) {
+		e, _ := Lookup(code)
+		out = append(out, e)
+	}
+	return out
+}
