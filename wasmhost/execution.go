@@ -1,0 +1,286 @@
+package wasmhost
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/tetratelabs/wazero/api"
+	"github.com/tetratelabs/wazero/experimental"
+
+	"github.com/avapd/avapd/internal/diag"
+	"github.com/avapd/avapd/runtime/abi"
+)
+
+// Limits bounds one execution.
+type Limits struct {
+	Fuel        int64
+	Duration    time.Duration
+	MemoryPages uint32
+	CallDepth   uint32
+	OutputBytes int
+}
+
+// execution is the state of one run, and at the same time the context that
+// the guest is called with: host functions get at it without a look-up. It is
+// reused with its memory slot; reset takes care that nothing stays behind.
+type execution struct {
+	meter
+	host   *Host
+	slot   *slot
+	waiter *waiter
+	// instantiating is the context for InstantiateModule; it carries the memory
+	// and the import resolver, and is made once per slot.
+	instantiating context.Context
+	// cancelled is signalled when the watch on the request's context has fired.
+	cancelled chan struct{}
+	stack     [1]uint64
+	builder   builder
+	reader    reader
+
+	module                          *Module
+	limits                          Limits
+	began                           time.Time
+	libraryInstance, scriptInstance api.Module
+	request                         []requestVariable
+	broughtSet                      []uint64
+	order                           []orderedGlobal
+}
+
+var _ context.Context = (*execution)(nil)
+
+// Deadline implements context.Context. The run's deadline is the meter's
+// business.
+func (*execution) Deadline() (time.Time, bool) { return time.Time{}, false }
+
+// Done implements context.Context.
+func (*execution) Done() <-chan struct{} { return nil }
+
+// Err implements context.Context.
+func (*execution) Err() error { return nil }
+
+// Value implements context.Context. wazero asks for several keys per call.
+func (*execution) Value(any) any { return nil }
+
+func newExecution(h *Host, s *slot) *execution {
+	e := &execution{host: h, slot: s, waiter: newWaiter(), cancelled: make(chan struct{}, 1)}
+	ctx := experimental.WithMemoryAllocator(e, s)
+	e.instantiating = experimental.WithImportResolver(ctx, e.resolve)
+	return e
+}
+
+// resolve finds what a script imports from the library. Host modules are left
+// to the runtime.
+func (e *execution) resolve(name string) api.Module {
+	if name == abi.LibraryModule {
+		return e.libraryInstance
+	}
+	return nil
+}
+
+// Run executes a module once and appends the answer to dst. Exactly one of
+// the results counts: the failure if it is not nil. The usage is always set.
+func (h *Host) Run(ctx context.Context, m *Module, in *Input, limits Limits, dst []byte) (Output, diag.Usage, *diag.Failure) {
+	if gate := h.config.Gate; gate != nil {
+		if err := gate.Enter(ctx); err != nil {
+			return Output{}, diag.Usage{}, gateFailure(err)
+		}
+		defer gate.Leave()
+	}
+	if ctx.Err() != nil {
+		return Output{}, diag.Usage{}, clientGone()
+	}
+	e, err := h.takeExecution()
+	if err != nil {
+		return Output{}, diag.Usage{}, noCapacity(err)
+	}
+	defer h.giveExecution(e)
+	e.module, e.limits, e.began = m, limits, time.Now()
+	e.deadline = e.began.Add(limits.Duration)
+
+	stop := e.watch(ctx)
+	output, failure := e.run(in, dst)
+	stop()
+	usage := e.usage()
+	if failure != nil {
+		failure.Usage = usage
+	}
+	return output, usage, failure
+}
+
+func gateFailure(err error) *diag.Failure {
+	if errors.Is(err, ErrQueueFull) {
+		return noCapacity(err)
+	}
+	return clientGone()
+}
+
+func noCapacity(cause error) *diag.Failure {
+	f := diag.NewFailure(diag.NoCapacity, "no capacity: too many scripts are running")
+	f.Cause = cause
+	return f
+}
+
+func clientGone() *diag.Failure {
+	return diag.NewFailure(diag.Cancelled, "cancelled: the client is gone")
+}
+
+// takeExecution gives an execution with an empty memory.
+func (h *Host) takeExecution() (*execution, error) {
+	s, err := h.pool.take()
+	if err != nil {
+		return nil, err
+	}
+	if s.owner == nil {
+		s.owner = newExecution(h, s)
+	}
+	return s.owner, nil
+}
+
+// giveExecution closes the instances, the script before the library whose
+// memory it uses, and only then wipes the memory and gives it back.
+func (h *Host) giveExecution(e *execution) {
+	for _, instance := range []api.Module{e.scriptInstance, e.libraryInstance} {
+		if instance != nil {
+			// Closing an instance without files has nothing to report.
+			_ = instance.Close(context.Background())
+		}
+	}
+	e.reset()
+	h.pool.give(e.slot)
+}
+
+func (e *execution) reset() {
+	e.module, e.libraryInstance, e.scriptInstance = nil, nil, nil
+	e.script, e.library = nil, nil
+	e.limit, e.granted = 0, 0
+	e.cancel.Store(0)
+	e.stopped, e.stoppedSite = stopNone, 0
+	e.stack[0] = 0
+	e.request, e.broughtSet, e.order = e.request[:0], e.broughtSet[:0], e.order[:0]
+	e.builder.close()
+	e.reader.close()
+}
+
+// watch raises the cancel flag when ctx ends. The function it gives back
+// returns when the flag can no longer change.
+func (e *execution) watch(ctx context.Context) (stop func()) {
+	if ctx.Done() == nil {
+		return func() {}
+	}
+	unhook := context.AfterFunc(ctx, func() {
+		e.cancel.Store(1)
+		e.cancelled <- struct{}{}
+	})
+	return func() {
+		if !unhook() {
+			<-e.cancelled
+		}
+	}
+}
+
+func (e *execution) usage() diag.Usage {
+	return diag.Usage{
+		FuelUsed:    e.used(),
+		MemoryPages: uint32(e.slot.highBytes / pageBytes),
+		RunTime:     time.Since(e.began),
+	}
+}
+
+// run does everything between taking and giving back. A panic on the host's
+// side is a defect, and must not take the server down.
+func (e *execution) run(in *Input, dst []byte) (output Output, failure *diag.Failure) {
+	defer func() {
+		if r := recover(); r != nil {
+			output, failure = Output{}, internalFailure(fmt.Errorf("panic in the host: %v", r))
+		}
+	}()
+	if failure := e.instantiate(); failure != nil {
+		return Output{}, failure
+	}
+	if err := e.seed(in); err != nil {
+		return Output{}, e.inputFailure(err)
+	}
+	e.markBrought()
+	if failure := e.call(); failure != nil {
+		return Output{}, failure
+	}
+	output, err := e.answer(dst, in.EchoVariables)
+	if err != nil {
+		return Output{}, e.outputFailure(err)
+	}
+	return output, nil
+}
+
+// markBrought notes which globals the request brought.
+func (e *execution) markBrought() {
+	words := (len(e.module.Manifest.Globals) + 63) / 64
+	for range words {
+		e.broughtSet = append(e.broughtSet, 0)
+	}
+	for _, v := range e.request {
+		if v.global >= 0 {
+			e.broughtSet[v.global>>6] |= 1 << (v.global & 63)
+		}
+	}
+}
+
+// instantiate makes the fresh pair of instances. The memory is grown for the
+// script's data first, because that is copied in by its instantiation.
+func (e *execution) instantiate() *diag.Failure {
+	h, m := e.host, e.module
+	e.slot.limitBytes = min(uint64(e.limits.MemoryPages)*pageBytes, uint64(len(e.slot.base)))
+	needBytes := max(uint64(stackBase(&m.Manifest))+4*(uint64(e.limits.CallDepth)+1), h.libraryBytes)
+	if needBytes > e.slot.limitBytes {
+		return diag.NewFailure(diag.OutOfMemory, "out of memory: the script alone needs more than the limit of %s", pageText(e.limits.MemoryPages))
+	}
+	var err error
+	if e.libraryInstance, err = h.runtime.InstantiateModule(e.instantiating, h.library, h.moduleConfig); err != nil {
+		e.libraryInstance = nil
+		return internalFailure(fmt.Errorf("instantiate the library: %w", err))
+	}
+	if needBytes > e.slot.sizeBytes {
+		pages := (needBytes + pageBytes - 1 - e.slot.sizeBytes) / pageBytes
+		if _, ok := e.libraryInstance.Memory().Grow(uint32(pages)); !ok {
+			return diag.NewFailure(diag.OutOfMemory, "out of memory: the script does not fit the limit of %s", pageText(e.limits.MemoryPages))
+		}
+	}
+	if e.scriptInstance, err = h.runtime.InstantiateModule(e.instantiating, m.compiled, h.moduleConfig); err != nil {
+		e.scriptInstance = nil
+		return internalFailure(fmt.Errorf("instantiate the script: %w", err))
+	}
+	return e.bindFuel()
+}
+
+// bindFuel finds the fuel cells of both modules.
+func (e *execution) bindFuel() *diag.Failure {
+	var ok [2]bool
+	e.library, ok[0] = e.libraryInstance.ExportedGlobal(abi.FuelExport).(api.MutableGlobal)
+	e.script, ok[1] = e.scriptInstance.ExportedGlobal(abi.FuelExport).(api.MutableGlobal)
+	if !ok[0] || !ok[1] {
+		e.library, e.script = nil, nil
+		return internalFailure(errors.New("a module exports no fuel cell"))
+	}
+	e.limit = e.limits.Fuel
+	e.start()
+	return nil
+}
+
+// call runs the script to its end.
+func (e *execution) call() *diag.Failure {
+	run := e.scriptInstance.ExportedFunction(abi.RunExport)
+	if run == nil {
+		return internalFailure(errors.New("the module exports no run function"))
+	}
+	if err := run.CallWithStack(e, e.stack[:]); err != nil {
+		return e.trapped(err)
+	}
+	switch uint32(e.stack[0]) {
+	case 0:
+		return nil
+	case 1:
+		return e.scriptError()
+	}
+	return internalFailure(fmt.Errorf("run gave %d", e.stack[0]))
+}

@@ -1,0 +1,212 @@
+package wasmhost
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/avapd/avapd/internal/diag"
+	"github.com/avapd/avapd/runtime/abi"
+)
+
+const (
+	// maxFrames is how many frames of a call stack are reported.
+	maxFrames = 50
+	// maxMessageBytes bounds an error message.
+	maxMessageBytes = 16 << 10
+
+	timeoutMessage = "Script Execution Timeout"
+)
+
+// errorCodes maps the codes of package abi to diagnostics.
+var errorCodes = [...]diag.Code{
+	abi.ErrNone:          diag.ScriptError,
+	abi.ErrRaised:        diag.Raised,
+	abi.ErrName:          diag.UndefinedName,
+	abi.ErrCommand:       diag.CommandNotFound,
+	abi.ErrZeroDivision:  diag.DivisionByZero,
+	abi.ErrOverflow:      diag.IntegerOverflow,
+	abi.ErrOperands:      diag.TypeMismatch,
+	abi.ErrOperand:       diag.TypeMismatch,
+	abi.ErrOrder:         diag.TypeMismatch,
+	abi.ErrIndexRange:    diag.IndexRange,
+	abi.ErrKey:           diag.KeyMissing,
+	abi.ErrIndexType:     diag.TypeMismatch,
+	abi.ErrNotIndexable:  diag.TypeMismatch,
+	abi.ErrNotIterable:   diag.TypeMismatch,
+	abi.ErrUnhashable:    diag.TypeMismatch,
+	abi.ErrAttribute:     diag.TypeMismatch,
+	abi.ErrArgument:      diag.BadValue,
+	abi.ErrValue:         diag.BadValue,
+	abi.ErrFormat:        diag.BadValue,
+	abi.ErrNumberText:    diag.BadValue,
+	abi.ErrCyclic:        diag.BadValue,
+	abi.ErrComplex:       diag.BadValue,
+	abi.ErrNegativeShift: diag.BadValue,
+	abi.ErrUnpack:        diag.BadValue,
+	abi.ErrImmutable:     diag.TypeMismatch,
+	abi.ErrMethod:        diag.TypeMismatch,
+}
+
+// codeOf gives the diagnostic code of a run-time error.
+func codeOf(errorCode uint32) diag.Code {
+	if errorCode < uint32(len(errorCodes)) {
+		return errorCodes[errorCode]
+	}
+	return diag.ScriptError
+}
+
+// internalFailure hides a defect from the client and keeps it for the log.
+func internalFailure(cause error) *diag.Failure {
+	f := diag.NewFailure(diag.Internal, "internal error")
+	f.Cause = cause
+	return f
+}
+
+// site looks a site up; one that does not exist is no place.
+func (m *Module) site(id uint32) abi.SourceSite {
+	if id == 0 || uint64(id) >= uint64(len(m.Manifest.Sites)) {
+		return abi.SourceSite{}
+	}
+	return m.Manifest.Sites[id]
+}
+
+func (m *Module) position(id uint32) diag.Position {
+	s := m.site(id)
+	p := diag.Position{Line: s.Line, Column: s.Column}
+	if s.File >= 0 && s.File < len(m.Manifest.Files) {
+		p.File = m.Manifest.Files[s.File]
+	}
+	return p
+}
+
+func (m *Module) function(id uint32) string {
+	n := m.site(id).Function
+	if n > 0 && n < len(m.Manifest.Functions) {
+		return m.Manifest.Functions[n]
+	}
+	return ""
+}
+
+// at makes a failure at a site.
+func (e *execution) at(site uint32, code diag.Code, format string, args ...any) *diag.Failure {
+	p := e.module.position(site)
+	return &diag.Failure{Diagnostic: diag.New(code, diag.Span{Start: p, End: p}, format, args...)}
+}
+
+// trapped explains why the call of run did not return.
+func (e *execution) trapped(err error) *diag.Failure {
+	if errors.Is(err, errStopped) {
+		return e.stoppedFailure()
+	}
+	halt, _ := e.slot.memory().u32(abi.Halt)
+	var defect runtime.Error
+	switch {
+	case errors.As(err, &defect):
+		return internalFailure(fmt.Errorf("host function failed at site %d: %w", e.site(), err))
+	case halt == abi.HaltMemory:
+		return e.at(e.site(), diag.OutOfMemory, "out of memory: the limit is %s", pageText(e.limits.MemoryPages))
+	case halt == abi.HaltDepth, strings.Contains(err.Error(), "stack overflow"):
+		return e.at(e.site(), diag.RecursionLimit, "recursion too deep: the limit is %d calls", e.limits.CallDepth)
+	}
+	return internalFailure(fmt.Errorf("guest trapped at site %d: %w", e.site(), err))
+}
+
+func pageText(pages uint32) string {
+	if pages%16 == 0 {
+		return fmt.Sprintf("%d MiB", pages/16)
+	}
+	return fmt.Sprintf("%d KiB", pages*64)
+}
+
+func (e *execution) stoppedFailure() *diag.Failure {
+	switch e.stopped {
+	case stopFuel:
+		return e.at(e.stoppedSite, diag.OutOfFuel, timeoutMessage)
+	case stopDeadline:
+		return e.at(e.stoppedSite, diag.DeadlineReached, timeoutMessage)
+	case stopShutdown:
+		return e.at(e.stoppedSite, diag.Cancelled, "cancelled: the server is shutting down")
+	}
+	return e.at(e.stoppedSite, diag.Cancelled, "cancelled: the client is gone")
+}
+
+// scriptError reads the error that the script ended with.
+func (e *execution) scriptError() *diag.Failure {
+	mem := e.slot.memory()
+	c, _ := mem.cell(abi.Message)
+	message, ok := mem.text(c)
+	if !ok {
+		return internalFailure(fmt.Errorf("message of an error: %w", errCorrupt))
+	}
+	code, _ := mem.u32(abi.ErrorCode)
+	site, _ := mem.u32(abi.ErrorSite)
+	f := e.at(site, codeOf(code), "%s", shorten(message))
+	e.readStack(f, site)
+	return f
+}
+
+// shorten cuts a message at a character's boundary.
+func shorten(message []byte) []byte {
+	if len(message) <= maxMessageBytes {
+		return message
+	}
+	n := maxMessageBytes
+	for n > 0 && !utf8.RuneStart(message[n]) {
+		n--
+	}
+	return append(message[:n:n], "…"...)
+}
+
+// readStack walks the call stack from the frame of the error outwards. The
+// slot of each frame holds the site at which it called the next one.
+func (e *execution) readStack(f *diag.Failure, site uint32) {
+	mem, base := e.slot.memory(), stackBase(&e.module.Manifest)
+	frame, _ := mem.u32(abi.ErrorFrame)
+	limit := base + 4*(e.limits.CallDepth+1)
+	if frame <= base || frame > limit || (frame-base)%4 != 0 {
+		return
+	}
+	f.Stack = append(f.Stack, e.frame(site))
+	for p := frame - 4; p >= base; p -= 4 {
+		if len(f.Stack) == maxFrames {
+			f.StackOmitted = int(p-base)/4 + 1
+			return
+		}
+		caller, _ := mem.u32(p)
+		f.Stack = append(f.Stack, e.frame(caller))
+	}
+}
+
+func (e *execution) frame(site uint32) diag.Frame {
+	return diag.Frame{Function: e.module.function(site), Position: e.module.position(site)}
+}
+
+// inputFailure explains why the inputs could not be written.
+func (e *execution) inputFailure(err error) *diag.Failure {
+	var bad *badInput
+	switch {
+	case errors.Is(err, errInputMemory):
+		return diag.NewFailure(diag.OutOfMemory, "out of memory: the request's inputs do not fit the limit of %s", pageText(e.limits.MemoryPages))
+	case errors.As(err, &bad) && errors.Is(err, errNotObject):
+		return diag.NewFailure(diag.BadFieldType, "%s", bad.Error())
+	case errors.As(err, &bad):
+		return diag.NewFailure(diag.BadJSON, "%s", bad.Error())
+	}
+	return internalFailure(err)
+}
+
+// outputFailure explains why the answer could not be written.
+func (e *execution) outputFailure(err error) *diag.Failure {
+	switch {
+	case errors.Is(err, errOutputLimit):
+		return diag.NewFailure(diag.OutputLimit, "output too large: the limit is %d bytes", e.limits.OutputBytes)
+	case errors.Is(err, errCycle):
+		return diag.NewFailure(diag.BadValue, "a result contains itself")
+	case errors.Is(err, errOutputDepth):
+		return diag.NewFailure(diag.RecursionLimit, "a result is nested deeper than %d levels", maxOutputDepth)
+	}
+	return internalFailure(err)
+}

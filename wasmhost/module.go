@@ -1,0 +1,180 @@
+package wasmhost
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"sync/atomic"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+
+	"github.com/avapd/avapd/runtime/abi"
+)
+
+// Names of globals that mean something to the host.
+const (
+	statusName    = "_status"
+	lastErrorName = "__last_error__"
+)
+
+// Module is a compiled script, ready to be run any number of times at once.
+// It is counted: it starts with one reference, its maker's.
+type Module struct {
+	Manifest abi.Manifest
+	// CodeBytes is the size of the WebAssembly module, a measure of the memory
+	// its compiled form takes.
+	CodeBytes int
+
+	compiled wazero.CompiledModule
+	// globals maps a global's name to its number.
+	globals map[string]int
+	// quoted holds each global's name as a JSON member name.
+	quoted [][]byte
+	// statusGlobal and lastErrorGlobal are numbers of globals, or -1.
+	statusGlobal, lastErrorGlobal int
+	refs                          atomic.Int32
+}
+
+// Load compiles a script module and checks that it fits this host. Only
+// modules made by this project's compiler may be loaded: their metering is
+// what keeps a run within its limits.
+func (h *Host) Load(wasm []byte, manifest abi.Manifest) (*Module, error) {
+	if err := checkManifest(&manifest); err != nil {
+		return nil, err
+	}
+	compiled, err := h.runtime.CompileModule(context.Background(), wasm)
+	if err != nil {
+		return nil, fmt.Errorf("compile module: %w", err)
+	}
+	if err := h.checkImports(compiled); err != nil {
+		return nil, errors.Join(err, compiled.Close(context.Background()))
+	}
+	m := &Module{Manifest: manifest, CodeBytes: len(wasm), compiled: compiled}
+	m.index()
+	m.refs.Store(1)
+	return m, nil
+}
+
+// Retain adds a reference. The caller must already know of one that lasts
+// until Retain returns.
+func (m *Module) Retain() { m.refs.Add(1) }
+
+// Release drops a reference; with the last one the compiled code goes.
+func (m *Module) Release() {
+	if m.refs.Add(-1) == 0 {
+		// Closing drops references only; it has nothing to report.
+		_ = m.compiled.Close(context.Background())
+	}
+}
+
+func (m *Module) index() {
+	m.globals = make(map[string]int, len(m.Manifest.Globals))
+	m.quoted = make([][]byte, len(m.Manifest.Globals))
+	for i, name := range m.Manifest.Globals {
+		m.globals[name] = i
+		m.quoted[i] = append(appendQuoted(nil, []byte(name)), ':')
+	}
+	m.statusGlobal, m.lastErrorGlobal = m.find(statusName), m.find(lastErrorName)
+}
+
+func (m *Module) find(name string) int {
+	if i, ok := m.globals[name]; ok {
+		return i
+	}
+	return -1
+}
+
+// checkManifest refuses modules for another contract, and manifests whose
+// numbers do not fit together.
+func checkManifest(m *abi.Manifest) error {
+	switch {
+	case m.Format != abi.ManifestFormat:
+		return fmt.Errorf("manifest format %d, want %d", m.Format, abi.ManifestFormat)
+	case m.ABI != abi.Version:
+		return fmt.Errorf("module for ABI version %d, this host runs %d", m.ABI, abi.Version)
+	case uint64(m.DataEnd) < abi.ScriptBase+uint64(len(m.Globals))*abi.CellSize:
+		return errors.New("manifest: data end lies before the last global")
+	}
+	return nil
+}
+
+// checkImports holds the module to the two sides it may talk to.
+func (h *Host) checkImports(c wazero.CompiledModule) error {
+	for _, f := range c.ImportedFunctions() {
+		module, field, _ := f.Import()
+		switch {
+		case module == abi.LibraryModule && h.libraryExports[field]:
+		case module == abi.HostModule && slices.Contains(scriptImports, field):
+		default:
+			return fmt.Errorf("module imports the unknown function %s.%s", module, field)
+		}
+	}
+	run, ok := c.ExportedFunctions()[abi.RunExport]
+	if !ok || len(run.ParamTypes()) != 0 || !slices.Equal(run.ResultTypes(), []api.ValueType{api.ValueTypeI32}) {
+		return fmt.Errorf("module does not export %s: () -> i32", abi.RunExport)
+	}
+	return nil
+}
+
+// ReadManifest finds the manifest in a module's custom sections.
+func ReadManifest(wasm []byte) (abi.Manifest, error) {
+	var m abi.Manifest
+	section, err := customSection(wasm, abi.ManifestSection)
+	if err != nil {
+		return m, err
+	}
+	if err := json.Unmarshal(section, &m); err != nil {
+		return m, fmt.Errorf("manifest: %w", err)
+	}
+	return m, nil
+}
+
+var errNotModule = errors.New("not a WebAssembly module")
+
+// customSection returns the contents of the first custom section of a name.
+func customSection(wasm []byte, name string) ([]byte, error) {
+	const header = "\x00asm\x01\x00\x00\x00"
+	if len(wasm) < len(header) || string(wasm[:len(header)]) != header {
+		return nil, errNotModule
+	}
+	rest := wasm[len(header):]
+	for len(rest) > 0 {
+		id := rest[0]
+		body, after, ok := lengthPrefixed(rest[1:])
+		if !ok {
+			return nil, errNotModule
+		}
+		rest = after
+		if id != 0 {
+			continue
+		}
+		got, contents, ok := lengthPrefixed(body)
+		if !ok {
+			return nil, errNotModule
+		}
+		if string(got) == name {
+			return contents, nil
+		}
+	}
+	return nil, fmt.Errorf("module has no section %q", name)
+}
+
+// lengthPrefixed splits b into what its LEB128 length prefix covers and the
+// rest.
+func lengthPrefixed(b []byte) (body, rest []byte, ok bool) {
+	var n uint64
+	for i := 0; i < len(b) && i < 5; i++ {
+		n |= uint64(b[i]&0x7f) << (7 * i)
+		if b[i]&0x80 == 0 {
+			b = b[i+1:]
+			if n > uint64(len(b)) {
+				return nil, nil, false
+			}
+			return b[:n], b[n:], true
+		}
+	}
+	return nil, nil, false
+}

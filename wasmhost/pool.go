@@ -1,0 +1,142 @@
+package wasmhost
+
+import (
+	"errors"
+	"sync"
+
+	"github.com/tetratelabs/wazero/experimental"
+)
+
+const (
+	pageBytes = 65536
+	// wipeByClear is the largest high-water mark that is cleared by writing
+	// zeros. Above it the system takes the pages back, which also returns their
+	// memory; below it a page fault per 4 KiB would cost more than the writing.
+	wipeByClear = 4 << 20
+	// wipeKeep is what stays resident after a slot grew beyond wipeByClear.
+	wipeKeep = 256 << 10
+)
+
+// errNoSlot says that every memory slot is in use.
+var errNoSlot = errors.New("no memory slot is free")
+
+// slot is a reserved range of address space, as large as a guest may ever
+// grow, outside the Go heap. It is the linear memory of one execution at a
+// time, so growing moves nothing and costs no garbage.
+type slot struct {
+	base []byte // the whole range
+	// limitBytes is the cap of the current execution.
+	limitBytes uint64
+	// sizeBytes is the size of the memory now.
+	sizeBytes uint64
+	// highBytes is the most the guest was ever given since the last wipe.
+	highBytes uint64
+	// owner is the execution that reuses this slot.
+	owner *execution
+}
+
+// Allocate implements experimental.MemoryAllocator.
+func (s *slot) Allocate(_, _ uint64) experimental.LinearMemory { return s }
+
+// Reallocate implements experimental.LinearMemory. A nil makes memory.grow
+// yield -1 in the guest.
+func (s *slot) Reallocate(size uint64) []byte {
+	if size > s.limitBytes || size > uint64(len(s.base)) {
+		return nil
+	}
+	s.sizeBytes = size
+	s.highBytes = max(s.highBytes, size)
+	return s.base[:size:size]
+}
+
+// Free implements experimental.LinearMemory. It comes too early to recycle
+// anything: closing a script module calls it while the library still runs on
+// the memory.
+func (s *slot) Free() {}
+
+// memory is the guest's memory as it is now; it goes stale when that grows.
+func (s *slot) memory() memory { return s.base[:s.sizeBytes:s.sizeBytes] }
+
+// wipe makes the slot all zero again.
+func (s *slot) wipe() {
+	switch {
+	case s.highBytes <= wipeByClear:
+		clear(s.base[:s.highBytes])
+	case discard(s.base[wipeKeep:s.highBytes]):
+		clear(s.base[:wipeKeep])
+	default:
+		clear(s.base[:s.highBytes])
+	}
+	s.sizeBytes, s.highBytes = 0, 0
+}
+
+// pool keeps memory slots. It never hands out more than max at a time, and
+// keeps at most keep of them when they are idle.
+type pool struct {
+	slotBytes int
+	max, keep int
+
+	mu     sync.Mutex
+	free   []*slot
+	live   int // handed out
+	closed bool
+}
+
+func newPool(slotPages uint32, limit, keep int) *pool {
+	return &pool{slotBytes: int(slotPages) * pageBytes, max: limit, keep: min(keep, limit)}
+}
+
+// take gives a slot that is all zero.
+func (p *pool) take() (*slot, error) {
+	p.mu.Lock()
+	if p.closed || p.live >= p.max {
+		p.mu.Unlock()
+		return nil, errNoSlot
+	}
+	p.live++
+	if n := len(p.free); n > 0 {
+		s := p.free[n-1]
+		p.free[n-1] = nil
+		p.free = p.free[:n-1]
+		p.mu.Unlock()
+		return s, nil
+	}
+	p.mu.Unlock()
+
+	base, err := reserve(p.slotBytes)
+	if err != nil {
+		p.mu.Lock()
+		p.live--
+		p.mu.Unlock()
+		return nil, errors.Join(errNoSlot, err)
+	}
+	return &slot{base: base}, nil
+}
+
+// give wipes a slot and takes it back. No instance may use it any more.
+func (p *pool) give(s *slot) {
+	s.wipe()
+	p.mu.Lock()
+	p.live--
+	keep := !p.closed && len(p.free) < p.keep
+	if keep {
+		p.free = append(p.free, s)
+	}
+	p.mu.Unlock()
+	if !keep {
+		release(s.base)
+		s.base = nil
+	}
+}
+
+// close releases the idle slots; those in use follow when they come back.
+func (p *pool) close() {
+	p.mu.Lock()
+	free := p.free
+	p.free, p.closed = nil, true
+	p.mu.Unlock()
+	for _, s := range free {
+		release(s.base)
+		s.base = nil
+	}
+}

@@ -1,0 +1,8 @@
+//go:build darwin || freebsd || netbsd || openbsd
+
+package wasmhost
+
+const mapNoReserve = 0
+
+// discard reports false: only Linux promises zeros after MADV_DONTNEED.
+func discard([]byte) bool { return false }

@@ -1,0 +1,260 @@
+package wasmhost
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"unicode/utf8"
+
+	"github.com/avapd/avapd/runtime/abi"
+)
+
+// Input is what a request brings to its execution. All of it is raw text and
+// may be empty.
+type Input struct {
+	// Variables is a JSON object.
+	Variables []byte
+	// Body is the request's JSON object; its members script and variables are
+	// no parameters.
+	Body []byte
+	// Query and Form are in the form of a URL's query string.
+	Query, Form []byte
+	// EchoVariables asks for the variables in the answer.
+	EchoVariables bool
+}
+
+// requestVariable is a variable that the request brought, in its order.
+type requestVariable struct {
+	// global is the script's number for it, or -1 when the script does not
+	// know the name.
+	global      int32
+	name, value cell
+}
+
+// badInput says which part of the request is wrong.
+type badInput struct {
+	part string
+	err  error
+}
+
+func (e *badInput) Error() string { return e.part + ": " + e.err.Error() }
+func (e *badInput) Unwrap() error { return e.err }
+
+// seed fills the control block and puts the inputs into guest memory.
+func (e *execution) seed(in *Input) error {
+	m := &e.module.Manifest
+	stackEnd := stackBase(m) + 4*(e.limits.CallDepth+1)
+	b := &e.builder
+	b.start(e.slot, e.libraryInstance.Memory(), uint64(stackEnd))
+	if err := b.reserve(uint64(stackEnd)); err != nil {
+		return err
+	}
+	if err := e.seedVariables(in); err != nil {
+		return err
+	}
+	if err := e.seedParameters(in); err != nil {
+		return err
+	}
+	results, err := b.dict(nil)
+	if err != nil {
+		return err
+	}
+	logs, err := b.list(nil)
+	if err != nil {
+		return err
+	}
+	top, err := b.heapTop()
+	if err != nil {
+		return err
+	}
+	b.mem.putCell(abi.Results, results)
+	b.mem.putCell(abi.Logs, logs)
+	b.mem.put32(abi.HeapTop, top)
+	b.mem.put32(abi.HeapEnd, uint32(len(b.mem)))
+	b.mem.put32(abi.StackBase, stackBase(m))
+	b.mem.put32(abi.StackLimit, stackEnd)
+	b.mem.put64(abi.HashSeed, e.host.config.HashSeed())
+	if g := e.module.lastErrorGlobal; g >= 0 {
+		b.mem.put32(abi.LastError, globalCell(g))
+	}
+	return nil
+}
+
+// stackBase is where the call stack starts, which the heap follows.
+func stackBase(m *abi.Manifest) uint32 { return (m.DataEnd + 15) &^ 15 }
+
+// heapTop is the first free byte, aligned.
+func (b *builder) heapTop() (uint32, error) {
+	top := (b.top + 15) &^ 15
+	return uint32(top), b.reserve(top)
+}
+
+func globalCell(i int) uint32 { return abi.ScriptBase + uint32(i)*abi.CellSize }
+
+// seedVariables writes the request's variables: those that the script names
+// into its global cells, the others beside the heap so that the answer can
+// show them.
+func (e *execution) seedVariables(in *Input) error {
+	if isNothing(in.Variables) {
+		return nil
+	}
+	b := &e.builder
+	var wanted func([]byte) bool
+	if !in.EchoVariables {
+		wanted = e.knowsVariable
+	}
+	pairs, err := b.object(in.Variables, wanted)
+	if err != nil {
+		return inputError("variables", err)
+	}
+	for i := 0; i < len(pairs); i += 2 {
+		name, value := pairs[i], pairs[i+1]
+		v := requestVariable{global: -1, name: name, value: value}
+		text, _ := b.mem.bytes(name.bits&0xffffffff, name.bits>>32)
+		if g, ok := e.module.globals[string(text)]; ok {
+			v.global = int32(g)
+			b.mem.putCell(globalCell(g), value)
+		}
+		e.request = append(e.request, v)
+	}
+	b.scratch = b.scratch[:0]
+	return nil
+}
+
+// knowsVariable selects the variables that matter when none are echoed.
+func (e *execution) knowsVariable(name []byte) bool {
+	_, ok := e.module.globals[string(name)]
+	return ok || string(name) == statusName
+}
+
+// seedParameters writes what addParam and its like can read, if they can.
+func (e *execution) seedParameters(in *Input) error {
+	needs := e.module.Manifest.Needs
+	if needs.Body {
+		if err := e.seedBody(in.Body); err != nil {
+			return err
+		}
+	}
+	if needs.Query {
+		if err := e.seedPairs(abi.Query, in.Query); err != nil {
+			return err
+		}
+	}
+	if needs.Form {
+		return e.seedPairs(abi.Form, in.Form)
+	}
+	return nil
+}
+
+func (e *execution) seedBody(raw []byte) error {
+	b := &e.builder
+	var pairs []cell
+	if !isNothing(raw) {
+		var err error
+		if pairs, err = b.object(raw, isParameter); err != nil {
+			return inputError("body", err)
+		}
+	}
+	body, err := b.dict(pairs)
+	b.scratch = b.scratch[:0]
+	if err == nil {
+		b.mem.putCell(abi.Body, body)
+	}
+	return err
+}
+
+func isParameter(name []byte) bool {
+	return string(name) != "script" && string(name) != "variables"
+}
+
+// isNothing reports whether a raw JSON input was left out.
+func isNothing(raw []byte) bool {
+	raw = bytes.TrimSpace(raw)
+	return len(raw) == 0 || string(raw) == "null"
+}
+
+// seedPairs writes a query string as a list of [name, text].
+func (e *execution) seedPairs(at uint32, raw []byte) error {
+	b := &e.builder
+	base := len(b.scratch)
+	for len(raw) > 0 {
+		var part []byte
+		part, raw, _ = bytes.Cut(raw, []byte{'&'})
+		if len(part) == 0 {
+			continue
+		}
+		pair, err := b.pair(part)
+		if err != nil {
+			return err
+		}
+		b.scratch = append(b.scratch, pair)
+	}
+	list, err := b.list(b.scratch[base:])
+	b.scratch = b.scratch[:base]
+	if err == nil {
+		b.mem.putCell(at, list)
+	}
+	return err
+}
+
+func (b *builder) pair(part []byte) (cell, error) {
+	rawName, rawValue, _ := bytes.Cut(part, []byte{'='})
+	name, err := b.percentDecoded(rawName)
+	if err != nil {
+		return cell{}, err
+	}
+	value, err := b.percentDecoded(rawValue)
+	if err != nil {
+		return cell{}, err
+	}
+	items := [2]cell{name, value}
+	return b.list(items[:])
+}
+
+// percentDecoded writes a part of a query string as text: a plus is a blank, a
+// percent sign without two hex digits stands for itself, and bytes that are no
+// UTF-8 become the replacement character.
+func (b *builder) percentDecoded(raw []byte) (cell, error) {
+	p, err := b.alloc(uint64(len(raw)))
+	if err != nil {
+		return cell{}, err
+	}
+	n := 0
+	out := b.mem[p:]
+	for i := 0; i < len(raw); i, n = i+1, n+1 {
+		c := raw[i]
+		switch {
+		case c == '+':
+			c = ' '
+		case c == '%' && i+2 < len(raw) && isHex(raw[i+1]) && isHex(raw[i+2]):
+			c = unhex(raw[i+1])<<4 | unhex(raw[i+2])
+			i += 2
+		}
+		out[n] = c
+	}
+	s := out[:n]
+	if !utf8.Valid(s) {
+		return b.text(bytes.ToValidUTF8(bytes.Clone(s), []byte("\uFFFD")))
+	}
+	b.top = uint64(p) + uint64(n)
+	return textCell(p, n, asciiFlag(s)), nil
+}
+
+func isHex(c byte) bool {
+	return '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'f'
+}
+
+func unhex(c byte) byte {
+	if c <= '9' {
+		return c - '0'
+	}
+	return c | 0x20 - 'a' + 10
+}
+
+// inputError keeps limits apart from mistakes in the request.
+func inputError(part string, err error) error {
+	if errors.Is(err, errInputMemory) {
+		return err
+	}
+	return &badInput{part, fmt.Errorf("%w", err)}
+}
