@@ -33,7 +33,8 @@ func emptyText() Value { return Value{abi.KindText | abi.FlagASCII, 0} }
 // textFrom makes a text of n bytes at p and finds out whether it is ASCII.
 func textFrom(p Ptr, n uint32) Value { return textValue(p, n, asciiFlag(p, n)) }
 
-// moveBytes copies n bytes between places that do not overlap.
+// moveBytes copies n bytes between places that do not overlap, or to a lower
+// one.
 func moveBytes(dst, src Ptr, n uint32) {
 	for n > moveChunkBytes {
 		memoryCopy(dst, src, moveChunkBytes)

@@ -144,22 +144,14 @@ func putRunes(c, n uint32) {
 	}
 }
 
-// insertOut opens a gap of n bytes at an offset behind the mark, for padding
-// that is only known once the rest is written.
-func insertOut(offset, n uint32) Ptr {
-	outRoom(n)
-	tail := outLen - offset
-	from := outBase + offset
-	for tail > 0 { // from the back, in chunks, so that the parts may overlap
-		chunk := tail
-		if chunk > moveChunkBytes {
-			chunk = moveChunkBytes
-		}
-		tail -= chunk
-		memoryCopy(Ptr(from+tail+n), Ptr(from+tail), chunk)
+// closeOut moves what was put since a later mark down to an earlier one,
+// over what lay between.
+func closeOut(mark, from uint32) {
+	n := outLen - from
+	if mark < from { // towards the start, so chunks may overlap
+		moveBytes(Ptr(outBase+mark), Ptr(outBase+from), n)
 	}
-	outLen += n
-	return Ptr(from)
+	outLen = mark + n
 }
 
 // putUint puts an unsigned number in a base from 2 to 36.
@@ -332,6 +324,9 @@ func forgetText(from Ptr) {
 		outBase = 0
 		outCap = 0
 		outLen = 0
+	}
+	if digitRoom >= uint32(from) {
+		digitRoom = 0
 	}
 	append0 = keepAppend(append0, from)
 	append1 = keepAppend(append1, from)
