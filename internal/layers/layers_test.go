@@ -1,0 +1,124 @@
+package layers
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"path"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/avapd/avapd"
+
+// pkg is what go list says about a package.
+type pkg struct {
+	ImportPath string
+	Name       string
+	Imports    []string // directly, test files apart
+	Deps       []string // all the way down
+}
+
+// forbidden lists what a package, and everything below it, must not depend on,
+// even by way of others. A name ending in /... covers a tree.
+var forbidden = map[string][]string{
+	// The compiler turns text into a module. Where that runs is not its business.
+	"compiler/...": {"wasmhost/...", "internal/engine/...", "internal/server/...", "internal/config/...", "internal/cli/..."},
+	// The sandbox runs any module of the contract, whoever made it.
+	"wasmhost/...": {"compiler/...", "internal/engine/...", "internal/server/...", "internal/config/...", "internal/cli/..."},
+	// The contract and the library are below everything.
+	"runtime/abi/...":       {"compiler/...", "wasmhost/...", "internal/..."},
+	"runtime/catalog/...":   {"compiler/...", "wasmhost/...", "internal/..."},
+	"runtime/guest/...":     {"compiler/...", "wasmhost/...", "internal/..."},
+	"runtime/hostcalls/...": {"compiler/...", "wasmhost/...", "internal/..."},
+	// Diagnostics and the module model are vocabularies.
+	"internal/diag/...": {"compiler/...", "wasmhost/...", "runtime/...", "internal/wasm/...", "internal/engine/...", "internal/server/..."},
+	"internal/wasm/...": {"compiler/...", "wasmhost/...", "runtime/...", "internal/engine/...", "internal/server/..."},
+	// The engine does not know who asks.
+	"internal/engine/...": {"internal/server/...", "internal/config/...", "internal/cli/...", "cmd/..."},
+	"internal/config/...": {"internal/engine/...", "internal/server/...", "compiler/...", "wasmhost/..."},
+	"internal/server/...": {"internal/cli/...", "cmd/..."},
+}
+
+// owners lists who alone may import a library directly. Whoever wants to swap
+// the library has one place to look at.
+var owners = map[string][]string{
+	"github.com/gofiber/fiber":      {"internal/server", "internal/bench"},
+	"github.com/valyala/fasthttp":   {"internal/server", "internal/bench"},
+	"github.com/tetratelabs/wazero": {"wasmhost", "internal/engine", "internal/bench"},
+	"github.com/spf13/cobra":        {"internal/cli"},
+	"github.com/knadh/koanf":        {"internal/config"},
+}
+
+func TestLayers(t *testing.T) {
+	packages := list(t)
+	for _, p := range packages {
+		name := strings.TrimPrefix(p.ImportPath, module+"/")
+		for subject, targets := range forbidden {
+			if !covers(subject, name) {
+				continue
+			}
+			for _, dep := range p.Deps {
+				dep, ours := strings.CutPrefix(dep, module+"/")
+				if ours && !covers(subject, dep) && slices.ContainsFunc(targets, func(target string) bool { return covers(target, dep) }) {
+					t.Errorf("%s must not depend on %s", name, dep)
+				}
+			}
+		}
+	}
+}
+
+func TestOwners(t *testing.T) {
+	for _, p := range list(t) {
+		name := strings.TrimPrefix(p.ImportPath, module+"/")
+		for library, allowed := range owners {
+			for _, imported := range p.Imports {
+				if (imported == library || strings.HasPrefix(imported, library+"/")) && !slices.Contains(allowed, name) {
+					t.Errorf("%s imports %s; only %s may", name, imported, strings.Join(allowed, ", "))
+				}
+			}
+		}
+	}
+}
+
+// A package is called after what it holds.
+func TestNames(t *testing.T) {
+	for _, p := range list(t) {
+		for _, bad := range []string{"util", "utils", "common", "helper", "helpers", "misc", "shared", "base"} {
+			if path.Base(p.ImportPath) == bad || p.Name == bad {
+				t.Errorf("%s says nothing about what it holds", p.ImportPath)
+			}
+		}
+	}
+}
+
+// covers reports whether the pattern matches the package.
+func covers(pattern, name string) bool {
+	tree, isTree := strings.CutSuffix(pattern, "/...")
+	return name == tree || isTree && strings.HasPrefix(name, tree+"/")
+}
+
+func list(t *testing.T) []pkg {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", "list", "-e", "-json=ImportPath,Name,Imports,Deps", "./...")
+	cmd.Dir = "../.."
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var packages []pkg
+	decoder := json.NewDecoder(strings.NewReader(string(out)))
+	for {
+		var p pkg
+		err := decoder.Decode(&p)
+		if errors.Is(err, io.EOF) {
+			return packages
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		packages = append(packages, p)
+	}
+}
