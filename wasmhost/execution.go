@@ -33,12 +33,14 @@ type execution struct {
 	// instantiating is the context for InstantiateModule; it carries the memory
 	// and the import resolver, and is made once per slot.
 	instantiating context.Context
-	// cancelled is signalled when the watch on the request's context has fired.
-	cancelled chan struct{}
-	stack     [1]uint64
-	builder   builder
-	reader    reader
+	stack         [1]uint64
+	builder       builder
+	reader        reader
 
+	// outer is the request's context. It is asked at every refuel, which costs
+	// less than being told: no goroutine, no timer, and nothing that could
+	// reach the execution after its end.
+	outer                           context.Context
 	module                          *Module
 	limits                          Limits
 	began                           time.Time
@@ -64,7 +66,7 @@ func (*execution) Err() error { return nil }
 func (*execution) Value(any) any { return nil }
 
 func newExecution(h *Host, s *slot) *execution {
-	e := &execution{host: h, slot: s, waiter: newWaiter(), cancelled: make(chan struct{}, 1)}
+	e := &execution{host: h, slot: s, waiter: newWaiter()}
 	ctx := experimental.WithMemoryAllocator(e, s)
 	e.instantiating = experimental.WithImportResolver(ctx, e.resolve)
 	return e
@@ -84,24 +86,22 @@ func (e *execution) resolve(name string) api.Module {
 func (h *Host) Run(ctx context.Context, m *Module, in *Input, limits Limits, dst []byte) (Output, diag.Usage, *diag.Failure) {
 	if gate := h.config.Gate; gate != nil {
 		if err := gate.Enter(ctx); err != nil {
-			return Output{}, diag.Usage{}, gateFailure(err)
+			return Output{}, diag.Usage{}, gateFailure(ctx, err)
 		}
 		defer gate.Leave()
 	}
 	if ctx.Err() != nil {
-		return Output{}, diag.Usage{}, clientGone()
+		return Output{}, diag.Usage{}, cancelled(ctx)
 	}
 	e, err := h.takeExecution()
 	if err != nil {
 		return Output{}, diag.Usage{}, noCapacity(err)
 	}
 	defer h.giveExecution(e)
-	e.module, e.limits, e.began = m, limits, time.Now()
+	e.outer, e.module, e.limits, e.began = ctx, m, limits, time.Now()
 	e.deadline = e.began.Add(limits.Duration)
 
-	stop := e.watch(ctx)
 	output, failure := e.run(in, dst)
-	stop()
 	usage := e.usage()
 	if failure != nil {
 		failure.Usage = usage
@@ -109,21 +109,17 @@ func (h *Host) Run(ctx context.Context, m *Module, in *Input, limits Limits, dst
 	return output, usage, failure
 }
 
-func gateFailure(err error) *diag.Failure {
+func gateFailure(ctx context.Context, err error) *diag.Failure {
 	if errors.Is(err, ErrQueueFull) {
 		return noCapacity(err)
 	}
-	return clientGone()
+	return cancelled(ctx)
 }
 
 func noCapacity(cause error) *diag.Failure {
 	f := diag.NewFailure(diag.NoCapacity, "no capacity: too many scripts are running")
 	f.Cause = cause
 	return f
-}
-
-func clientGone() *diag.Failure {
-	return diag.NewFailure(diag.Cancelled, "cancelled: the client is gone")
 }
 
 // takeExecution gives an execution with an empty memory.
@@ -152,32 +148,14 @@ func (h *Host) giveExecution(e *execution) {
 }
 
 func (e *execution) reset() {
-	e.module, e.libraryInstance, e.scriptInstance = nil, nil, nil
+	e.outer, e.module, e.libraryInstance, e.scriptInstance = nil, nil, nil, nil
 	e.script, e.library = nil, nil
 	e.limit, e.granted = 0, 0
-	e.cancel.Store(0)
 	e.stopped, e.stoppedSite = stopNone, 0
 	e.stack[0] = 0
 	e.request, e.broughtSet, e.order = e.request[:0], e.broughtSet[:0], e.order[:0]
 	e.builder.close()
 	e.reader.close()
-}
-
-// watch raises the cancel flag when ctx ends. The function it gives back
-// returns when the flag can no longer change.
-func (e *execution) watch(ctx context.Context) (stop func()) {
-	if ctx.Done() == nil {
-		return func() {}
-	}
-	unhook := context.AfterFunc(ctx, func() {
-		e.cancel.Store(1)
-		e.cancelled <- struct{}{}
-	})
-	return func() {
-		if !unhook() {
-			<-e.cancelled
-		}
-	}
 }
 
 func (e *execution) usage() diag.Usage {

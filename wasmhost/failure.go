@@ -1,6 +1,7 @@
 package wasmhost
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"runtime"
@@ -130,7 +131,21 @@ func (e *execution) stoppedFailure() *diag.Failure {
 	case stopShutdown:
 		return e.at(e.stoppedSite, diag.Cancelled, "cancelled: the server is shutting down")
 	}
-	return e.at(e.stoppedSite, diag.Cancelled, "cancelled: the client is gone")
+	f := cancelled(e.outer)
+	f.Span = e.at(e.stoppedSite, diag.Cancelled, "").Span
+	return f
+}
+
+// cancelled words the end of the request's context.
+func cancelled(ctx context.Context) *diag.Failure {
+	cause := context.Cause(ctx)
+	f := diag.NewFailure(diag.Cancelled, "cancelled: the client is gone")
+	//nolint:errorlint // a cause that only counts as Canceled has its own words
+	if cause != context.Canceled {
+		f = diag.NewFailure(diag.Cancelled, "cancelled: %v", cause)
+	}
+	f.Cause = cause
+	return f
 }
 
 // scriptError reads the error that the script ended with.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"math"
 	"runtime"
-	"sync/atomic"
 	"time"
 
 	"github.com/tetratelabs/wazero/api"
@@ -29,7 +28,7 @@ const (
 	stopNone stopCause = iota
 	stopFuel
 	stopDeadline
-	stopClientGone
+	stopCancelled
 	stopShutdown
 )
 
@@ -42,9 +41,7 @@ type meter struct {
 	limit, granted  int64
 	script, library api.MutableGlobal
 	deadline        time.Time
-	// cancel is set by another goroutine when the client is gone.
-	cancel  atomic.Uint32
-	stopped stopCause
+	stopped         stopCause
 	// stoppedSite is where refuel ended the run.
 	stoppedSite uint32
 }
@@ -114,8 +111,8 @@ func (m *meter) next(cell, other api.MutableGlobal, slice int64) int64 {
 // mayGoOn looks at everything but fuel.
 func (e *execution) mayGoOn() stopCause {
 	switch {
-	case e.cancel.Load() != 0:
-		return stopClientGone
+	case e.outer.Err() != nil:
+		return stopCancelled
 	case e.host.cancelAll.Load():
 		return stopShutdown
 	case time.Now().After(e.deadline):

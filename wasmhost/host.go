@@ -27,10 +27,7 @@ const (
 type Config struct {
 	// Library is the guest library's module.
 	Library []byte
-	// LibraryCalls are the host functions the library imports, refuel apart,
-	// by field name.
-	LibraryCalls map[string]api.GoModuleFunction
-	Engine       Engine
+	Engine  Engine
 	// MaxMemoryPages is the most memory any execution can ask for.
 	MaxMemoryPages uint32
 	// MaxInstances bounds executions that hold memory at the same time, and
@@ -132,14 +129,16 @@ func (h *Host) bindHostModule(ctx context.Context) error {
 		b.NewFunctionBuilder().WithGoModuleFunction(f, valueTypes(params), valueTypes(results)).Export(field)
 	}
 	bind(abi.ClockField, "", "d", api.GoModuleFunc(clock))
+	bind(abi.RefuelField, "i", "l", api.GoModuleFunc(refuel))
 	for _, imp := range abi.LibraryImports {
-		f, ok := h.config.LibraryCalls[imp.Field]
 		if imp.Field == abi.RefuelField {
-			f, ok = api.GoModuleFunc(refuel), true
+			continue
 		}
-		if ok {
-			bind(imp.Field, imp.Params, imp.Results, f)
+		f, ok := libraryCalls[imp.Field]
+		if !ok {
+			return fmt.Errorf("host module: nothing implements %s", imp.Field)
 		}
+		bind(imp.Field, imp.Params, imp.Results, f)
 	}
 	if _, err := b.Instantiate(ctx); err != nil {
 		return fmt.Errorf("host module: %w", err)

@@ -79,7 +79,7 @@ func (b *builder) alloc(n uint64) (uint32, error) {
 }
 
 // text copies s to guest memory.
-func (b *builder) text(s []byte) (cell, error) {
+func (b *builder) text(s string) (cell, error) {
 	p, err := b.alloc(uint64(len(s)))
 	if err != nil {
 		return cell{}, err
@@ -88,9 +88,9 @@ func (b *builder) text(s []byte) (cell, error) {
 	return textCell(p, len(s), asciiFlag(s)), nil
 }
 
-func asciiFlag(s []byte) uint32 {
-	for _, c := range s {
-		if c >= utf8.RuneSelf {
+func asciiFlag[S string | []byte](s S) uint32 {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
 			return 0
 		}
 	}
@@ -291,7 +291,7 @@ func (b *builder) array() (cell, error) {
 func (b *builder) quoted(raw []byte) (cell, error) {
 	inner := raw[1 : len(raw)-1]
 	if bytes.IndexByte(inner, '\\') < 0 {
-		return b.text(inner)
+		return b.text(unsafe.String(unsafe.SliceData(inner), len(inner))) // not kept
 	}
 	p, err := b.alloc(uint64(len(raw)))
 	if err != nil {

@@ -4,24 +4,27 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"unicode/utf8"
+	"strings"
 
 	"github.com/avapd/avapd/runtime/abi"
 )
 
-// Input is what a request brings to its execution. All of it is raw text and
-// may be empty.
+// Input is what a request brings to its execution. All of it may be empty. The
+// JSON texts are read in place, once.
 type Input struct {
 	// Variables is a JSON object.
 	Variables []byte
 	// Body is the request's JSON object; its members script and variables are
 	// no parameters.
 	Body []byte
-	// Query and Form are in the form of a URL's query string.
-	Query, Form []byte
+	// Query and Form are the parameters in the order of their arrival.
+	Query, Form []Pair
 	// EchoVariables asks for the variables in the answer.
 	EchoVariables bool
 }
+
+// Pair is a name and a text of a query string or form.
+type Pair struct{ Name, Value string }
 
 // requestVariable is a variable that the request brought, in its order.
 type requestVariable struct {
@@ -173,37 +176,30 @@ func isNothing(raw []byte) bool {
 	return len(raw) == 0 || string(raw) == "null"
 }
 
-// seedPairs writes a query string as a list of [name, text].
-func (e *execution) seedPairs(at uint32, raw []byte) error {
+// seedPairs writes pairs as a list of [name, text].
+func (e *execution) seedPairs(at uint32, pairs []Pair) error {
 	b := &e.builder
-	base := len(b.scratch)
-	for len(raw) > 0 {
-		var part []byte
-		part, raw, _ = bytes.Cut(raw, []byte{'&'})
-		if len(part) == 0 {
-			continue
-		}
-		pair, err := b.pair(part)
+	for _, p := range pairs {
+		pair, err := b.pair(p)
 		if err != nil {
 			return err
 		}
 		b.scratch = append(b.scratch, pair)
 	}
-	list, err := b.list(b.scratch[base:])
-	b.scratch = b.scratch[:base]
+	list, err := b.list(b.scratch)
+	b.scratch = b.scratch[:0]
 	if err == nil {
 		b.mem.putCell(at, list)
 	}
 	return err
 }
 
-func (b *builder) pair(part []byte) (cell, error) {
-	rawName, rawValue, _ := bytes.Cut(part, []byte{'='})
-	name, err := b.percentDecoded(rawName)
+func (b *builder) pair(p Pair) (cell, error) {
+	name, err := b.clean(p.Name)
 	if err != nil {
 		return cell{}, err
 	}
-	value, err := b.percentDecoded(rawValue)
+	value, err := b.clean(p.Value)
 	if err != nil {
 		return cell{}, err
 	}
@@ -211,44 +207,10 @@ func (b *builder) pair(part []byte) (cell, error) {
 	return b.list(items[:])
 }
 
-// percentDecoded writes a part of a query string as text: a plus is a blank, a
-// percent sign without two hex digits stands for itself, and bytes that are no
-// UTF-8 become the replacement character.
-func (b *builder) percentDecoded(raw []byte) (cell, error) {
-	p, err := b.alloc(uint64(len(raw)))
-	if err != nil {
-		return cell{}, err
-	}
-	n := 0
-	out := b.mem[p:]
-	for i := 0; i < len(raw); i, n = i+1, n+1 {
-		c := raw[i]
-		switch {
-		case c == '+':
-			c = ' '
-		case c == '%' && i+2 < len(raw) && isHex(raw[i+1]) && isHex(raw[i+2]):
-			c = unhex(raw[i+1])<<4 | unhex(raw[i+2])
-			i += 2
-		}
-		out[n] = c
-	}
-	s := out[:n]
-	if !utf8.Valid(s) {
-		return b.text(bytes.ToValidUTF8(bytes.Clone(s), []byte("\uFFFD")))
-	}
-	b.top = uint64(p) + uint64(n)
-	return textCell(p, n, asciiFlag(s)), nil
-}
-
-func isHex(c byte) bool {
-	return '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'f'
-}
-
-func unhex(c byte) byte {
-	if c <= '9' {
-		return c - '0'
-	}
-	return c | 0x20 - 'a' + 10
+// clean writes a text that need not be UTF-8: what is not becomes the
+// replacement character.
+func (b *builder) clean(s string) (cell, error) {
+	return b.text(strings.ToValidUTF8(s, "\uFFFD"))
 }
 
 // inputError keeps limits apart from mistakes in the request.
