@@ -1,0 +1,53 @@
+package wasm
+
+// Names holds what a name section says. Missing names are empty.
+type Names struct {
+	Module string
+	Funcs  map[uint32]string
+	Locals map[uint32]map[uint32]string
+}
+
+// Names reads the name section. Names are only for people, so a section that
+// is wrong gives those before the mistake.
+func (b *Binary) Names() Names {
+	n := Names{Funcs: map[uint32]string{}, Locals: map[uint32]map[uint32]string{}}
+	section, ok := b.Custom("name")
+	if !ok {
+		return n
+	}
+	r := &reader{b: section}
+	for r.left() > 0 && r.err == nil {
+		id := r.byte()
+		sub := &reader{b: r.bytes(r.count("bytes of names", 1, len(section)))}
+		if r.err != nil {
+			break
+		}
+		switch id {
+		case 0:
+			n.Module = sub.name()
+		case 1:
+			sub.nameMap(n.Funcs)
+		case 2:
+			for range sub.count("functions", 2, maxFuncs) {
+				f := sub.u32()
+				locals := map[uint32]string{}
+				sub.nameMap(locals)
+				if sub.err != nil {
+					break
+				}
+				n.Locals[f] = locals
+			}
+		}
+	}
+	return n
+}
+
+func (r *reader) nameMap(m map[uint32]string) {
+	for range r.count("names", 2, maxFuncs) {
+		i, name := r.u32(), r.name()
+		if r.err != nil {
+			return
+		}
+		m[i] = name
+	}
+}

@@ -1,0 +1,405 @@
+package wasm
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"testing"
+
+	"github.com/tetratelabs/wazero"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+// addModule adds two numbers and nothing else.
+func addModule() *Module {
+	m := &Module{Name: "add"}
+	f := m.NewFunc("add", FuncType{[]ValType{I32, I32}, []ValType{I32}})
+	f.Exports = []string{"add"}
+	f.NameLocal(f.Param(0), "a")
+	f.NameLocal(f.Param(1), "b")
+	f.LocalGet(f.Param(0))
+	f.LocalGet(f.Param(1))
+	f.Op(OpI32Add)
+	return m
+}
+
+// everythingModule uses each section and each kind of instruction operand.
+func everythingModule() *Module {
+	m := &Module{Name: "everything"}
+	m.Memory = &Memory{Limits: Limits{Min: 1, Max: 4, HasMax: true}, Exports: []string{"memory"}}
+	counter := m.NewGlobal("counter", I64, 7)
+	counter.Exports = []string{"counter"}
+	m.NewGlobal("ratio", F64, math.Float64bits(0.5))
+	m.NewGlobal("small", I32, 0xffffffff).Mutable = false
+	log := m.ImportFunc("env", "log", FuncType{Params: []ValType{I32}})
+	unary := FuncType{[]ValType{I32}, []ValType{I32}}
+
+	double := m.NewFunc("double", unary)
+	double.LocalGet(0)
+	double.I32Const(1)
+	double.Op(OpI32Shl)
+	square := m.NewFunc("square", unary)
+	square.LocalGet(0)
+	square.LocalGet(0)
+	square.Op(OpI32Mul)
+	m.Table = &Table{Limits: Limits{Min: 2}, Elements: []*Func{double, square}}
+
+	f := m.NewFunc("main (all)", FuncType{[]ValType{I32, F64}, []ValType{I32, I64}})
+	f.Exports = []string{"main", "main \"quoted\""}
+	sum := f.NewLocal(I64)
+	f.NameLocal(sum, "sum")
+	f.NewLocal(F64)
+	controlFlow(f, sum)
+	memoryUse(f)
+	f.LocalGet(0)
+	f.Call(log)
+	f.GlobalGet(counter)
+	f.F64Const(math.Inf(-1))
+	f.Op(OpI64TruncSatF64S, OpI64Add)
+	f.GlobalSet(counter)
+	for _, c := range []float64{math.Inf(1), math.NaN(), math.Copysign(0, -1), 1e300, 0.1} {
+		f.F64Const(c)
+		f.Op(OpDrop)
+	}
+	f.LocalGet(0)
+	f.I32Const(1)
+	f.CallIndirect(unary)
+	f.LocalGet(sum)
+
+	start := m.NewFunc("start", FuncType{})
+	m.Start = start
+	m.Data = []Data{{Offset: 16, Bytes: []byte("hello \"wasm\"\x00\xff")}}
+	m.Customs = []Custom{{Name: "first", Bytes: []byte{1, 2}, First: true}, {Name: "avap", Bytes: []byte("{}")}}
+	return m
+}
+
+func controlFlow(f *Func, sum Local) {
+	done := f.Block()
+	loop := f.Loop()
+	f.LocalGet(0)
+	f.Op(OpI32Eqz)
+	f.BrIf(done)
+	f.LocalGet(sum)
+	f.I64Const(math.MinInt64)
+	f.Op(OpI64Add)
+	f.LocalSet(sum)
+	f.LocalGet(0)
+	f.I32Const(-1)
+	f.Op(OpI32Add)
+	f.LocalTee(0)
+	f.BrTable([]Label{done, loop}, done)
+	f.End()
+	f.End()
+	f.LocalGet(0)
+	f.If(I32, I64)
+	f.I32Const(3)
+	f.I64Const(4)
+	f.Else()
+	f.I32Const(5)
+	f.I64Const(6)
+	f.End()
+	f.LocalSet(sum)
+	f.LocalSet(0)
+}
+
+func memoryUse(f *Func) {
+	f.I32Const(8)
+	f.LocalGet(1)
+	f.Mem(OpF64Store, 3, 1024)
+	f.I32Const(0)
+	f.Mem(OpI32Load8U, 0, 0)
+	f.MemoryGrow()
+	f.Op(OpDrop)
+	f.MemorySize()
+	f.Op(OpDrop)
+	f.I32Const(0)
+	f.I32Const(16)
+	f.I32Const(4)
+	f.MemoryCopy()
+	f.I32Const(0)
+	f.I32Const(255)
+	f.I32Const(4)
+	f.MemoryFill()
+	f.I32Const(4)
+	f.Mem(OpI64Load, 0, 4)
+	f.Op(OpDrop)
+}
+
+var modules = map[string]func() *Module{"add": addModule, "everything": everythingModule}
+
+func rtModule(t testing.TB) []byte {
+	t.Helper()
+	b, err := os.ReadFile("../../runtime/library/rt.wasm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func TestEnginesAccept(t *testing.T) {
+	ctx := context.Background()
+	for name, build := range modules {
+		for _, config := range []wazero.RuntimeConfig{wazero.NewRuntimeConfigInterpreter(), wazero.NewRuntimeConfigCompiler()} {
+			r := wazero.NewRuntimeWithConfig(ctx, config)
+			if _, err := r.CompileModule(ctx, build().Encode()); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+			r.Close(ctx)
+		}
+	}
+}
+
+// tool finds a program of wabt, the WebAssembly binary toolkit.
+func tool(t *testing.T, name string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	if err != nil {
+		t.Skipf("%s is not installed (Debian package wabt)", name)
+	}
+	return path
+}
+
+func TestToolkitAccepts(t *testing.T) {
+	validate := tool(t, "wasm-validate")
+	binaries := map[string][]byte{"rt": rtModule(t)}
+	for name, build := range modules {
+		binaries[name] = build().Encode()
+	}
+	for name, b := range binaries {
+		path := filepath.Join(t.TempDir(), name+".wasm")
+		if err := os.WriteFile(path, b, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if out, err := exec.Command(validate, path).CombinedOutput(); err != nil {
+			t.Errorf("%s: %v\n%s", name, err, out)
+		}
+	}
+}
+
+func TestRoundTrip(t *testing.T) {
+	m := everythingModule()
+	encoded := m.Encode()
+	b, err := Decode(encoded)
+	if err != nil {
+		t.Fatal(err)
+	}
+	check := func(what string, got, want any) {
+		t.Helper()
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: got %v, want %v", what, got, want)
+		}
+	}
+	var defined []*Func
+	for _, f := range m.Funcs {
+		if f.Import == nil {
+			defined = append(defined, f)
+		}
+	}
+	check("functions", len(b.Funcs), len(defined))
+	for i, f := range defined {
+		ft, ok := b.FuncTypeOf(uint32(i + 1))
+		check(f.Name+" exists", ok, true)
+		check(f.Name+" type", ft.Equal(f.Type), true)
+		check(f.Name+" offset", encoded[b.Bodies[i].Offset], b.Bodies[i].Code[0])
+	}
+	check("imports", b.Imports, []Import{{ImportName: ImportName{"env", "log"}, Type: b.Imports[0].Type}})
+	check("memories", b.Memories, []Limits{{1, 4, true}})
+	check("tables", b.Tables, []TableType{{FuncRef, Limits{Min: 2}}})
+	check("globals", len(b.Globals), 3)
+	check("global type", b.Globals[2].GlobalType, GlobalType{I32, false})
+	check("exports", b.Exports, []Export{{"main", KindFunc, 3}, {"main \"quoted\"", KindFunc, 3}, {"memory", KindMemory, 0}, {"counter", KindGlobal, 0}})
+	check("start", b.Start, uint32(4))
+	check("elements", b.Elements[0].Funcs, []uint32{1, 2})
+	check("data", b.Segments[0].Bytes, m.Data[0].Bytes)
+	check("locals", b.Bodies[2].Locals, []LocalRun{{1, I64}, {1, F64}})
+	check("customs", []string{b.Customs[0].Name, b.Customs[1].Name, b.Customs[2].Name}, []string{"first", "name", "avap"})
+	names := b.Names()
+	check("module name", names.Module, "everything")
+	check("function names", names.Funcs[3], "main (all)")
+	check("local names", names.Locals[3], map[uint32]string{2: "sum"})
+}
+
+func TestTextGolden(t *testing.T) {
+	for name, build := range modules {
+		got := text(t, build().Encode())
+		path := filepath.Join("testdata", name+".wat")
+		if *update {
+			if err := os.WriteFile(path, got, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(got, want) {
+			t.Errorf("%s differs; run the test with -update and look at the difference", path)
+		}
+	}
+}
+
+func text(t *testing.T, binary []byte) []byte {
+	t.Helper()
+	b, err := Decode(binary)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if err := b.WriteText(&out); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+// TestTextAssembles has wat2wasm assemble the text again: the standard
+// sections must come out the same.
+func TestTextAssembles(t *testing.T) {
+	assemble := tool(t, "wat2wasm")
+	binaries := map[string][]byte{"rt": rtModule(t)}
+	for name, build := range modules {
+		binaries[name] = build().Encode()
+	}
+	for name, b := range binaries {
+		dir := t.TempDir()
+		in, out := filepath.Join(dir, "m.wat"), filepath.Join(dir, "m.wasm")
+		if err := os.WriteFile(in, text(t, b), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if msg, err := exec.Command(assemble, in, "-o", out).CombinedOutput(); err != nil {
+			t.Errorf("%s: %v\n%s", name, err, msg)
+			continue
+		}
+		again, err := os.ReadFile(out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(again, withoutCustoms(b)) {
+			t.Errorf("%s: assembled again, the sections differ", name)
+		}
+	}
+}
+
+// withoutCustoms drops custom sections.
+func withoutCustoms(b []byte) []byte {
+	r := &reader{b: b, at: len(Header)}
+	out := []byte(Header)
+	for r.left() > 0 {
+		start := r.at
+		id := r.byte()
+		r.bytes(int(r.u32()))
+		if id != sectionCustom {
+			out = append(out, b[start:r.at]...)
+		}
+	}
+	return out
+}
+
+func TestWalkLibrary(t *testing.T) {
+	binary := rtModule(t)
+	b, err := Decode(binary)
+	if err != nil {
+		t.Fatal(err)
+	}
+	allocs := testing.AllocsPerRun(1, func() {
+		for i := range b.Bodies {
+			r := NewCodeReader(b.Bodies[i].Code, b.Bodies[i].Offset)
+			for {
+				if _, ok := r.Next(); !ok {
+					break
+				}
+			}
+			if r.Err() != nil {
+				t.Fatal(r.Err())
+			}
+		}
+	})
+	if most := float64(2 * len(b.Bodies)); allocs > most {
+		t.Errorf("%v allocations for %d bodies", allocs, len(b.Bodies))
+	}
+}
+
+// TestDecodeRefuses holds modules that are wrong: what follows the header,
+// and the message with its offset.
+func TestDecodeRefuses(t *testing.T) {
+	section := func(id byte, body ...byte) []byte { return append([]byte{id, byte(len(body))}, body...) }
+	types := section(sectionType, 1, 0x60, 0, 0)
+	funcs := section(sectionFunction, 1, 0)
+	for _, c := range []struct {
+		name string
+		b    []byte
+		want string
+	}{
+		{"unknown section", section(13), "offset 0x8: unknown section 13"},
+		{"cut section", []byte{1, 9, 0}, "offset 0xa: section of 9 bytes, 1 left"},
+		{"repeated section", slices.Concat(types, types), "offset 0xe: section 1 is repeated or out of order"},
+		{"wrong order", slices.Concat(section(sectionMemory, 1, 0, 1), types), "offset 0xd: section 1 is repeated or out of order"},
+		{"rest in section", section(sectionType, 0, 0), "offset 0xb: section 1 is longer than its contents"},
+		{"count beyond section", section(sectionType, 0xff, 0xff, 0x03), "offset 0xa: 65535 types do not fit"},
+		{"huge count", section(sectionType, 0xff, 0xff, 0xff, 0xff, 0x0f), "offset 0xa: 4294967295 types, at most 100000 are allowed"},
+		{"33-bit number", section(sectionType, 0xff, 0xff, 0xff, 0xff, 0x1f), "offset 0xf: number of more than 32 bits"},
+		{"six-byte number", section(sectionType, 0x80, 0x80, 0x80, 0x80, 0x80, 0), "offset 0xf: number of more than 32 bits"},
+		{"no such type", slices.Concat(types, section(sectionFunction, 1, 1)), "offset 0x11: type 1 does not exist"},
+		{"bad value type", section(sectionType, 1, 0x60, 1, 0x7b, 0), "offset 0xd: 0x7b is no value type"},
+		{"no bodies", slices.Concat(types, funcs), "offset 0x12: 1 functions declared, 0 bodies"},
+		{"body without end", slices.Concat(types, funcs, section(sectionCode, 1, 2, 0, 1)), "offset 0x17: body has no end"},
+		{"too many locals", slices.Concat(types, funcs, section(sectionCode, 1, 7, 1, 0xff, 0xff, 0xff, 0x07, 0x7f, 0x0b)), "offset 0x17: more than 50000 locals"},
+		{"two memories", section(sectionMemory, 2, 0, 1, 0, 1), "offset 0xa: 2 memories, at most 1 are allowed"},
+		{"memory too large", section(sectionMemory, 1, 0, 0x81, 0x80, 0x04), "offset 0xb: limits out of range"},
+		{"shared memory", section(sectionMemory, 1, 3, 1, 1), "offset 0xb: bad limits"},
+		{"repeated export", slices.Concat(section(sectionMemory, 1, 0, 1), section(sectionExport, 2, 1, 'm', 2, 0, 1, 'm', 2, 0)), "offset 0x14: export \"m\" is repeated"},
+		{"name no UTF-8", section(sectionExport, 1, 1, 0xff, 2, 0), "offset 0xb: name is not UTF-8"},
+		{"init without end", section(sectionGlobal, 1, 0x7f, 0, 0x41, 0), "offset 0xd: constant expression has no end"},
+		{"init not constant", section(sectionGlobal, 1, 0x7f, 0, 0x20, 0, 0x0b), "offset 0xd: local.get in a constant expression"},
+		{"data count", section(sectionDataCount, 3), "offset 0xb: 3 data segments declared, 0 present"},
+	} {
+		_, err := Decode(append([]byte(Header), c.b...))
+		if err == nil || err.Error() != "wasm: "+c.want {
+			t.Errorf("%s: got %v, want %s", c.name, err, c.want)
+		}
+	}
+	if _, err := Decode([]byte("\x00asm\x02\x00\x00\x00")); err == nil {
+		t.Error("accepted version 2")
+	}
+}
+
+func TestSignedNumbers(t *testing.T) {
+	for _, v := range []int64{0, 1, -1, 63, 64, -64, -65, math.MaxInt32, math.MinInt32, math.MaxInt64, math.MinInt64} {
+		r := &reader{b: AppendSleb(nil, v)}
+		if got := r.signed(64); got != v || r.err != nil || r.left() != 0 {
+			t.Errorf("%d read as %d, %v", v, got, r.err)
+		}
+		if int64(int32(v)) == v {
+			r = &reader{b: AppendSleb(nil, v)}
+			if got := r.signed(32); got != v || r.err != nil {
+				t.Errorf("%d read as %d in 32 bits, %v", v, got, r.err)
+			}
+		}
+	}
+	for _, b := range [][]byte{{0xff, 0xff, 0xff, 0xff, 0x4f}, {0x80, 0x80, 0x80, 0x80, 0x08}, {0x80, 0x80, 0x80, 0x80, 0x80, 0}} {
+		if r := (&reader{b: b}); r.signed(32) != 0 || r.err == nil {
+			t.Errorf("%x was accepted", b)
+		}
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	for _, build := range modules {
+		f.Add(build().Encode())
+	}
+	f.Add([]byte(Header))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		b, err := Decode(data)
+		if err != nil {
+			return
+		}
+		var out bytes.Buffer
+		b.WriteText(&out) // bodies may be wrong; it must say so, and no more
+	})
+}
