@@ -74,24 +74,55 @@ func TestFaults(t *testing.T) {
 		environ []string
 		want    string
 	}{
-		{"all at once", []string{"--cache-bytes=lots"}, []string{"AVAP_LOG_LEVEL=loud", "AVAP_LISTN=x"},
+		{
+			"all at once",
+			[]string{"--cache-bytes=lots"},
+			[]string{"AVAP_LOG_LEVEL=loud", "AVAP_LISTN=x"},
 			"AVAP_LISTN (from environment): there is no such setting; did you mean AVAP_LISTEN?\n" +
 				"log.level (from environment variable AVAP_LOG_LEVEL): \"loud\" is not one of debug, info, warn, error\n" +
-				"cache.bytes (from flag --cache-bytes): \"lots\" is not a whole number from 0 to 68719476736"},
-		{"out of range", []string{"--limits-time-ms=0"}, nil,
-			`limits.time_ms (from flag --limits-time-ms): "0" is not a whole number from 1 to 3600000`},
-		{"beyond 64 bits", []string{"--limits-fuel=99999999999999999999"}, nil,
-			`limits.fuel (from flag --limits-fuel): "99999999999999999999" is not a whole number from 1 to 1152921504606846976`},
-		{"above the maximum", []string{"--limits-fuel-max=5"}, nil,
-			"limits.fuel (from default): 1000000000 is more than limits.fuel_max, which is 5; raise that too"},
-		{"no port", []string{"--listen=localhost"}, nil,
-			`listen (from flag --listen): "localhost" is not host:port, such as 127.0.0.1:8888`},
-		{"reachable", nil, []string{"AVAP_LISTEN=:8888"},
-			"listen (from environment variable AVAP_LISTEN): :8888 can be reached by other machines; set AVAP_ADMIN_TOKEN_FILE to a file that holds a token of at least 16 characters, or listen on 127.0.0.1"},
-		{"short token", []string{"--admin-token-file", short}, nil,
-			"admin.token_file (from flag --admin-token-file): the file holds 3 characters; a token has at least 16, such as `openssl rand -hex 32` makes"},
-		{"no token file", []string{"--admin-token-file", short + "er"}, nil,
-			"admin.token_file (from flag --admin-token-file): the file cannot be read: no such file or directory"},
+				"cache.bytes (from flag --cache-bytes): \"lots\" is not a whole number from 0 to 68719476736",
+		},
+		{
+			"out of range",
+			[]string{"--limits-time-ms=0"},
+			nil,
+			`limits.time_ms (from flag --limits-time-ms): "0" is not a whole number from 1 to 3600000`,
+		},
+		{
+			"beyond 64 bits",
+			[]string{"--limits-fuel=99999999999999999999"},
+			nil,
+			`limits.fuel (from flag --limits-fuel): "99999999999999999999" is not a whole number from 1 to 1152921504606846976`,
+		},
+		{
+			"above the maximum",
+			[]string{"--limits-fuel-max=5"},
+			nil,
+			"limits.fuel (from default): 1000000000 is more than limits.fuel_max, which is 5; raise that too",
+		},
+		{
+			"no port",
+			[]string{"--listen=localhost"},
+			nil,
+			`listen (from flag --listen): "localhost" is not host:port, such as 127.0.0.1:8888`,
+		},
+		{
+			"reachable", nil,
+			[]string{"AVAP_LISTEN=:8888"},
+			"listen (from environment variable AVAP_LISTEN): :8888 can be reached by other machines; set AVAP_ADMIN_TOKEN_FILE to a file that holds a token of at least 16 characters, or listen on 127.0.0.1",
+		},
+		{
+			"short token",
+			[]string{"--admin-token-file", short},
+			nil,
+			"admin.token_file (from flag --admin-token-file): the file holds 3 characters; a token has at least 16, such as `openssl rand -hex 32` makes",
+		},
+		{
+			"no token file",
+			[]string{"--admin-token-file", short + "er"},
+			nil,
+			"admin.token_file (from flag --admin-token-file): the file cannot be read: no such file or directory",
+		},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -162,7 +193,7 @@ func TestTable(t *testing.T) {
 func TestDocumentationIsFresh(t *testing.T) {
 	path := filepath.Join("..", "..", "docs", "configuration.md")
 	if *update {
-		if err := os.WriteFile(path, []byte(Markdown()), 0o644); err != nil { //nolint:gosec // a document
+		if err := os.WriteFile(path, []byte(Markdown()), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}

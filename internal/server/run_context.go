@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -12,6 +13,7 @@ type endCause string
 
 func (e endCause) Error() string { return string(e) }
 
+// Is makes the cause count as a cancellation.
 func (e endCause) Is(target error) bool { return target == context.Canceled }
 
 const (
@@ -21,14 +23,15 @@ const (
 
 // runContext is the context of one execution. Other than one made with
 // context.WithCancel it hangs on no parent: whatever runs is in the watcher's
-// list, which is where a shutdown finds it. It is made anew for every
-// execution, because a context may be held longer than its execution.
+// list, which is where a shutdown finds it. Err is cheap, because it is asked
+// at every slice of fuel. It is made anew for every execution, because a
+// context may be held longer than its execution.
 type runContext struct {
 	watched
 
+	cause atomic.Pointer[error]
 	mu    sync.Mutex
 	done  chan struct{} // made when someone asks for it
-	cause error
 }
 
 // Interface guard.
@@ -39,9 +42,10 @@ func (c *runContext) Deadline() (deadline time.Time, ok bool) { return time.Time
 func (c *runContext) Value(any) any { return nil }
 
 func (c *runContext) Err() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.cause
+	if cause := c.cause.Load(); cause != nil {
+		return *cause
+	}
+	return nil
 }
 
 func (c *runContext) Done() <-chan struct{} {
@@ -49,21 +53,18 @@ func (c *runContext) Done() <-chan struct{} {
 	defer c.mu.Unlock()
 	if c.done == nil {
 		c.done = make(chan struct{})
-		if c.cause != nil {
+		if c.cause.Load() != nil {
 			close(c.done)
 		}
 	}
 	return c.done
 }
 
+// end cancels the context. The first cause counts.
 func (c *runContext) end(cause error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.cause != nil {
-		return
-	}
-	c.cause = cause
-	if c.done != nil {
+	if c.cause.CompareAndSwap(nil, &cause) && c.done != nil {
 		close(c.done)
 	}
 }

@@ -311,8 +311,14 @@ func TestRunProblems(t *testing.T) {
 		code   diag.Code
 		status int
 	}{
-		{diag.Raised, 400}, {diag.OutOfMemory, 400}, {diag.RecursionLimit, 400}, {diag.OutputLimit, 400},
-		{diag.OutOfFuel, 504}, {diag.DeadlineReached, 504}, {diag.NoCapacity, 503}, {diag.SourceTooLarge, 413},
+		{diag.Raised, 400},
+		{diag.OutOfMemory, 400},
+		{diag.RecursionLimit, 400},
+		{diag.OutputLimit, 400},
+		{diag.OutOfFuel, 504},
+		{diag.DeadlineReached, 504},
+		{diag.NoCapacity, 503},
+		{diag.SourceTooLarge, 413},
 	}
 	for _, test := range tests {
 		d := h.execute(fmt.Sprintf(`{"script":"fail %s"}`, test.code)).wantProblem(t, test.status, test.code)
