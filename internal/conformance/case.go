@@ -33,7 +33,7 @@ type Expect struct {
 	Absent         []string                   `json:"absent,omitempty"`    // variables that must not be there
 	ErrorContains  string                     `json:"error_contains,omitempty"`
 	ErrorIs        string                     `json:"error_is,omitempty"`        // the whole message
-	AnswerContains []string                   `json:"answer_contains,omitempty"` // parts of the answer as text, byte by byte
+	AnswerContains []string                   `json:"answer_contains,omitempty"` // parts of the answer as text, in this order
 	AnswerLacks    []string                   `json:"answer_lacks,omitempty"`
 	Logs           []map[string]any           `json:"logs,omitempty"` // one per entry, the members to look at
 }

@@ -63,10 +63,13 @@ func (e *Expect) Check(got Answer) error {
 }
 
 func (e *Expect) checkText(body []byte) error {
+	rest := body
 	for _, part := range e.AnswerContains {
-		if !bytes.Contains(body, []byte(part)) {
-			return fmt.Errorf("the answer lacks %s: %s", part, brief(body))
+		_, after, found := bytes.Cut(rest, []byte(part))
+		if !found {
+			return fmt.Errorf("the answer lacks %s in its place: %s", part, brief(body))
 		}
+		rest = after
 	}
 	for _, part := range e.AnswerLacks {
 		if bytes.Contains(body, []byte(part)) {

@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"encoding/json"
+	"os"
 	"strings"
 	"testing"
 )
@@ -47,5 +48,19 @@ func TestExceptions(t *testing.T) {
 	listed, err := ReadExceptions(strings.NewReader("# none yet\na-1 a-2 # both\n\nb-1\n"))
 	if err != nil || len(listed) != 3 || !listed["a-2"] {
 		t.Errorf("read %v, %v", listed, err)
+	}
+}
+
+func TestCasesAreWellFormed(t *testing.T) {
+	for _, dir := range []string{definition, derived} {
+		cases, err := Load(os.DirFS(dir))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range cases {
+			if c.Area == "" || c.Expect.Status == 0 || dir == derived && c.Why == "" {
+				t.Errorf("case %s lacks its area, its status or its reason", c.ID)
+			}
+		}
 	}
 }
