@@ -139,7 +139,7 @@ func Max(items, absent Value) Value { return MaxBy(items, items, absent) }
 
 // MinBy is the item with the smallest key.
 func MinBy(items, keys, absent Value) Value {
-	n := least(items.list().len(), keys.list().len())
+	n := min(items.list().len(), keys.list().len())
 	if n == 0 {
 		return absentOr(absent, literal("min() arg is an empty sequence"))
 	}
@@ -158,7 +158,7 @@ func MinBy(items, keys, absent Value) Value {
 
 // MaxBy is the item with the largest key.
 func MaxBy(items, keys, absent Value) Value {
-	n := least(items.list().len(), keys.list().len())
+	n := min(items.list().len(), keys.list().len())
 	if n == 0 {
 		return absentOr(absent, literal("max() arg is an empty sequence"))
 	}
@@ -251,7 +251,7 @@ func Zip(lists Value) Value {
 		if source.failed() {
 			return source
 		}
-		rows = least(rows, source.list().len())
+		rows = min(rows, source.list().len())
 		sources.push(source)
 	}
 	result := newList(rows)

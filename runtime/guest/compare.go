@@ -228,7 +228,7 @@ func failCompare(a, b Value, operator uint32) {
 
 func compareLists(a, b List, operator, depth uint32) int32 {
 	enter(depth)
-	n := least(a.len(), b.len())
+	n := min(a.len(), b.len())
 	for i := range n {
 		x, y := a.at(i), b.at(i)
 		if !same(x, y, depth+1) {
@@ -300,11 +300,4 @@ func Truthy(v Value) int32 {
 		return b2i(v.dict().count() != 0)
 	}
 	return 0
-}
-
-func least(a, b uint32) uint32 {
-	if a < b {
-		return a
-	}
-	return b
 }

@@ -21,9 +21,6 @@ const (
 	listFirstCap = 4
 	// listMaxCells keeps the size of a block of cells within 32 bits.
 	listMaxCells = 1 << 27
-	// listDoubleCells is the size up to which a list doubles; a longer one
-	// grows by half.
-	listDoubleCells = 1 << 16
 )
 
 // newList makes an empty list with room for capacity items.
@@ -39,7 +36,9 @@ func newList(capacity uint32) List {
 	return List(p)
 }
 
-// reserve makes room for extra more items.
+// reserve makes room for extra more items. The last list in memory grows where
+// it lies, which is cheap and so goes in small steps; another one moves to
+// twice its room, so that what it has left behind is no more than it has.
 func (l List) reserve(extra uint32) {
 	length, have := l.len(), l.cap()
 	if extra <= have-length {
@@ -49,22 +48,16 @@ func (l List) reserve(extra uint32) {
 	if want > listMaxCells {
 		halt(abi.HaltMemory)
 	}
-	capacity := uint32(listFirstCap)
-	if have >= listDoubleCells {
-		capacity = have + have/2
-	} else if have > 2 {
-		capacity = have * 2
-	}
-	if uint64(capacity) < want {
-		capacity = uint32(want)
-	}
 	old := l.cells()
-	store32(Ptr(l)+abi.ListCap, capacity)
-	if extendBlock(old, have*abi.CellSize, (capacity-have)*abi.CellSize) {
+	more := max(uint32(want)-have, max(have/8, listFirstCap))
+	if extendBlock(old, have*abi.CellSize, more*abi.CellSize) {
+		store32(Ptr(l)+abi.ListCap, have+more)
 		return
 	}
+	capacity := min(max(uint32(want), max(have*2, listFirstCap)), listMaxCells)
 	cells := allocBlock(capacity * abi.CellSize)
 	moveCellsDown(cells, old, length)
+	store32(Ptr(l)+abi.ListCap, capacity)
 	store32(Ptr(l)+abi.ListCells, uint32(cells))
 	freeBlock(old, have*abi.CellSize)
 }

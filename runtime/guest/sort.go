@@ -71,7 +71,7 @@ func sortList(l List, reverse Value) bool {
 }
 
 func sortListBy(l, keys List, reverse Value) bool {
-	n := least(l.len(), keys.len())
+	n := min(l.len(), keys.len())
 	if n < 2 {
 		return true
 	}
@@ -104,14 +104,14 @@ func sortListBy(l, keys List, reverse Value) bool {
 // or 0 after an error.
 func sortRecords(block, spare Ptr, n, record uint32, reverse bool) Ptr {
 	for i := uint32(0); i < n; i += sortRun {
-		if !insertRecords(block+Ptr(i*record), least(sortRun, n-i), record, reverse) {
+		if !insertRecords(block+Ptr(i*record), min(sortRun, n-i), record, reverse) {
 			return 0
 		}
 	}
 	for run := uint32(sortRun); run < n; run *= 2 {
 		for i := uint32(0); i < n; i += 2 * run {
-			left := least(run, n-i)
-			right := least(run, n-i-left)
+			left := min(run, n-i)
+			right := min(run, n-i-left)
 			at := i * record
 			if !mergeRecords(spare+Ptr(at), block+Ptr(at), left, right, record, reverse) {
 				return 0
