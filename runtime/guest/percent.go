@@ -76,6 +76,10 @@ func failDirective(message Value) Ptr {
 // putDirective puts what the directive behind a percent sign stands for, and
 // gives the place behind it, or 0 after an error.
 func putDirective(format Value, p, end Ptr) Ptr {
+	if p < end && load8(p) == '%' {
+		putByte('%')
+		return p + 1
+	}
 	if p < end && load8(p) == '(' {
 		p = percentKey(p+1, end)
 		if p == 0 {
@@ -113,10 +117,6 @@ func putDirective(format Value, p, end Ptr) Ptr {
 		return failDirective(literal("incomplete format"))
 	}
 	letter, width := runeAt(p, end)
-	if letter == '%' {
-		putByte('%')
-		return p + 1
-	}
 	v := percentArgument()
 	if v.failed() || !putConverted(v, letter, d, textCharIndex(format, uint32(p-format.textPtr()))) {
 		return 0

@@ -39,8 +39,10 @@ func parseCount(p, end Ptr) (int32, Ptr) {
 	return int32(min(n, maxCount)), p
 }
 
-// parseSpec reads a specification; the second result is false after an error.
-func parseSpec(text Value, numeric bool) (spec, bool) {
+// parseSpec reads a specification for a value; the second result is false
+// after an error.
+func parseSpec(text, v Value) (spec, bool) {
+	numeric := !v.isText()
 	s := spec{fill: ' ', align: '<', width: -1, precision: -1}
 	if numeric {
 		s.align = '>'
@@ -80,16 +82,39 @@ func parseSpec(text Value, numeric bool) (spec, bool) {
 		}
 		p++
 	}
-	return parseSpecTail(s, p, end)
+	ok := false
+	s, p, ok = parseSpecTail(s, p, end)
+	if !ok {
+		return s, false
+	}
+	if p < end {
+		return s, failSpec(text, v)
+	}
+	if s.kind == 0 && !numeric {
+		s.kind = 's'
+	}
+	return s, s.group == 0 || checkGroup(s)
 }
 
-// parseSpecTail reads what follows from the width on.
-func parseSpecTail(s spec, p, end Ptr) (spec, bool) {
+func failSpec(text, v Value) bool {
+	mark := outMark()
+	putText(literal("Invalid format specifier '"))
+	putText(text)
+	putText(literal("' for object of type '"))
+	putText(typeWord(v))
+	putByte('\'')
+	failText(takeText(mark))
+	return false
+}
+
+// parseSpecTail reads width, grouping, precision and type, and gives the place
+// behind them.
+func parseSpecTail(s spec, p, end Ptr) (spec, Ptr, bool) {
 	if p < end && isDigit(load8(p)) {
 		s.width, p = parseCount(p, end)
 		if s.width < 0 {
 			failText(literal("Too many decimal digits in format string"))
-			return s, false
+			return s, p, false
 		}
 	}
 	for p < end && (load8(p) == ',' || load8(p) == '_') {
@@ -102,7 +127,7 @@ func parseSpecTail(s spec, p, end Ptr) (spec, bool) {
 				break
 			}
 			failText(literal("Cannot specify both ',' and '_'."))
-			return s, false
+			return s, p, false
 		}
 		s.group = c
 		p++
@@ -111,12 +136,12 @@ func parseSpecTail(s spec, p, end Ptr) (spec, bool) {
 		p++
 		if p == end || !isDigit(load8(p)) {
 			failText(literal("Format specifier missing precision"))
-			return s, false
+			return s, p, false
 		}
 		s.precision, p = parseCount(p, end)
 		if s.precision < 0 {
 			failText(literal("Too many decimal digits in format string"))
-			return s, false
+			return s, p, false
 		}
 	}
 	if p < end {
@@ -124,11 +149,7 @@ func parseSpecTail(s spec, p, end Ptr) (spec, bool) {
 		s.kind = kind
 		p += Ptr(width)
 	}
-	if p < end {
-		failText(literal("Invalid format specifier"))
-		return s, false
-	}
-	return s, s.group == 0 || checkGroup(s)
+	return s, p, true
 }
 
 // checkGroup refuses grouping with types that have no use for it.
@@ -197,13 +218,13 @@ func putFormatted(v, specText Value) bool {
 	kind := v.Tag.Kind()
 	switch kind {
 	case abi.KindText:
-		s, ok := parseSpec(specText, false)
+		s, ok := parseSpec(specText, v)
 		return ok && putFormattedText(v, s)
 	case abi.KindInt, abi.KindBool:
-		s, ok := parseSpec(specText, true)
+		s, ok := parseSpec(specText, v)
 		return ok && putFormattedInt(v, s)
 	case abi.KindFloat:
-		s, ok := parseSpec(specText, true)
+		s, ok := parseSpec(specText, v)
 		return ok && putFormattedFloat(v, v.float(), s)
 	}
 	failType(literal("unsupported format string passed to "), v, literal(".__format__"))
@@ -211,7 +232,7 @@ func putFormatted(v, specText Value) bool {
 }
 
 func putFormattedText(v Value, s spec) bool {
-	if s.kind != 0 && s.kind != 's' {
+	if s.kind != 's' {
 		return failKind(s.kind, v)
 	}
 	if s.sign != 0 {
@@ -287,7 +308,7 @@ func putFormattedInt(v Value, s spec) bool {
 		return false
 	}
 	if s.flags&specNoMinusZero != 0 {
-		failText(literal("Negative zero coercion (z) not allowed in format specifier with integer type"))
+		failText(literal("Negative zero coercion (z) not allowed in integer format specifier"))
 		return false
 	}
 	if s.flags&specAlternate == 0 {
@@ -310,7 +331,7 @@ func putFormattedChar(v Value, s spec) bool {
 		return false
 	}
 	if s.flags&specNoMinusZero != 0 {
-		failText(literal("Negative zero coercion (z) not allowed in format specifier with integer type"))
+		failText(literal("Negative zero coercion (z) not allowed in integer format specifier"))
 		return false
 	}
 	if s.sign != 0 {
