@@ -296,7 +296,9 @@ func TypeName(v Value) Value { return typeWord(v) }
 
 // IsInstance reports whether a value's type is one of the names: a text or a
 // list of them. A bool is an int, too.
-func IsInstance(v, names Value) Value {
+func IsInstance(v, names Value) Value { return isInstance(v, names, 0) }
+
+func isInstance(v, names Value, depth uint32) Value {
 	if names.isText() {
 		return boolean(textEqual(names, TypeName(v)) ||
 			v.Tag == abi.KindBool && textEqual(names, literal("int")))
@@ -304,8 +306,9 @@ func IsInstance(v, names Value) Value {
 	if names.Tag != abi.KindList {
 		return fail1(abi.ErrArgument, literal("isinstance() arg 2 must be a type, a tuple of types, or a union"))
 	}
+	enter(depth)
 	for i := range names.list().len() {
-		found := IsInstance(v, names.list().at(i))
+		found := isInstance(v, names.list().at(i), depth+1)
 		if found.failed() || found.Bits != 0 {
 			return found
 		}

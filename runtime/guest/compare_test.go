@@ -101,6 +101,7 @@ func TestWalksEndAtTheDepthLimit(t *testing.T) {
 	b.list().set(0, b)
 	halts(t, abi.HaltDepth, func() { Equal(a, b) })
 	halts(t, abi.HaltDepth, func() { Less(a, b, abi.OperatorLess) })
+	halts(t, abi.HaltDepth, func() { IsInstance(val(1), a) })
 	deep := NewList(0)
 	for range maxNesting - 1 {
 		deep = val([]any{deep})
