@@ -16,50 +16,51 @@ type Output struct {
 	// Status is 200, or what the script asked for.
 	Status int
 	// JSON is the whole document; the others are the members' values in it.
-	JSON, Result, Variables, Logs []byte
+	JSON                    []byte
+	Result, Variables, Logs Span
 }
 
-// span is a part of the document under construction. Slices would go stale
-// when it grows.
-type span struct{ start, end int }
+// Span is the place of a member's value in a document; the zero value is no
+// place.
+type Span struct{ Start, End int }
 
-func (s span) of(b []byte) []byte { return b[s.start:s.end:s.end] }
+// Of cuts the value out of the document.
+func (s Span) Of(document []byte) []byte { return document[s.Start:s.End:s.End] }
 
 // answer appends the document to dst.
 func (e *execution) answer(dst []byte, echo bool) (Output, error) {
 	r := &e.reader
 	r.start(e.slot.memory(), dst, e.limits.OutputBytes)
-	start := len(dst)
-	var result, variables, logs span
+	r.base = len(dst)
+	out := Output{}
 	var err error
-	if result, err = e.part(`{"success":true,"result":`, e.results); err != nil {
+	if out.Result, err = e.part(`{"success":true,"result":`, e.results); err != nil {
 		return Output{}, err
 	}
 	if echo {
-		if variables, err = e.part(`,"variables":`, e.variables); err != nil {
+		if out.Variables, err = e.part(`,"variables":`, e.variables); err != nil {
 			return Output{}, err
 		}
 	}
-	if logs, err = e.part(`,"logs":`, e.logs); err != nil {
+	if out.Logs, err = e.part(`,"logs":`, e.logs); err != nil {
 		return Output{}, err
 	}
 	if err = r.literal("}"); err != nil {
 		return Output{}, err
 	}
-	return Output{
-		Status: e.status(), JSON: r.out[start:],
-		Result: result.of(r.out), Variables: variables.of(r.out), Logs: logs.of(r.out),
-	}, nil
+	out.Status, out.JSON = e.status(), r.out[r.base:]
+	return out, nil
 }
 
 // part writes a member's name and value and gives the place of the value.
-func (e *execution) part(name string, value func() error) (span, error) {
-	if err := e.reader.literal(name); err != nil {
-		return span{}, err
+func (e *execution) part(name string, value func() error) (Span, error) {
+	r := &e.reader
+	if err := r.literal(name); err != nil {
+		return Span{}, err
 	}
-	start := len(e.reader.out)
+	start := len(r.out)
 	err := value()
-	return span{start, len(e.reader.out)}, err
+	return Span{start - r.base, len(r.out) - r.base}, err
 }
 
 // results writes what addResult published.

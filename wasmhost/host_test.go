@@ -380,8 +380,8 @@ func TestConcurrentRuns(t *testing.T) {
 					t.Errorf("run: %v, %d fuel", failure, usage.FuelUsed)
 					return
 				}
-				if string(out.Variables) != `{"b":"`+want+`"}` {
-					t.Errorf("got %s, want %q", out.Variables, want)
+				if string(out.Variables.Of(out.JSON)) != `{"b":"`+want+`"}` {
+					t.Errorf("got %s, want %q", out.JSON, want)
 				}
 			}
 		})

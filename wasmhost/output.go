@@ -29,6 +29,8 @@ var (
 type reader struct {
 	mem memory
 	out []byte
+	// base is where the document starts in out.
+	base int
 	// left is how many more bytes may be written. Bytes that were written and
 	// taken back stay spent.
 	left int

@@ -1,0 +1,217 @@
+package engine
+
+import (
+	"container/list"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/avapd/avapd/internal/diag"
+	"github.com/avapd/avapd/wasmhost"
+)
+
+// key names a compiled script. Compiler, ABI and catalogue are the process's
+// own and the same for all entries.
+type key struct {
+	digest   [sha256.Size]byte
+	file     string
+	logs     bool
+	artifact bool // the digest is an artifact's, not a source's
+}
+
+// entry is a script that is compiled or being compiled.
+type entry struct {
+	key  key
+	done chan struct{} // closed when the rest is known
+
+	module   *wasmhost.Module // nil when the script does not compile
+	findings diag.List
+	err      error
+	took     time.Duration
+
+	// The following belong to the cache and are guarded by its lock.
+	place   *list.Element // nil while compiling, and after eviction
+	bytes   int64
+	expires time.Time // zero: never
+}
+
+const (
+	// failureLifetime is how long it is remembered that a script does not
+	// compile: long enough to answer a client that insists.
+	failureLifetime = 5 * time.Second
+
+	// A compiled script takes about entryBytes, and bytesPerCode for every
+	// byte of its module. Both were measured.
+	entryBytes   = 12 << 10
+	bytesPerCode = 6
+	findingBytes = 512
+)
+
+// errTooManyCompiles says that as many scripts wait to be compiled as may.
+var errTooManyCompiles = errors.New("too many scripts wait to be compiled")
+
+// cache holds compiled scripts, the least recently used go first. Every
+// script is compiled once however many ask for it at the same time, and to the
+// end even if all who asked are gone.
+type cache struct {
+	maxBytes   int64
+	maxPending int
+	workers    chan struct{}
+	now        func() time.Time
+	running    sync.WaitGroup
+
+	mu      sync.Mutex
+	entries map[key]*entry
+	recent  *list.List // of *entry, most recently used first
+	bytes   int64
+	pending int
+}
+
+func newCache(maxBytes int64, workers, maxPending int) *cache {
+	return &cache{
+		maxBytes: maxBytes, maxPending: maxPending, workers: make(chan struct{}, workers), now: time.Now,
+		entries: make(map[key]*entry), recent: list.New(),
+	}
+}
+
+// compileFunc makes the module of an entry. It runs when whoever asked for it
+// may be gone.
+type compileFunc func() (*wasmhost.Module, diag.List, error)
+
+// found is a look-up's answer. The module is retained for the caller, who
+// must release it.
+type found struct {
+	module   *wasmhost.Module
+	findings diag.List
+	took     time.Duration
+	hit      bool
+}
+
+// get finds a script or has it compiled; prepare is called before get returns
+// if it has to be.
+func (c *cache) get(ctx context.Context, k key, prepare func() compileFunc) (found, error) {
+	for hit := true; ; {
+		e, fresh, err := c.lookUp(k, prepare)
+		if err != nil {
+			return found{}, err
+		}
+		hit = hit && !fresh
+		select {
+		case <-e.done:
+		default:
+			hit = false
+			select {
+			case <-e.done:
+			case <-ctx.Done():
+				return found{}, ctx.Err()
+			}
+		}
+		if e.module == nil {
+			return found{findings: e.findings, took: e.took, hit: hit}, e.err
+		}
+		if c.retain(e) {
+			return found{module: e.module, findings: e.findings, took: e.took, hit: hit}, nil
+		}
+		// It was evicted between its completion and now.
+	}
+}
+
+// lookUp gives the entry of a key, a new one that is being compiled if need
+// be.
+func (c *cache) lookUp(k key, prepare func() compileFunc) (e *entry, fresh bool, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if e = c.entries[k]; e != nil && (e.expires.IsZero() || c.now().Before(e.expires)) {
+		if e.place != nil {
+			c.recent.MoveToFront(e.place)
+		}
+		return e, false, nil
+	}
+	if e != nil {
+		c.evict(e)
+	}
+	if c.pending >= c.maxPending {
+		return nil, false, errTooManyCompiles
+	}
+	c.pending++
+	k.file = strings.Clone(k.file)
+	compile := prepare()
+	e = &entry{key: k, done: make(chan struct{})}
+	c.entries[k] = e
+	c.running.Go(func() { c.compile(e, compile) })
+	return e, true, nil
+}
+
+// retain takes a reference unless the entry has gone.
+func (c *cache) retain(e *entry) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if e.place == nil {
+		return false
+	}
+	e.module.Retain()
+	return true
+}
+
+// compile does the work of one entry on one of the workers.
+func (c *cache) compile(e *entry, compile compileFunc) {
+	c.workers <- struct{}{}
+	began := time.Now()
+	e.module, e.findings, e.err = compile()
+	e.took = time.Since(began)
+	<-c.workers
+
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.pending--
+	e.bytes = entryBytes + int64(len(e.findings))*findingBytes
+	if e.module != nil {
+		e.bytes += int64(e.module.CodeBytes) * bytesPerCode
+	} else {
+		e.expires = c.now().Add(failureLifetime)
+	}
+	e.place = c.recent.PushFront(e)
+	c.bytes += e.bytes
+	// The newest stays in any case: somebody waits for it.
+	for c.bytes > c.maxBytes && c.recent.Len() > 1 {
+		c.evict(c.recent.Back().Value.(*entry))
+	}
+	close(e.done)
+}
+
+// evict forgets an entry that is compiled. Its code lives on while an
+// execution holds it.
+func (c *cache) evict(e *entry) {
+	delete(c.entries, e.key)
+	c.recent.Remove(e.place)
+	e.place = nil
+	c.bytes -= e.bytes
+	if e.module != nil {
+		e.module.Release()
+	}
+}
+
+// close waits for compiles under way and forgets everything.
+func (c *cache) close() {
+	c.running.Wait()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for c.recent.Len() > 0 {
+		c.evict(c.recent.Back().Value.(*entry))
+	}
+}
+
+// CacheStats is what the cache holds.
+type CacheStats struct {
+	Scripts, Pending int
+	Bytes            int64
+}
+
+func (c *cache) stats() CacheStats {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return CacheStats{Scripts: c.recent.Len(), Pending: c.pending, Bytes: c.bytes}
+}

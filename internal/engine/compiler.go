@@ -1,0 +1,53 @@
+package engine
+
+import (
+	"fmt"
+
+	"github.com/avapd/avapd/internal/diag"
+	"github.com/avapd/avapd/runtime/abi"
+)
+
+// Compiler is what the engine needs of the compiler.
+type Compiler interface {
+	// Compile makes an artifact, or says in the findings why it cannot. With
+	// errors among the findings there is no artifact; with warnings alone there
+	// is one.
+	Compile(source *Source) (*Artifact, diag.List)
+	// Check finds what is wrong with a script without making anything.
+	Check(source *Source) diag.List
+}
+
+// Source is what is compiled.
+type Source struct {
+	// File names the script in messages; it may be empty.
+	File string
+	Text string
+	// Logs asks for a log of every top-level statement.
+	Logs bool
+	// Load finds the text of an imported script; nil when there are none.
+	Load func(name string) ([]byte, error)
+}
+
+// Artifact is a compiled script.
+type Artifact struct {
+	Wasm     []byte
+	Manifest abi.Manifest
+}
+
+// guardedCompile turns a panic of the compiler into an error: one script must
+// never take down the others.
+func guardedCompile(c Compiler, source *Source) (artifact *Artifact, findings diag.List, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			artifact, findings, err = nil, nil, fmt.Errorf("panic in the compiler: %v", r)
+		}
+	}()
+	artifact, findings = c.Compile(source)
+	if artifact == nil && !findings.HasErrors() {
+		return nil, nil, fmt.Errorf("the compiler gave neither an artifact nor an error")
+	}
+	if findings.HasErrors() {
+		artifact = nil
+	}
+	return artifact, findings, nil
+}

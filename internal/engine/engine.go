@@ -1,0 +1,352 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+	"sync"
+	"time"
+	"unsafe"
+
+	"github.com/avapd/avapd/internal/diag"
+	"github.com/avapd/avapd/runtime/library"
+	"github.com/avapd/avapd/wasmhost"
+)
+
+// Config describes an Engine. Only the compiler has no default.
+type Config struct {
+	Compiler Compiler
+	// Limits hold for a request that asks for none, MaxLimits for all; a zero
+	// member of MaxLimits is that of Limits.
+	Limits, MaxLimits Limits
+	SourceBytes       int
+	// ComputeSlots is how many executions compute at once, QueueLength how
+	// many may wait for their first turn.
+	ComputeSlots, QueueLength int
+	// MaxInstances bounds executions under way, computing or not.
+	MaxInstances int
+	// CacheBytes bounds the memory of compiled scripts, roughly.
+	CacheBytes int64
+	// CompileWorkers is how many scripts are compiled at once.
+	CompileWorkers int
+	// Interpreter runs guest code without compiling it to machine code: slow,
+	// and a check on the compiler of the runtime.
+	Interpreter bool
+	// HashSeed gives the dict hash seed of an execution; nil for random ones.
+	HashSeed func() uint64
+	// Library replaces the guest library in tests.
+	Library []byte
+}
+
+const (
+	defaultQueueLength = 1024
+	defaultCacheBytes  = 256 << 20
+)
+
+func (c *Config) setDefaults() {
+	c.Limits = orElse(c.Limits, DefaultLimits)
+	c.MaxLimits = orElse(c.MaxLimits, c.Limits)
+	pick(&c.SourceBytes, DefaultSourceBytes)
+	pick(&c.ComputeSlots, runtime.GOMAXPROCS(0))
+	pick(&c.QueueLength, defaultQueueLength)
+	pick(&c.MaxInstances, c.ComputeSlots+c.QueueLength)
+	pick(&c.CacheBytes, defaultCacheBytes)
+	pick(&c.CompileWorkers, runtime.GOMAXPROCS(0))
+	if c.Library == nil {
+		c.Library = library.Module
+	}
+}
+
+// Engine compiles and runs scripts. It is safe for concurrent use.
+type Engine struct {
+	config  Config
+	host    *wasmhost.Host
+	gate    *wasmhost.Gate
+	cache   *cache
+	buffers sync.Pool // of *[]byte
+
+	mu      sync.Mutex
+	running int
+	closing bool
+	idle    chan struct{} // closed when closing and nothing runs
+}
+
+// New makes an engine.
+func New(config Config) (*Engine, error) {
+	config.setDefaults()
+	gate := wasmhost.NewGate(config.ComputeSlots, config.QueueLength)
+	kind := wasmhost.EngineCompiler
+	if config.Interpreter {
+		kind = wasmhost.EngineInterpreter
+	}
+	host, err := wasmhost.New(wasmhost.Config{
+		Library: config.Library, Engine: kind,
+		MaxMemoryPages: max(config.MaxLimits.MemoryPages, config.Limits.MemoryPages),
+		MaxInstances:   config.MaxInstances, IdleInstances: 2*config.ComputeSlots + 2,
+		Gate: gate, HashSeed: config.HashSeed,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("engine: %w", err)
+	}
+	return &Engine{
+		config: config, host: host, gate: gate, idle: make(chan struct{}),
+		cache:   newCache(config.CacheBytes, config.CompileWorkers, config.QueueLength+config.CompileWorkers),
+		buffers: sync.Pool{New: func() any { b := make([]byte, 0, pooledBytes); return &b }},
+	}, nil
+}
+
+// Request is one execution. Its byte slices must not change until Run
+// returns.
+type Request struct {
+	Source string
+	// File names the script in messages.
+	File string
+	// Load finds imported scripts. A request that can import is compiled anew
+	// each time: what it imports may have changed.
+	Load func(name string) ([]byte, error)
+	// Variables and Body are the texts of JSON objects, or empty.
+	Variables, Body []byte
+	Query, Form     []Pair
+	// Limits are what the request asks for; zero members mean the default.
+	Limits Limits
+	// Logs asks for a log of every top-level statement.
+	Logs bool
+	// EchoVariables asks for the variables in the answer.
+	EchoVariables bool
+}
+
+// Pair is a name and a text of a query string or form.
+type Pair = wasmhost.Pair
+
+// Answer is a successful execution.
+type Answer struct {
+	// Status is 200, or what the script asked for.
+	Status int
+	// JSON is the whole document, the caller's to keep; Result, Variables and
+	// Logs are the members' values in it. Variables is empty when no echo was
+	// asked for.
+	JSON, Result, Variables, Logs []byte
+	// Script is the SHA-256 of the source in hexadecimal.
+	Script string
+	Usage  diag.Usage
+	// CompileTime is what compiling took; CacheHit tells that it was done
+	// before this request.
+	CompileTime time.Duration
+	CacheHit    bool
+}
+
+// Run executes a script. The error is a diag.List for a script that does not
+// compile, an *ArtifactError for an artifact that is none, and a *diag.Failure
+// for everything else.
+func (e *Engine) Run(ctx context.Context, r *Request) (*Answer, error) {
+	return e.execute(ctx, r, func() (found, error) { return e.fromSource(ctx, r) })
+}
+
+// RunArtifact executes a compiled script; the request's source counts for
+// nothing. The artifact must come from this project's compiler, which the
+// caller has to make sure of: its metering is what keeps a run within its
+// limits.
+func (e *Engine) RunArtifact(ctx context.Context, wasm []byte, r *Request) (*Answer, error) {
+	k := key{digest: sha256.Sum256(wasm), artifact: true}
+	return e.execute(ctx, r, func() (found, error) {
+		return e.cache.get(ctx, k, func() compileFunc {
+			wasm := bytes.Clone(wasm)
+			return func() (*wasmhost.Module, diag.List, error) { return e.load(wasm) }
+		})
+	})
+}
+
+// ArtifactError says why an artifact cannot be run at all.
+type ArtifactError struct{ Err error }
+
+func (e *ArtifactError) Error() string { return "artifact: " + e.Err.Error() }
+
+// Unwrap gives the reason.
+func (e *ArtifactError) Unwrap() error { return e.Err }
+
+// load makes a module of an artifact.
+func (e *Engine) load(wasm []byte) (*wasmhost.Module, diag.List, error) {
+	manifest, err := wasmhost.ReadManifest(wasm)
+	if err != nil {
+		return nil, nil, &ArtifactError{err}
+	}
+	m, err := e.host.Load(wasm, manifest)
+	if err != nil {
+		return nil, nil, &ArtifactError{err}
+	}
+	return m, nil, nil
+}
+
+func (e *Engine) execute(ctx context.Context, r *Request, find func() (found, error)) (*Answer, error) {
+	if !e.enter() {
+		return nil, diag.NewFailure(diag.NoCapacity, "no capacity: the server is shutting down")
+	}
+	defer e.leave()
+	limits, failure := e.config.resolve(r.Limits)
+	if failure != nil {
+		return nil, failure
+	}
+	f, err := find()
+	switch {
+	case err != nil:
+		return nil, findFailure(ctx, err)
+	case f.module == nil:
+		return nil, f.findings
+	}
+	defer f.module.Release()
+	return e.run(ctx, f, r, limits)
+}
+
+// findFailure words why a script could not be compiled, other than for its
+// own faults.
+func findFailure(ctx context.Context, err error) error {
+	var failure *diag.Failure
+	var artifact *ArtifactError
+	switch {
+	case errors.As(err, &failure):
+		return failure
+	case errors.As(err, &artifact):
+		return artifact
+	case errors.Is(err, errTooManyCompiles):
+		failure = diag.NewFailure(diag.NoCapacity, "no capacity: %v", err)
+	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
+		failure = diag.NewFailure(diag.Cancelled, "cancelled: the client is gone")
+		err = context.Cause(ctx)
+	default:
+		failure = diag.NewFailure(diag.Internal, "internal error")
+	}
+	failure.Cause = err
+	return failure
+}
+
+// fromSource finds or makes the module of a request's source.
+func (e *Engine) fromSource(ctx context.Context, r *Request) (found, error) {
+	if r.Source == "" {
+		return found{findings: diag.List{diag.New(diag.EmptyScript, diag.Span{}, "Script cannot be empty")}}, nil
+	}
+	if len(r.Source) > e.config.SourceBytes {
+		return found{}, diag.NewFailure(diag.SourceTooLarge, "the script has %d bytes; the limit is %d", len(r.Source), e.config.SourceBytes)
+	}
+	if r.Load != nil {
+		began := time.Now()
+		m, findings, err := e.compile(&Source{File: r.File, Text: r.Source, Logs: r.Logs, Load: r.Load})
+		return found{module: m, findings: findings, took: time.Since(began)}, err
+	}
+	prepare := func() compileFunc {
+		// The compile may outlast the request and the buffer its text lies in.
+		source := &Source{File: strings.Clone(r.File), Text: strings.Clone(r.Source), Logs: r.Logs}
+		return func() (*wasmhost.Module, diag.List, error) { return e.compile(source) }
+	}
+	text := unsafe.Slice(unsafe.StringData(r.Source), len(r.Source)) // only read
+	return e.cache.get(ctx, key{digest: sha256.Sum256(text), file: r.File, logs: r.Logs}, prepare)
+}
+
+func (e *Engine) compile(source *Source) (*wasmhost.Module, diag.List, error) {
+	artifact, findings, err := guardedCompile(e.config.Compiler, source)
+	if artifact == nil || err != nil {
+		return nil, findings, err
+	}
+	m, err := e.host.Load(artifact.Wasm, artifact.Manifest)
+	return m, findings, err
+}
+
+// Check finds what is wrong with a script without running it.
+func (e *Engine) Check(source string) (findings diag.List) {
+	defer func() {
+		if r := recover(); r != nil {
+			findings = diag.List{diag.New(diag.Internal, diag.Span{}, "internal error")}
+		}
+	}()
+	return e.config.Compiler.Check(&Source{Text: source})
+}
+
+// Compile makes an artifact, or says in the findings why there is none.
+func (e *Engine) Compile(source *Source) (*Artifact, diag.List, error) {
+	return guardedCompile(e.config.Compiler, source)
+}
+
+// pooledBytes is the size of answer up to which buffers are kept and answers
+// copied out of them; a larger answer takes its buffer along.
+const pooledBytes = 64 << 10
+
+func (e *Engine) run(ctx context.Context, f found, r *Request, limits Limits) (*Answer, error) {
+	in := &wasmhost.Input{
+		Variables: r.Variables, Body: r.Body, Query: r.Query, Form: r.Form, EchoVariables: r.EchoVariables,
+	}
+	buffer := e.buffers.Get().(*[]byte)
+	defer e.buffers.Put(buffer)
+	out, usage, failure := e.host.Run(ctx, f.module, in, limits, (*buffer)[:0])
+	if failure != nil {
+		return nil, failure
+	}
+	document := out.JSON
+	if len(document) <= pooledBytes {
+		document = bytes.Clone(document)
+	}
+	return &Answer{
+		Status: out.Status, JSON: document, Result: out.Result.Of(document),
+		Variables: out.Variables.Of(document), Logs: out.Logs.Of(document),
+		Script: f.module.Manifest.SourceSHA256, Usage: usage, CompileTime: f.took, CacheHit: f.hit,
+	}, nil
+}
+
+// Stats is a look at the engine, for metrics.
+type Stats struct {
+	Running, Queued int
+	Cache           CacheStats
+}
+
+// Stats counts what is going on.
+func (e *Engine) Stats() Stats {
+	e.mu.Lock()
+	running := e.running
+	e.mu.Unlock()
+	return Stats{Running: running, Queued: e.gate.Waiting(), Cache: e.cache.stats()}
+}
+
+// enter counts an execution in, unless the engine is closing.
+func (e *Engine) enter() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closing {
+		return false
+	}
+	e.running++
+	return true
+}
+
+func (e *Engine) leave() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.running--
+	if e.closing && e.running == 0 {
+		close(e.idle)
+	}
+}
+
+// Close lets running executions finish, until ctx ends: then it cancels them.
+// It returns when nothing runs any more. Further requests are refused.
+func (e *Engine) Close(ctx context.Context) error {
+	e.mu.Lock()
+	if e.closing {
+		e.mu.Unlock()
+		return errors.New("engine: closed twice")
+	}
+	e.closing = true
+	if e.running == 0 {
+		close(e.idle)
+	}
+	e.mu.Unlock()
+	select {
+	case <-e.idle:
+	case <-ctx.Done():
+		e.host.CancelAll()
+		<-e.idle
+	}
+	e.cache.close()
+	return e.host.Close()
+}

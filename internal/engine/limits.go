@@ -1,0 +1,63 @@
+package engine
+
+import (
+	"time"
+
+	"github.com/avapd/avapd/internal/diag"
+	"github.com/avapd/avapd/wasmhost"
+)
+
+// Limits bounds one execution.
+type Limits = wasmhost.Limits
+
+// DefaultLimits are those of the language's definition.
+var DefaultLimits = Limits{
+	Fuel: 1_000_000_000, Duration: 5 * time.Second, MemoryPages: 1024, CallDepth: 1000, OutputBytes: 8 << 20,
+}
+
+// DefaultSourceBytes is the largest source that is compiled.
+const DefaultSourceBytes = 1 << 20
+
+// resolve completes what a request asks for with the defaults, and refuses
+// what is beyond the maxima.
+func (c *Config) resolve(asked Limits) (Limits, *diag.Failure) {
+	var failure *diag.Failure
+	l := Limits{
+		Fuel:        within(&failure, "fuel", asked.Fuel, c.Limits.Fuel, c.MaxLimits.Fuel),
+		Duration:    within(&failure, "time", asked.Duration, c.Limits.Duration, c.MaxLimits.Duration),
+		MemoryPages: within(&failure, "memory", asked.MemoryPages, c.Limits.MemoryPages, c.MaxLimits.MemoryPages),
+		CallDepth:   within(&failure, "call depth", asked.CallDepth, c.Limits.CallDepth, c.MaxLimits.CallDepth),
+		OutputBytes: within(&failure, "output", asked.OutputBytes, c.Limits.OutputBytes, c.MaxLimits.OutputBytes),
+	}
+	return l, failure
+}
+
+// within gives the default for a limit that is not asked for.
+func within[T int | int64 | uint32 | time.Duration](failure **diag.Failure, name string, asked, byDefault, most T) T {
+	switch {
+	case asked == 0:
+		return byDefault
+	case asked < 0:
+		*failure = diag.NewFailure(diag.BadFieldType, "the %s limit must be positive", name)
+	case asked > most:
+		*failure = diag.NewFailure(diag.BadFieldType, "the %s limit %v is above the maximum of %v", name, asked, most)
+	}
+	return asked
+}
+
+// orElse replaces the members of l that are zero.
+func orElse(l, other Limits) Limits {
+	pick(&l.Fuel, other.Fuel)
+	pick(&l.Duration, other.Duration)
+	pick(&l.MemoryPages, other.MemoryPages)
+	pick(&l.CallDepth, other.CallDepth)
+	pick(&l.OutputBytes, other.OutputBytes)
+	return l
+}
+
+func pick[T comparable](value *T, other T) {
+	var zero T
+	if *value == zero {
+		*value = other
+	}
+}
