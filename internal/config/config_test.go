@@ -53,13 +53,13 @@ func TestDefaultLimits(t *testing.T) {
 }
 
 func TestPrecedence(t *testing.T) {
-	environ := []string{"AVAP_LOG_LEVEL=warn", "AVAP_CACHE_BYTES=7", "AVAP_LOG_FORMAT="}
+	environ := []string{"AVAP_LOG_LEVEL=warn", "AVAP_CACHE_BYTES=7000000", "AVAP_LOG_FORMAT="}
 	c, err := load(t, []string{"--log-level=debug"}, environ)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Log.Level != "debug" || c.CacheBytes != 7 || c.Log.Format != "json" {
-		t.Errorf("got level %q, cache %d, format %q; want debug of the flag, 7 of the environment, json of the default", c.Log.Level, c.CacheBytes, c.Log.Format)
+	if c.Log.Level != "debug" || c.CacheBytes != 7_000_000 || c.Log.Format != "json" {
+		t.Errorf("got level %q, cache %d, format %q; want debug of the flag, 7000000 of the environment, json of the default", c.Log.Level, c.CacheBytes, c.Log.Format)
 	}
 }
 
@@ -80,7 +80,7 @@ func TestFaults(t *testing.T) {
 			[]string{"AVAP_LOG_LEVEL=loud", "AVAP_LISTN=x"},
 			"AVAP_LISTN (from environment): there is no such setting; did you mean AVAP_LISTEN?\n" +
 				"log.level (from environment variable AVAP_LOG_LEVEL): \"loud\" is not one of debug, info, warn, error\n" +
-				"cache.bytes (from flag --cache-bytes): \"lots\" is not a whole number from 0 to 68719476736",
+				"cache.bytes (from flag --cache-bytes): \"lots\" is not a whole number from 1048576 to 68719476736",
 		},
 		{
 			"out of range",

@@ -117,7 +117,7 @@ var table = []Key{
 	},
 	{
 		Name: "admin.token_file", Default: "",
-		Doc:  "File whose content is the token that routes which store something ask for; without it those routes refuse",
+		Doc:  "File that holds the token for routes that store something; without it they refuse",
 		text: func(c *Config) *string { return &c.Admin.TokenFile },
 	},
 	{
@@ -171,7 +171,7 @@ var table = []Key{
 		number: func(c *Config) *int64 { return &c.LimitsMax.TimeMS },
 	},
 	{
-		Name: "limits.memory_bytes", Default: "67108864", Min: minMemory, Max: 4 * gib,
+		Name: "limits.memory_bytes", Default: "67108864", Min: MinMemoryBytes, Max: 4 * gib,
 		Doc:    "Memory of an execution whose request names none, in whole pages of 65536 bytes",
 		number: func(c *Config) *int64 { return &c.Limits.MemoryBytes },
 	},
@@ -206,7 +206,7 @@ var table = []Key{
 		number: func(c *Config) *int64 { return &c.SourceLimitBytes },
 	},
 	{
-		Name: "cache.bytes", Default: "67108864", Min: 0, Max: 64 * gib,
+		Name: "cache.bytes", Default: "67108864", Min: mib, Max: 64 * gib,
 		Doc:    "Memory for compiled scripts; the least recently used go first",
 		number: func(c *Config) *int64 { return &c.CacheBytes },
 	},
@@ -216,7 +216,7 @@ var table = []Key{
 		number: func(c *Config) *int64 { return &c.Compute.Slots },
 	},
 	{
-		Name: "compute.queue_length", Default: "1024", Min: 0, Max: 1_000_000,
+		Name: "compute.queue_length", Default: "1024", Min: 1, Max: 1_000_000,
 		Doc:    "Executions that may wait for a slot; further ones are answered 503",
 		number: func(c *Config) *int64 { return &c.Compute.QueueLength },
 	},
@@ -227,6 +227,6 @@ var table = []Key{
 	},
 }
 
-// minMemory is the least memory an execution can start in: the guest library's
-// data, the script's and a first piece of heap.
-const minMemory = 4 * 64 * kib
+// MinMemoryBytes is the least memory an execution can start in: the guest
+// library's data, the script's and a first piece of heap.
+const MinMemoryBytes = 4 * 64 * kib

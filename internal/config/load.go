@@ -95,6 +95,15 @@ func Load(flags *pflag.FlagSet, environ []string) (*Config, error) {
 	return c, nil
 }
 
+// Default is the configuration without flags and environment.
+func Default() *Config {
+	c, err := Load(pflag.NewFlagSet("", pflag.ContinueOnError), nil)
+	if err != nil {
+		panic(err) // a test holds the table's defaults to its own rules
+	}
+	return c
+}
+
 // serviceLink matches the variables that Kubernetes puts into every container
 // for a service named avap or avap-something; they are not settings. A bare
 // …_PORT is one only if its value is an address such as tcp://10.0.0.1:80.

@@ -18,6 +18,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/avapd/avapd/internal/diag"
+	"github.com/avapd/avapd/internal/engine"
 )
 
 // bodyKind says how the text of a body is to be read.
@@ -118,9 +119,6 @@ func gunzip(raw []byte, limit int) (body []byte, release func(), err error) {
 	return nil, nil, err
 }
 
-// Pair is a name and a text of a query string or form.
-type Pair struct{ Name, Value string }
-
 // maxPairs bounds how many fields a query string or form may have.
 const maxPairs = 10_000
 
@@ -130,20 +128,20 @@ func tooManyPairs() error {
 
 // queryPairs reads the query string, in order of arrival. The texts are
 // copied: they live as long as the execution likes.
-func queryPairs(c *fiber.Ctx) ([]Pair, error) {
+func queryPairs(c *fiber.Ctx) ([]engine.Pair, error) {
 	if len(c.Request().URI().QueryString()) == 0 {
 		return nil, nil
 	}
 	return argPairs(c.Request().URI().QueryArgs())
 }
 
-func argPairs(args *fasthttp.Args) ([]Pair, error) {
+func argPairs(args *fasthttp.Args) ([]engine.Pair, error) {
 	if args.Len() > maxPairs {
 		return nil, tooManyPairs()
 	}
-	pairs := make([]Pair, 0, args.Len())
+	pairs := make([]engine.Pair, 0, args.Len())
 	for name, value := range args.All() {
-		pairs = append(pairs, Pair{cleanText(name), cleanText(value)})
+		pairs = append(pairs, engine.Pair{Name: cleanText(name), Value: cleanText(value)})
 	}
 	return pairs, nil
 }
@@ -158,7 +156,7 @@ func cleanText(b []byte) string {
 }
 
 // formPairs reads the fields of a form, in order of arrival.
-func formPairs(kind bodyKind, boundary string, body []byte) ([]Pair, error) {
+func formPairs(kind bodyKind, boundary string, body []byte) ([]engine.Pair, error) {
 	if kind == bodyMultipart {
 		return multipartPairs(body, boundary)
 	}
@@ -178,7 +176,7 @@ func formPairs(kind bodyKind, boundary string, body []byte) ([]Pair, error) {
 
 // multipartPairs reads fields only; it stores nothing on disk. Go's reader
 // bounds the headers of a part, and the body's own size bounds the rest.
-func multipartPairs(body []byte, boundary string) ([]Pair, error) {
+func multipartPairs(body []byte, boundary string) ([]engine.Pair, error) {
 	bad := func(err error) error {
 		p := newProblem(http.StatusBadRequest, diag.BadRequest, "the multipart form is not well-formed")
 		p.cause = err
@@ -187,7 +185,7 @@ func multipartPairs(body []byte, boundary string) ([]Pair, error) {
 	if boundary == "" {
 		return nil, bad(errors.New("no boundary"))
 	}
-	var pairs []Pair
+	var pairs []engine.Pair
 	reader := multipart.NewReader(bytes.NewReader(body), boundary)
 	for {
 		part, err := reader.NextRawPart()
@@ -207,14 +205,14 @@ func multipartPairs(body []byte, boundary string) ([]Pair, error) {
 		if err != nil {
 			return nil, bad(err)
 		}
-		pairs = append(pairs, Pair{cleanText([]byte(part.FormName())), cleanText(value)})
+		pairs = append(pairs, engine.Pair{Name: cleanText([]byte(part.FormName())), Value: cleanText(value)})
 	}
 }
 
 // decodeForm reads what a form has in place of JSON members into c: the
 // script as it is, the others as JSON text. It returns the fields that are
 // parameters.
-func (s *Server) decodeForm(fields []Pair, c *call) ([]Pair, error) {
+func (s *Server) decodeForm(fields []engine.Pair, c *call) ([]engine.Pair, error) {
 	for _, field := range fields {
 		switch field.Name {
 		case memberScript:
@@ -228,7 +226,7 @@ func (s *Server) decodeForm(fields []Pair, c *call) ([]Pair, error) {
 			}
 		}
 	}
-	return slices.DeleteFunc(fields, func(p Pair) bool {
+	return slices.DeleteFunc(fields, func(p engine.Pair) bool {
 		return p.Name == memberScript || p.Name == memberVariables
 	}), nil
 }

@@ -131,15 +131,16 @@ func (s *Server) decodeMember(d *decoder, name string, c *call) (err error) {
 // limitMember is one member of limits.
 type limitMember struct {
 	name  string
+	least int64
 	place func(*config.Limits) *int64
 }
 
 var limitMembers = []limitMember{
-	{"fuel", func(l *config.Limits) *int64 { return &l.Fuel }},
-	{"time_ms", func(l *config.Limits) *int64 { return &l.TimeMS }},
-	{"memory_bytes", func(l *config.Limits) *int64 { return &l.MemoryBytes }},
-	{"call_depth", func(l *config.Limits) *int64 { return &l.CallDepth }},
-	{"output_bytes", func(l *config.Limits) *int64 { return &l.OutputBytes }},
+	{"fuel", 1, func(l *config.Limits) *int64 { return &l.Fuel }},
+	{"time_ms", 1, func(l *config.Limits) *int64 { return &l.TimeMS }},
+	{"memory_bytes", config.MinMemoryBytes, func(l *config.Limits) *int64 { return &l.MemoryBytes }},
+	{"call_depth", 1, func(l *config.Limits) *int64 { return &l.CallDepth }},
+	{"output_bytes", 1, func(l *config.Limits) *int64 { return &l.OutputBytes }},
 }
 
 func (s *Server) decodeLimits(d *decoder, c *call) error {
@@ -189,9 +190,9 @@ func readLimit(d *decoder, m limitMember, limits, most *config.Limits) error {
 		return jsonProblem(err)
 	}
 	n, ok := wholeNumber(token.String())
-	if bound := *m.place(most); !ok || n < 1 || n > bound {
-		return newProblem(http.StatusBadRequest, diag.BadFieldValue, "%s must be a whole number from 1 to %d, which is this server's limit; at byte %d of the body",
-			path, bound, offset)
+	if bound := *m.place(most); !ok || n < m.least || n > bound {
+		return newProblem(http.StatusBadRequest, diag.BadFieldValue, "%s must be a whole number from %d to %d, which is this server's limit; at byte %d of the body",
+			path, m.least, bound, offset)
 	}
 	*m.place(limits) = n
 	return nil

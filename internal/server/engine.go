@@ -2,9 +2,11 @@ package server
 
 import (
 	"context"
+	"time"
 
 	"github.com/avapd/avapd/internal/config"
 	"github.com/avapd/avapd/internal/diag"
+	"github.com/avapd/avapd/internal/engine"
 )
 
 // Engine is what the server needs of the engine.
@@ -12,28 +14,37 @@ type Engine interface {
 	// Run executes a script. Its error is a diag.List for a script that does
 	// not compile, a *diag.Failure for one that fails or is stopped, and
 	// anything else for a defect.
-	Run(ctx context.Context, r *Request) (*Answer, error)
+	Run(ctx context.Context, r *engine.Request) (*engine.Answer, error)
 	// Check finds what is wrong with a script without running it.
 	Check(source string) diag.List
 }
 
-// Request is one execution. Its byte slices are valid until Run returns.
-type Request struct {
-	Source string
-	// Variables and Body are the texts of JSON objects, or empty.
-	Variables, Body []byte
-	Query, Form     []Pair
-	Limits          config.Limits
-	Logs            bool
-	EchoVariables   bool
+// Interface guard.
+var _ Engine = (*engine.Engine)(nil)
+
+// PageBytes is the size of a page of WebAssembly memory.
+const PageBytes = 65536
+
+// EngineLimits translates limits to the engine's units. Memory is cut to whole
+// pages.
+func EngineLimits(l config.Limits) engine.Limits {
+	return engine.Limits{
+		Fuel:        l.Fuel,
+		Duration:    time.Duration(l.TimeMS) * time.Millisecond,
+		MemoryPages: uint32(l.MemoryBytes / PageBytes),
+		CallDepth:   uint32(l.CallDepth),
+		OutputBytes: int(l.OutputBytes),
+	}
 }
 
-// Answer is a successful execution.
-type Answer struct {
-	Status int
-	// JSON is the whole document.
-	JSON []byte
-	// Script is the digest of the source.
-	Script string
-	Usage  diag.Usage
+// EngineConfig translates the settings. The compiler is the caller's to add.
+func EngineConfig(c *config.Config) engine.Config {
+	return engine.Config{
+		Limits:       EngineLimits(c.Limits),
+		MaxLimits:    EngineLimits(c.LimitsMax),
+		SourceBytes:  int(c.SourceLimitBytes),
+		ComputeSlots: int(c.Compute.Slots),
+		QueueLength:  int(c.Compute.QueueLength),
+		CacheBytes:   c.CacheBytes,
+	}
 }

@@ -6,11 +6,12 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/avapd/avapd/internal/diag"
+	"github.com/avapd/avapd/internal/engine"
 )
 
 // decodeCall reads a request to execute or check. The call's slices, and body,
 // live until release is called.
-func (s *Server) decodeCall(c *fiber.Ctx) (in call, body []byte, form []Pair, release func(), err error) {
+func (s *Server) decodeCall(c *fiber.Ctx) (in call, body []byte, form []engine.Pair, release func(), err error) {
 	in = call{limits: s.config.Limits, echo: true}
 	body, release, err = readBody(c)
 	if err != nil {
@@ -22,7 +23,7 @@ func (s *Server) decodeCall(c *fiber.Ctx) (in call, body []byte, form []Pair, re
 	case kind == bodyJSON:
 		err = s.decodeJSON(body, &in)
 	default:
-		var fields []Pair
+		var fields []engine.Pair
 		if fields, err = formPairs(kind, boundary, body); err == nil {
 			form, err = s.decodeForm(fields, &in)
 		}
@@ -64,9 +65,9 @@ func (s *Server) execute(c *fiber.Ctx) error {
 
 	ctx := new(runContext)
 	s.watcher.add(&ctx.watched, c.Context().Conn(), ctx.end)
-	answer, err := s.engine.Run(ctx, &Request{
+	answer, err := s.engine.Run(ctx, &engine.Request{
 		Source: in.script, Variables: in.variables, Body: body, Query: query, Form: form,
-		Limits: in.limits, Logs: in.logs, EchoVariables: in.echo,
+		Limits: EngineLimits(in.limits), Logs: in.logs, EchoVariables: in.echo,
 	})
 	s.watcher.remove(&ctx.watched)
 

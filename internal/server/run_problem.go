@@ -12,9 +12,6 @@ import (
 // messageTimeout is what callers match on when fuel or time has run out.
 const messageTimeout = "Script Execution Timeout"
 
-// wasmPageBytes is the size of a page of WebAssembly memory.
-const wasmPageBytes = 65536
-
 // runProblem words why an execution gave no answer.
 func runProblem(n *note, err error) error {
 	if list, ok := errors.AsType[diag.List](err); ok {
@@ -39,7 +36,7 @@ func runProblem(n *note, err error) error {
 		usage: &usage{
 			Fuel:        failure.Usage.FuelUsed,
 			TimeMS:      float64(failure.Usage.RunTime) / float64(time.Millisecond),
-			MemoryBytes: int64(failure.Usage.MemoryPages) * wasmPageBytes,
+			MemoryBytes: int64(failure.Usage.MemoryPages) * PageBytes,
 		},
 	}
 	switch p.status {

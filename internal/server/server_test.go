@@ -24,6 +24,7 @@ import (
 
 	"github.com/avapd/avapd/internal/config"
 	"github.com/avapd/avapd/internal/diag"
+	"github.com/avapd/avapd/internal/engine"
 )
 
 func TestMain(m *testing.M) {
@@ -41,7 +42,7 @@ const patience = 20 * time.Second
 // the server alone.
 type fakeEngine struct {
 	mu   sync.Mutex
-	last *Request
+	last *engine.Request
 	// started receives a value when a script "wait" runs; ended receives why it
 	// was cancelled; release lets it end by itself.
 	started chan struct{}
@@ -53,7 +54,7 @@ func newFakeEngine() *fakeEngine {
 	return &fakeEngine{started: make(chan struct{}, 8), ended: make(chan error, 8), release: make(chan struct{})}
 }
 
-func (e *fakeEngine) Run(ctx context.Context, r *Request) (*Answer, error) {
+func (e *fakeEngine) Run(ctx context.Context, r *engine.Request) (*engine.Answer, error) {
 	kept := *r
 	kept.Variables, kept.Body = bytes.Clone(r.Variables), bytes.Clone(r.Body)
 	e.mu.Lock()
@@ -64,7 +65,7 @@ func (e *fakeEngine) Run(ctx context.Context, r *Request) (*Answer, error) {
 	case "status":
 		var status int
 		_, _ = fmt.Sscan(rest, &status)
-		return &Answer{Status: status, JSON: []byte(`{"success":true}`)}, nil
+		return &engine.Answer{Status: status, JSON: []byte(`{"success":true}`)}, nil
 	case "wait":
 		e.started <- struct{}{}
 		select {
@@ -87,7 +88,7 @@ func (e *fakeEngine) Run(ctx context.Context, r *Request) (*Answer, error) {
 	case "defect":
 		return nil, errors.New("secret detail")
 	}
-	return &Answer{Status: http.StatusOK, JSON: []byte(`{"success":true,"result":{}}`), Script: "digest"}, nil
+	return &engine.Answer{Status: http.StatusOK, JSON: []byte(`{"success":true,"result":{}}`), Script: "digest"}, nil
 }
 
 func (e *fakeEngine) Check(source string) diag.List {
@@ -97,7 +98,7 @@ func (e *fakeEngine) Check(source string) diag.List {
 	return nil
 }
 
-func (e *fakeEngine) request() *Request {
+func (e *fakeEngine) request() *engine.Request {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.last
@@ -233,18 +234,26 @@ func (r reply) wantProblem(t *testing.T, status int, code diag.Code) problemRepl
 	return d
 }
 
+func pairs(texts ...string) []engine.Pair {
+	var list []engine.Pair
+	for i := 0; i < len(texts); i += 2 {
+		list = append(list, engine.Pair{Name: texts[i], Value: texts[i+1]})
+	}
+	return list
+}
+
 func TestExecute(t *testing.T) {
 	h := start(t)
 	r := h.do(http.MethodPost, "/api/v1/execute?a=1&b=x%20y&a=2&empty", "application/json; charset=utf-8",
-		strings.NewReader(`{"x":[1,{"y":2}],"script":"a\n\u00e9","variables":{"n":1e400},"limits":{"fuel":5,"time_ms":6.0,"memory_bytes":7e2},"logs":true,"echo_variables":false}`))
+		strings.NewReader(`{"x":[1,{"y":2}],"script":"a\n\u00e9","variables":{"n":1e400},"limits":{"fuel":5,"time_ms":6.0,"memory_bytes":7e5},"logs":true,"echo_variables":false}`))
 	if r.StatusCode != http.StatusOK || string(r.body) != `{"success":true,"result":{}}` || r.Header.Get("Content-Type") != "application/json" {
 		t.Errorf("got %d %s %q", r.StatusCode, r.body, r.Header)
 	}
 	got := h.engine.request()
-	want := &Request{
+	want := &engine.Request{
 		Source: "a\né", Variables: []byte(`{"n":1e400}`), Body: got.Body,
-		Query:  []Pair{{"a", "1"}, {"b", "x y"}, {"a", "2"}, {"empty", ""}},
-		Limits: config.Limits{Fuel: 5, TimeMS: 6, MemoryBytes: 700, CallDepth: 1000, OutputBytes: 8 << 20},
+		Query:  pairs("a", "1", "b", "x y", "a", "2", "empty", ""),
+		Limits: engine.Limits{Fuel: 5, Duration: 6 * time.Millisecond, MemoryPages: 10, CallDepth: 1000, OutputBytes: 8 << 20},
 		Logs:   true,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -281,7 +290,7 @@ func TestForms(t *testing.T) {
 			if got.Source != "s" || string(got.Variables) != `{"a":1}` || got.Body != nil {
 				t.Errorf("got %+v", got)
 			}
-			if diff := cmp.Diff([]Pair{{"name", "Ana"}, {"name", "Bo"}}, got.Form); diff != "" {
+			if diff := cmp.Diff(pairs("name", "Ana", "name", "Bo"), got.Form); diff != "" {
 				t.Error(diff)
 			}
 		})

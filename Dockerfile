@@ -1,0 +1,18 @@
+# A static binary on an empty image: nothing else to update, nothing to log in to.
+FROM golang:1.26 AS build
+WORKDIR /src
+COPY go.mod go.sum ./
+RUN go mod download
+COPY . .
+ARG VERSION=unknown
+RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X github.com/avapd/avapd/internal/cli.Version=${VERSION}" -o /avap ./cmd/avap
+
+FROM scratch
+COPY --from=build /avap /avap
+USER 65532:65532
+EXPOSE 8888
+# Other machines can reach this address, so the server asks for a token:
+#   docker run -p 8888:8888 -v "$PWD/token:/run/avap/token:ro" avap
+ENV AVAP_LISTEN=:8888 AVAP_ADMIN_TOKEN_FILE=/run/avap/token AVAP_DATA_DIR=/tmp/avap
+ENTRYPOINT ["/avap"]
+CMD ["serve"]

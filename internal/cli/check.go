@@ -1,0 +1,84 @@
+package cli
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/avapd/avapd/internal/diag"
+)
+
+func checkCommand(p *Process) *cobra.Command {
+	var output string
+	cmd := &cobra.Command{
+		Use:   "check FILE…",
+		Short: "Report what is wrong with scripts, without running them",
+		Long: `Report what is wrong with scripts, without running them. A file named - is
+standard input. The exit code is 1 if any script has an error.`,
+		Example: `  avap check order.avap tax.avap
+  avap check --output json order.avap`,
+		Args: arguments(1, -1, "at least one file"),
+		RunE: func(_ *cobra.Command, files []string) error {
+			if err := chosen("output", output, "text", "json"); err != nil {
+				return err
+			}
+			return check(p, files, output)
+		},
+	}
+	cmd.Flags().StringVar(&output, "output", "text", "form of the output: text or json")
+	return cmd
+}
+
+// checkResult is the JSON form of what check found in all files.
+type checkResult struct {
+	Success     bool      `json:"success"`
+	Diagnostics diag.List `json:"diagnostics"`
+}
+
+func check(p *Process, files []string, output string) error {
+	result := checkResult{Success: true, Diagnostics: diag.List{}}
+	for _, name := range files {
+		content, err := readScript(p, name)
+		if err != nil {
+			return err
+		}
+		found := checkSource(content, name)
+		if found.HasErrors() {
+			result.Success = false
+		}
+		result.Diagnostics = append(result.Diagnostics, found...)
+		if output == "text" {
+			if err := diag.Render(p.Stderr, found, sourceOf(name, content)); err != nil {
+				return fmt.Errorf("write: %w", err)
+			}
+		}
+	}
+	if output == "json" {
+		if err := printJSON(p, result); err != nil {
+			return err
+		}
+	}
+	if !result.Success {
+		return &exitError{code: exitScript}
+	}
+	return nil
+}
+
+// sourceOf gives the text for excerpts: of the file itself, and of files it
+// includes.
+func sourceOf(name string, content []byte) func(string) []byte {
+	return func(file string) []byte {
+		if file == "" || file == fileName(name) {
+			return content
+		}
+		return nil
+	}
+}
+
+// fileName is how a script is called in diagnostics.
+func fileName(name string) string {
+	if name == stdinName {
+		return "stdin"
+	}
+	return name
+}

@@ -1,0 +1,116 @@
+package cli
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/avapd/avapd/internal/engine"
+)
+
+// stdinName is the argument that stands for standard input.
+const stdinName = "-"
+
+// readScript reads a file, or standard input.
+func readScript(p *Process, name string) ([]byte, error) {
+	if name == stdinName {
+		content, err := io.ReadAll(p.Stdin)
+		if err != nil {
+			return nil, usageError("standard input cannot be read: %v", err)
+		}
+		return content, nil
+	}
+	content, err := os.ReadFile(name) //nolint:gosec // the path is the user's own
+	if err != nil {
+		return nil, usageError("%s", fileProblem(name, err))
+	}
+	return content, nil
+}
+
+func fileProblem(name string, err error) string {
+	if reason, ok := errors.AsType[*fs.PathError](err); ok {
+		return fmt.Sprintf("%s: %v", name, reason.Err)
+	}
+	return err.Error()
+}
+
+// isModule reports whether the content is a WebAssembly module.
+func isModule(content []byte) bool { return bytes.HasPrefix(content, []byte("\x00asm")) }
+
+// readObject takes the value of a flag that holds a JSON object, or @ and the
+// name of a file with one.
+func readObject(p *Process, flag, value string) ([]byte, error) {
+	if value == "" {
+		return nil, nil
+	}
+	text := []byte(value)
+	if name, isFile := strings.CutPrefix(value, "@"); isFile {
+		var err error
+		if text, err = readScript(p, name); err != nil {
+			return nil, err
+		}
+	}
+	object := jsontext.Value(bytes.TrimSpace(text))
+	if !object.IsValid(jsontext.AllowDuplicateNames(true)) || object.Kind() != jsontext.KindBeginObject {
+		return nil, usageError("--%s must be a JSON object, or @ and the name of a file with one", flag)
+	}
+	return object, nil
+}
+
+// mergeVariables adds the name=value texts of --var behind the members of
+// --vars; of the same name, the last wins.
+func mergeVariables(object []byte, vars []string) ([]byte, error) {
+	if len(vars) == 0 {
+		return object, nil
+	}
+	out := bytes.TrimSuffix(bytes.TrimSpace(object), []byte("}"))
+	if len(out) == 0 {
+		out = []byte("{")
+	}
+	out = bytes.Clone(out)
+	for _, v := range vars {
+		name, value, ok := strings.Cut(v, "=")
+		if !ok || name == "" {
+			return nil, usageError("--var is %q; it takes name=value", v)
+		}
+		if len(bytes.TrimSpace(out)) > 1 {
+			out = append(out, ',')
+		}
+		var err error
+		if out, err = jsontext.AppendQuote(out, name); err != nil {
+			return nil, usageError("--var %s: the name is not UTF-8", v)
+		}
+		out = append(out, ':')
+		if out, err = appendValue(out, value); err != nil {
+			return nil, usageError("--var %s: the value is not UTF-8", v)
+		}
+	}
+	return append(out, '}'), nil
+}
+
+// appendValue writes a value that is JSON as it is, and everything else as
+// text.
+func appendValue(out []byte, value string) ([]byte, error) {
+	if json := jsontext.Value(strings.TrimSpace(value)); json.IsValid(jsontext.AllowDuplicateNames(true)) {
+		return append(out, json...), nil
+	}
+	return jsontext.AppendQuote(out, value) //nolint:wrapcheck // the caller words it
+}
+
+func readParams(params []string) ([]engine.Pair, error) {
+	pairs := make([]engine.Pair, 0, len(params))
+	for _, v := range params {
+		name, value, ok := strings.Cut(v, "=")
+		if !ok || name == "" {
+			return nil, usageError("--param is %q; it takes name=value", v)
+		}
+		pairs = append(pairs, engine.Pair{Name: name, Value: value})
+	}
+	return pairs, nil
+}

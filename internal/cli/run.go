@@ -1,0 +1,249 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/spf13/cobra"
+
+	"github.com/avapd/avapd/internal/config"
+	"github.com/avapd/avapd/internal/diag"
+	"github.com/avapd/avapd/internal/engine"
+	"github.com/avapd/avapd/internal/server"
+)
+
+// runFlags are the flags of run.
+type runFlags struct {
+	vars, params   []string
+	varsJSON, body string
+	limits         config.Limits
+	logs, stats    bool
+	output         string
+}
+
+func runCommand(p *Process) *cobra.Command {
+	f := runFlags{limits: config.Default().Limits}
+	cmd := &cobra.Command{
+		Use:   "run FILE",
+		Short: "Run a script or a compiled module and print its results",
+		Long: `Run a script, or a module that avap build made, and print its results. A file
+named - is standard input.
+
+What the script prints goes to standard error. With --output answer the whole
+document is printed that the server would send, logs and variables included.`,
+		Example: `  avap run order.avap --var quantity=3 --var 'customer="Ana"'
+  avap run order.avap --vars @variables.json --param id=7 --body '{"rush": true}'
+  echo 'addVar(x, 41 + 1)
+  addResult(x)' | avap run -
+  avap run order.wasm --stats --fuel 1000000`,
+		Args: arguments(1, 1, "one file"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return f.run(cmd.Context(), p, args[0])
+		},
+	}
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	flags.StringArrayVar(&f.vars, "var", nil, "a variable, `name=value`; a value that is JSON is that value, any other is text")
+	flags.StringVar(&f.varsJSON, "vars", "", "variables as a JSON `object`, or @file")
+	flags.StringArrayVar(&f.params, "param", nil, "a query parameter for addParam, `name=value`; may be repeated")
+	flags.StringVar(&f.body, "body", "", "body members for addParam as a JSON `object`, or @file")
+	flags.Int64Var(&f.limits.Fuel, "fuel", f.limits.Fuel, "most fuel to use")
+	flags.Int64Var(&f.limits.TimeMS, "time-ms", f.limits.TimeMS, "most time to take")
+	flags.Int64Var(&f.limits.MemoryBytes, "memory-bytes", f.limits.MemoryBytes, "most memory to use")
+	flags.Int64Var(&f.limits.CallDepth, "call-depth", f.limits.CallDepth, "deepest nesting of calls")
+	flags.Int64Var(&f.limits.OutputBytes, "output-bytes", f.limits.OutputBytes, "largest answer")
+	flags.BoolVar(&f.logs, "logs", false, "log every top-level statement; see --output answer")
+	flags.BoolVar(&f.stats, "stats", false, "print fuel, memory and times to standard error")
+	flags.StringVar(&f.output, "output", "json", "what to print: json (the results), text (a line per result) or answer (the whole document)")
+	return cmd
+}
+
+func (f *runFlags) run(ctx context.Context, p *Process, name string) error {
+	if err := chosen("output", f.output, "json", "text", "answer"); err != nil {
+		return err
+	}
+	content, err := readScript(p, name)
+	if err != nil {
+		return err
+	}
+	request, err := f.request(p, name, content)
+	if err != nil {
+		return err
+	}
+	e, err := engine.New(engine.Config{Compiler: scriptCompiler{}, Limits: request.Limits, SourceBytes: math.MaxInt32, MaxInstances: 1})
+	if err != nil {
+		return fmt.Errorf("start the engine: %w", err)
+	}
+	// An interrupt ends the run as a limit would.
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	began := time.Now()
+	answer, err := f.execute(ctx, e, content, request)
+	took := time.Since(began)
+	if err := e.Close(context.WithoutCancel(ctx)); err != nil {
+		return fmt.Errorf("stop the engine: %w", err)
+	}
+	if f.stats {
+		printStats(p.Stderr, answer, err, took)
+	}
+	if err != nil {
+		return report(p.Stderr, err, sourceOf(name, content))
+	}
+	return f.print(p, answer)
+}
+
+func (f *runFlags) request(p *Process, name string, content []byte) (*engine.Request, error) {
+	limits, err := f.checkedLimits()
+	if err != nil {
+		return nil, err
+	}
+	variables, err := readObject(p, "vars", f.varsJSON)
+	if err != nil {
+		return nil, err
+	}
+	if variables, err = mergeVariables(variables, f.vars); err != nil {
+		return nil, err
+	}
+	body, err := readObject(p, "body", f.body)
+	if err != nil {
+		return nil, err
+	}
+	query, err := readParams(f.params)
+	if err != nil {
+		return nil, err
+	}
+	return &engine.Request{
+		Source: string(content), File: fileName(name), Load: loader(name),
+		Variables: variables, Body: body, Query: query,
+		Limits: limits, Logs: f.logs, EchoVariables: f.output == "answer",
+	}, nil
+}
+
+// checkedLimits holds the flags to the ranges of the server's settings.
+func (f *runFlags) checkedLimits() (engine.Limits, error) {
+	checks := []struct {
+		flag, key string
+		value     int64
+	}{
+		{"fuel", "limits.fuel", f.limits.Fuel},
+		{"time-ms", "limits.time_ms", f.limits.TimeMS},
+		{"memory-bytes", "limits.memory_bytes", f.limits.MemoryBytes},
+		{"call-depth", "limits.call_depth", f.limits.CallDepth},
+		{"output-bytes", "limits.output_bytes", f.limits.OutputBytes},
+	}
+	for _, check := range checks {
+		for _, key := range config.Keys() {
+			if key.Name == check.key && (check.value < key.Min || check.value > key.Max) {
+				return engine.Limits{}, usageError("--%s is %d; it takes %s", check.flag, check.value, key.Range())
+			}
+		}
+	}
+	return server.EngineLimits(f.limits), nil
+}
+
+func (f *runFlags) execute(ctx context.Context, e *engine.Engine, content []byte, r *engine.Request) (*engine.Answer, error) {
+	if !isModule(content) {
+		return e.Run(ctx, r) //nolint:wrapcheck // report needs it as it is
+	}
+	return e.RunArtifact(ctx, content, r) //nolint:wrapcheck // as above
+}
+
+// printStats shows what a run used, whether it succeeded or not.
+func printStats(w io.Writer, answer *engine.Answer, err error, took time.Duration) {
+	var usage diag.Usage
+	var compile time.Duration
+	if answer != nil {
+		usage, compile = answer.Usage, answer.CompileTime
+	} else if failure, ok := errors.AsType[*diag.Failure](err); ok {
+		usage = failure.Usage
+	}
+	fmt.Fprintf(w, "fuel     %d\n", usage.FuelUsed)
+	fmt.Fprintf(w, "memory   %d bytes\n", int64(usage.MemoryPages)*server.PageBytes)
+	if answer != nil {
+		fmt.Fprintf(w, "compile  %.3f ms\n", milliseconds(compile))
+	}
+	fmt.Fprintf(w, "run      %.3f ms\n", milliseconds(usage.RunTime))
+	fmt.Fprintf(w, "total    %.3f ms\n", milliseconds(took))
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
+// print writes the answer, and before it what the script printed.
+func (f *runFlags) print(p *Process, answer *engine.Answer) error {
+	if f.output == "answer" {
+		fmt.Fprintf(p.Stdout, "%s\n", answer.JSON)
+		return nil
+	}
+	if err := printLogs(p.Stderr, answer.Logs); err != nil {
+		return err
+	}
+	if f.output == "json" {
+		fmt.Fprintf(p.Stdout, "%s\n", answer.Result)
+		return nil
+	}
+	return printText(p.Stdout, answer.Result)
+}
+
+// logEntry is what of an entry of logs is of interest here.
+type logEntry struct {
+	Command string  `json:"command"`
+	Line    int     `json:"line"`
+	Message *string `json:"message"`
+	Error   *string `json:"error"`
+}
+
+func printLogs(w io.Writer, logs []byte) error {
+	if len(logs) == 0 {
+		return nil
+	}
+	var entries []logEntry
+	if err := json.Unmarshal(logs, &entries); err != nil {
+		return fmt.Errorf("read the logs: %w", err)
+	}
+	for _, e := range entries {
+		switch {
+		case e.Message != nil:
+			fmt.Fprintln(w, *e.Message)
+		case e.Error != nil:
+			fmt.Fprintf(w, "line %d: caught in %s: %s\n", e.Line, e.Command, *e.Error)
+		}
+	}
+	return nil
+}
+
+// printText writes a line per result. Text stands without quotes, everything
+// else as JSON.
+func printText(w io.Writer, result []byte) error {
+	decoder := jsontext.NewDecoder(bytes.NewBuffer(result))
+	if _, err := decoder.ReadToken(); err != nil {
+		return fmt.Errorf("read the results: %w", err)
+	}
+	for decoder.PeekKind() == jsontext.KindString {
+		token, err := decoder.ReadToken()
+		if err != nil {
+			return fmt.Errorf("read the results: %w", err)
+		}
+		name := token.String()
+		value, err := decoder.ReadValue()
+		if err != nil {
+			return fmt.Errorf("read the results: %w", err)
+		}
+		if value.Kind() == jsontext.KindString {
+			if value, err = jsontext.AppendUnquote(nil, value); err != nil {
+				return fmt.Errorf("read the results: %w", err)
+			}
+		}
+		fmt.Fprintf(w, "%s = %s\n", name, value)
+	}
+	return nil
+}

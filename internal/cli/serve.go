@@ -1,0 +1,114 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/avapd/avapd/internal/config"
+	"github.com/avapd/avapd/internal/engine"
+	"github.com/avapd/avapd/internal/server"
+)
+
+func serveCommand(p *Process) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Serve the HTTP API",
+		Long: `Serve the HTTP API. With no configuration it listens on 127.0.0.1:8888 and
+needs no other service. Every flag is also an environment variable, named in
+brackets; a flag wins.
+
+The first SIGINT or SIGTERM lets running requests end, a second one stops at
+once.`,
+		Example: `  avap serve
+  avap serve --listen 127.0.0.1:0
+  AVAP_LIMITS_TIME_MS=1000 avap serve`,
+		Args: arguments(0, 0, "no argument"),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := config.Load(cmd.Flags(), p.Environ)
+			if err != nil {
+				return usageError("the configuration has faults\n%v", err)
+			}
+			return serve(cmd.Context(), p, c)
+		},
+	}
+	cmd.Flags().SortFlags = false
+	config.AddFlags(cmd.Flags())
+	return cmd
+}
+
+// serve runs until the context ends or a signal comes.
+func serve(ctx context.Context, p *Process, c *config.Config) error {
+	settings := server.EngineConfig(c)
+	settings.Compiler = scriptCompiler{}
+	scripts, err := engine.New(settings)
+	if err != nil {
+		return fmt.Errorf("start the engine: %w", err)
+	}
+	if err := listenAndServe(ctx, p, c, scripts); err != nil {
+		return err // the process ends; what still runs is not waited for
+	}
+	if err := scripts.Close(context.WithoutCancel(ctx)); err != nil {
+		return fmt.Errorf("stop the engine: %w", err)
+	}
+	return nil
+}
+
+func listenAndServe(ctx context.Context, p *Process, c *config.Config, scripts *engine.Engine) error {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", c.Listen)
+	if err != nil {
+		return usageError("cannot listen on %s: %v; choose another address with --listen", c.Listen, reason(err))
+	}
+	// Signals are caught before the address is printed: who reads it may send
+	// one.
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	defer signal.Stop(signals)
+
+	s := server.New(server.Options{Config: c, Engine: scripts, Log: newLogger(p, c)})
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(listener) }()
+	fmt.Fprintf(p.Stdout, "listening on http://%s\n", listener.Addr())
+
+	select {
+	case err := <-served:
+		return errors.Join(err, s.Shutdown(ctx))
+	case <-signals:
+	case <-ctx.Done():
+	}
+	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.ShutdownTimeout())
+	defer cancel()
+	stopped := make(chan error, 1)
+	go func() { stopped <- s.Shutdown(stop) }()
+	select {
+	case err := <-stopped:
+		return errors.Join(err, <-served)
+	case <-signals:
+		return &exitError{exitScript, "stopped at once by a second signal; requests were cut off"}
+	}
+}
+
+func reason(err error) error {
+	if op, ok := errors.AsType[*net.OpError](err); ok {
+		return op.Err
+	}
+	return err
+}
+
+func newLogger(p *Process, c *config.Config) *slog.Logger {
+	var level slog.Level
+	// The table of settings allows only words that slog knows.
+	_ = level.UnmarshalText([]byte(c.Log.Level))
+	options := &slog.HandlerOptions{Level: level}
+	if c.Log.Format == "text" {
+		return slog.New(slog.NewTextHandler(p.Stderr, options))
+	}
+	return slog.New(slog.NewJSONHandler(p.Stderr, options))
+}
