@@ -11,6 +11,7 @@ import (
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 
+	"github.com/avapd/avapd/internal/wasm"
 	"github.com/avapd/avapd/runtime/abi"
 )
 
@@ -41,18 +42,18 @@ type Module struct {
 // Load compiles a script module and checks that it fits this host. Only
 // modules made by this project's compiler may be loaded: their metering is
 // what keeps a run within its limits.
-func (h *Host) Load(wasm []byte, manifest abi.Manifest) (*Module, error) {
+func (h *Host) Load(module []byte, manifest abi.Manifest) (*Module, error) {
 	if err := checkManifest(&manifest); err != nil {
 		return nil, err
 	}
-	compiled, err := h.runtime.CompileModule(context.Background(), wasm)
+	compiled, err := h.runtime.CompileModule(context.Background(), module)
 	if err != nil {
 		return nil, fmt.Errorf("compile module: %w", err)
 	}
 	if err := h.checkImports(compiled); err != nil {
 		return nil, errors.Join(err, compiled.Close(context.Background()))
 	}
-	m := &Module{Manifest: manifest, CodeBytes: len(wasm), compiled: compiled}
+	m := &Module{Manifest: manifest, CodeBytes: len(module), compiled: compiled}
 	m.index()
 	m.refs.Store(1)
 	return m, nil
@@ -120,61 +121,18 @@ func (h *Host) checkImports(c wazero.CompiledModule) error {
 }
 
 // ReadManifest finds the manifest in a module's custom sections.
-func ReadManifest(wasm []byte) (abi.Manifest, error) {
+func ReadManifest(module []byte) (abi.Manifest, error) {
 	var m abi.Manifest
-	section, err := customSection(wasm, abi.ManifestSection)
+	binary, err := wasm.Decode(module)
 	if err != nil {
 		return m, err
+	}
+	section, ok := binary.Custom(abi.ManifestSection)
+	if !ok {
+		return m, fmt.Errorf("module has no section %q", abi.ManifestSection)
 	}
 	if err := json.Unmarshal(section, &m); err != nil {
 		return m, fmt.Errorf("manifest: %w", err)
 	}
 	return m, nil
-}
-
-var errNotModule = errors.New("not a WebAssembly module")
-
-// customSection returns the contents of the first custom section of a name.
-func customSection(wasm []byte, name string) ([]byte, error) {
-	const header = "\x00asm\x01\x00\x00\x00"
-	if len(wasm) < len(header) || string(wasm[:len(header)]) != header {
-		return nil, errNotModule
-	}
-	rest := wasm[len(header):]
-	for len(rest) > 0 {
-		id := rest[0]
-		body, after, ok := lengthPrefixed(rest[1:])
-		if !ok {
-			return nil, errNotModule
-		}
-		rest = after
-		if id != 0 {
-			continue
-		}
-		got, contents, ok := lengthPrefixed(body)
-		if !ok {
-			return nil, errNotModule
-		}
-		if string(got) == name {
-			return contents, nil
-		}
-	}
-	return nil, fmt.Errorf("module has no section %q", name)
-}
-
-// lengthPrefixed splits b into what its LEB128 length prefix covers and the
-// rest.
-func lengthPrefixed(b []byte) (body, rest []byte, ok bool) {
-	var n uint64
-	for i := 0; i < len(b) && i < 5; i++ {
-		n |= uint64(b[i]&0x7f) << (7 * i)
-		if b[i]&0x80 == 0 {
-			b = b[i+1:]
-			if n > uint64(len(b)) {
-				return nil, nil, false
-			}
-			return b[:n], b[n:], true
-		}
-	}
-	return nil, nil, false
 }
