@@ -5,6 +5,6 @@
 // testdata/conformance/exceptions.txt lists the cases that do not pass yet. It may only shrink: a listed case that passes
 // fails the test.
 //
-// The server under test is a process of its own, built from cmd/avap or named by AVAP_BINARY, so the suite sees exactly
+// The server under test is a process of its own, built from cmd/avap or named by CONFORMANCE_BINARY, so the suite sees exactly
 // what a caller sees.
 package conformance

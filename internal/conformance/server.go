@@ -38,14 +38,14 @@ const (
 
 var listenAddress = regexp.MustCompile(`127\.0\.0\.1:([1-9][0-9]*)`)
 
-// Start builds the server unless AVAP_BINARY names one, starts it with additional arguments and waits until it listens.
+// Start builds the server unless CONFORMANCE_BINARY names one, starts it with additional arguments and waits until it listens.
 func Start(arguments ...string) (*Server, error) {
 	dir, err := os.MkdirTemp("", "avap-conformance-")
 	if err != nil {
 		return nil, err
 	}
 	s := &Server{dir: dir, ended: make(chan struct{}), client: &http.Client{Timeout: requestTimeout}}
-	binary := os.Getenv("AVAP_BINARY")
+	binary := os.Getenv("CONFORMANCE_BINARY")
 	if binary == "" {
 		binary = filepath.Join(dir, "avap")
 		build := exec.Command("go", "build", "-o", binary, "github.com/avapd/avapd/cmd/avap")
