@@ -1,6 +1,7 @@
 package guest
 
 import (
+	"bytes"
 	"encoding/json"
 	"math"
 	"os"
@@ -84,23 +85,24 @@ func goldenValue(t testing.TB, x any) any {
 	return x
 }
 
-func TestTextGolden(t *testing.T) {
-	start(t)
-	path := "testdata/text.json"
-	if other := os.Getenv("TEXT_GOLDEN"); other != "" {
-		path = other
-	}
-	data, err := os.ReadFile(path)
+func readGoldenRows(t *testing.T) [][]any {
+	t.Helper()
+	data, err := os.ReadFile("testdata/text.json")
 	if err != nil {
 		t.Fatal(err)
 	}
-	decoder := json.NewDecoder(strings.NewReader(string(data)))
+	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.UseNumber()
 	var rows [][]any
 	if err := decoder.Decode(&rows); err != nil {
 		t.Fatal(err)
 	}
-	for _, row := range rows {
+	return rows
+}
+
+func TestTextGolden(t *testing.T) {
+	start(t)
+	for _, row := range readGoldenRows(t) {
 		name := row[0].(string)
 		var args []Value
 		for _, x := range row[1 : len(row)-1] {
