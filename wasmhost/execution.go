@@ -153,7 +153,7 @@ func (e *execution) reset() {
 	e.limit, e.granted = 0, 0
 	e.stopped, e.stoppedSite = stopNone, 0
 	e.stack[0] = 0
-	e.request, e.broughtSet, e.order = e.request[:0], e.broughtSet[:0], e.order[:0]
+	e.request, e.broughtSet, e.order = emptied(e.request), emptied(e.broughtSet), emptied(e.order)
 	e.builder.close()
 	e.reader.close()
 }

@@ -54,14 +54,18 @@ type Host struct {
 	cancelAll atomic.Bool
 }
 
+// maxPages keeps the end of memory within 32 bits, as the guest counts it.
+const maxPages = 65535
+
 // scriptImports are the host functions a script module may import.
 var scriptImports = []string{abi.RefuelField, abi.ClockField}
 
 // New compiles the guest library and prepares a host.
 func New(config Config) (*Host, error) {
-	if config.MaxMemoryPages == 0 || config.MaxMemoryPages > 65535 {
-		return nil, fmt.Errorf("memory limit of %d pages is not between 1 and 65535", config.MaxMemoryPages)
+	if config.MaxMemoryPages == 0 {
+		return nil, errors.New("a host needs memory for its executions")
 	}
+	config.MaxMemoryPages = min(config.MaxMemoryPages, maxPages)
 	if config.MaxInstances <= 0 {
 		return nil, errors.New("a host needs room for at least one instance")
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"math/rand/v2"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -212,6 +213,37 @@ func TestCancelWhileRunning(t *testing.T) {
 			t.Fatalf("cancelled before the start: got %v", failure)
 		}
 	})
+}
+
+// With one processor this goroutine gets its turn only because the guest gives
+// way after every slice: compiled code is never pre-empted.
+func TestGuestGivesWay(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	h := newHost(t, EngineCompiler, nil)
+	for _, inLibrary := range []bool{false, true} {
+		s := newScript(nil, nil)
+		if inLibrary {
+			s.run.I32Const(-1)
+			s.run.Call(s.spin)
+		}
+		s.endless()
+		m := s.finish(t, h, 0)
+		limits := testLimits
+		limits.Fuel = 1 << 62
+		ctx, cancel := context.WithCancel(context.Background())
+		ended := make(chan *diag.Failure)
+		go func() {
+			_, _, failure := h.Run(ctx, m, &Input{}, limits, nil)
+			ended <- failure
+		}()
+		for range 100 {
+			runtime.Gosched()
+		}
+		cancel()
+		if failure := <-ended; failure == nil || failure.Code != diag.Cancelled {
+			t.Errorf("got %v", failure)
+		}
+	}
 }
 
 func TestCancelAll(t *testing.T) {

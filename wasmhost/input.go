@@ -147,14 +147,25 @@ func (b *builder) open(raw []byte) {
 // close drops everything that belongs to one execution.
 func (b *builder) close() {
 	b.slot, b.grower, b.mem = nil, nil, nil
-	b.source = bytes.Buffer{}
-	if cap(b.scratch) > maxScratchCells {
-		b.scratch = nil
+	if b.source.Cap() > 0 {
+		// The decoder must not hold on to the request's text either.
+		b.source = bytes.Buffer{}
+		b.decoder.Reset(&b.source)
 	}
+	b.scratch = emptied(b.scratch)
 }
 
-// maxScratchCells bounds what a builder keeps between executions.
-const maxScratchCells = 4096
+// maxKept bounds the slices that an execution keeps for the next one.
+const maxKept = 4096
+
+// emptied gives a slice without elements, which keeps its room if that is not
+// too large.
+func emptied[E any](s []E) []E {
+	if cap(s) > maxKept {
+		return nil
+	}
+	return s[:0]
+}
 
 // object reads a whole JSON text that must be an object, and leaves its
 // members as pairs on scratch. wanted may be nil; it selects members by name.
