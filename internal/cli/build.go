@@ -1,5 +1,118 @@
 package cli
 
-import "github.com/spf13/cobra"
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
 
-func buildCommand(*Process) *cobra.Command { return &cobra.Command{Use: "build"} }
+	"github.com/spf13/cobra"
+
+	"github.com/avapd/avapd/internal/diag"
+	"github.com/avapd/avapd/internal/engine"
+	"github.com/avapd/avapd/internal/wasm"
+)
+
+// What build can write.
+const (
+	emitWasm = "wasm"
+	emitWAT  = "wat"
+	emitIR   = "ir"
+)
+
+func buildCommand(p *Process) *cobra.Command {
+	var out, emit string
+	var logs bool
+	cmd := &cobra.Command{
+		Use:   "build FILE",
+		Short: "Compile a script to a WebAssembly module",
+		Long: `Compile a script to a WebAssembly module that avap run runs. The forms on the
+way there can be written too: ir is the compiler's intermediate form, wat the
+module as text. A file named - is standard input, or standard output with -o.`,
+		Example: `  avap build order.avap -o order.wasm
+  avap build order.avap --emit wat -o -
+  avap build order.avap --emit ir -o order.ir`,
+		Args: arguments(1, 1, "one file"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			if err := chosen("emit", emit, emitWasm, emitWAT, emitIR); err != nil {
+				return err
+			}
+			return build(p, args[0], out, emit, logs)
+		},
+	}
+	cmd.Flags().StringVarP(&out, "out", "o", "", "`file` to write; by default the script's name with the form's ending, beside it")
+	cmd.Flags().StringVar(&emit, "emit", emitWasm, "`form` to write: wasm, wat or ir")
+	cmd.Flags().BoolVar(&logs, "logs", false, "make a module that logs every top-level statement")
+	return cmd
+}
+
+func build(p *Process, name, out, emit string, logs bool) error {
+	content, err := readScript(p, name)
+	if err != nil {
+		return err
+	}
+	if out == "" {
+		if name == stdinName {
+			return usageError("a script from standard input has no name to derive one from; give -o")
+		}
+		out = strings.TrimSuffix(name, filepath.Ext(name)) + "." + emit
+	}
+	if out == name && name != stdinName {
+		return usageError("-o %s would overwrite the script", out)
+	}
+	source := &engine.Source{File: fileName(name), Text: string(content), Logs: logs, Load: loader(name)}
+	made, findings, err := compileTo(emit, source)
+	if err != nil {
+		return fmt.Errorf("internal error: %w", err)
+	}
+	if findings.HasErrors() {
+		return report(p.Stderr, findings, sourceOf(name, content))
+	}
+	if err := diag.Render(p.Stderr, findings, sourceOf(name, content)); err != nil {
+		return fmt.Errorf("write: %w", err)
+	}
+	return writeOutput(p, out, made)
+}
+
+// compileTo gives the script in one of the forms that build writes.
+func compileTo(emit string, source *engine.Source) ([]byte, diag.List, error) {
+	if emit == emitIR {
+		text, findings := printIR(source)
+		return []byte(text), findings, nil
+	}
+	artifact, findings := scriptCompiler{}.Compile(source)
+	if findings.HasErrors() {
+		return nil, findings, nil
+	}
+	if emit == emitWasm {
+		return artifact.Wasm, findings, nil
+	}
+	text, err := printWAT(artifact.Wasm)
+	return text, findings, err
+}
+
+func printWAT(module []byte) ([]byte, error) {
+	m, err := wasm.Decode(module)
+	if err != nil {
+		return nil, fmt.Errorf("decode the module: %w", err)
+	}
+	var text bytes.Buffer
+	if err := m.WriteText(&text); err != nil {
+		return nil, fmt.Errorf("print the module: %w", err)
+	}
+	return text.Bytes(), nil
+}
+
+func writeOutput(p *Process, out string, content []byte) error {
+	if out == stdinName {
+		if _, err := p.Stdout.Write(content); err != nil {
+			return fmt.Errorf("write: %w", err)
+		}
+		return nil
+	}
+	if err := os.WriteFile(out, content, 0o644); err != nil { //nolint:gosec // a module is no secret
+		return usageError("%s", fileProblem(out, err))
+	}
+	return nil
+}

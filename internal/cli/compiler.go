@@ -13,6 +13,8 @@ type scriptCompiler struct{}
 func (scriptCompiler) Compile(source *engine.Source) (*engine.Artifact, diag.List) { return nil, nil }
 func (scriptCompiler) Check(source *engine.Source) diag.List                        { return nil }
 
+func printIR(source *engine.Source) (string, diag.List) { return "", nil }
+
 // loader finds the scripts that a script imports: files beside it.
 func loader(name string) func(string) ([]byte, error) {
 	if name == stdinName {

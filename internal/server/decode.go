@@ -44,6 +44,8 @@ type call struct {
 type decoder struct {
 	json   jsontext.Decoder
 	buffer bytes.Buffer
+	// text is where escapes are taken out of strings.
+	text []byte
 }
 
 var decoders = sync.Pool{New: func() any { return new(decoder) }}
@@ -60,6 +62,9 @@ func newDecoder(body []byte) *decoder {
 
 func (d *decoder) release() {
 	d.buffer = bytes.Buffer{}
+	if cap(d.text) > maxKeptBytes {
+		d.text = nil
+	}
 	decoders.Put(d)
 }
 
@@ -80,11 +85,11 @@ func (s *Server) decodeJSON(body []byte, c *call) error {
 		return jsonProblem(err)
 	}
 	for d.json.PeekKind() == jsontext.KindString {
-		name, err := d.json.ReadToken()
+		name, err := d.string()
 		if err != nil {
 			return jsonProblem(err)
 		}
-		if err := s.decodeMember(d, name.String(), c); err != nil {
+		if err := s.decodeMember(d, memberName(name), c); err != nil {
 			return err
 		}
 	}
@@ -151,11 +156,11 @@ func (s *Server) decodeLimits(d *decoder, c *call) error {
 		return jsonProblem(err)
 	}
 	for d.json.PeekKind() == jsontext.KindString {
-		token, err := d.json.ReadToken()
+		text, err := d.string()
 		if err != nil {
 			return jsonProblem(err)
 		}
-		name := token.String()
+		name := string(text)
 		i := slices.IndexFunc(limitMembers, func(m limitMember) bool { return m.name == name })
 		if i < 0 {
 			return unknownLimit(d, name)
@@ -214,11 +219,33 @@ func readText(d *decoder, name string) (string, error) {
 	if err := expect(d, name, jsontext.KindString, "text"); err != nil {
 		return "", err
 	}
-	token, err := d.json.ReadToken()
+	text, err := d.string()
+	return string(text), err
+}
+
+// string reads a string without its escapes. The bytes are valid until the
+// next call.
+func (d *decoder) string() ([]byte, error) {
+	value, err := d.json.ReadValue()
 	if err != nil {
-		return "", err
+		return nil, err //nolint:wrapcheck // jsonProblem words it
 	}
-	return token.String(), nil
+	if bytes.IndexByte(value, '\\') < 0 {
+		return value[1 : len(value)-1], nil
+	}
+	d.text, err = jsontext.AppendUnquote(d.text[:0], value)
+	return d.text, err //nolint:wrapcheck // as above
+}
+
+// memberName makes a name of the bytes without a copy: of names that mean
+// nothing here only the kind is of interest.
+func memberName(name []byte) string {
+	for _, known := range []string{memberScript, memberVariables, memberLimits, memberLogs, memberEcho} {
+		if string(name) == known {
+			return known
+		}
+	}
+	return ""
 }
 
 func readBool(d *decoder, name string) (bool, error) {
