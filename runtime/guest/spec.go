@@ -42,27 +42,9 @@ func parseCount(p, end Ptr) (int32, Ptr) {
 // parseSpec reads a specification for a value; the second result is false
 // after an error.
 func parseSpec(text, v Value) (spec, bool) {
-	numeric := !v.isText()
-	s := spec{fill: ' ', align: '<', width: -1, precision: -1}
-	if numeric {
-		s.align = '>'
-	}
 	p := text.textPtr()
 	end := p + Ptr(text.textLen())
-	filled, aligned := false, false
-	if p < end {
-		c, width := runeAt(p, end)
-		next := p + Ptr(width)
-		if next < end && isAlign(load8(next)) {
-			s.fill, s.align = c, load8(next)
-			filled, aligned = true, true
-			p = next + 1
-		} else if isAlign(c) {
-			s.align = c
-			aligned = true
-			p++
-		}
-	}
+	s, p, filled := parseAlign(p, end)
 	if p < end && (load8(p) == '+' || load8(p) == '-' || load8(p) == ' ') {
 		s.sign = load8(p)
 		p++
@@ -77,7 +59,7 @@ func parseSpec(text, v Value) (spec, bool) {
 	}
 	if p < end && load8(p) == '0' && !filled {
 		s.fill = '0'
-		if numeric && !aligned {
+		if s.align == 0 && !v.isText() {
 			s.align = '='
 		}
 		p++
@@ -90,8 +72,40 @@ func parseSpec(text, v Value) (spec, bool) {
 	if p < end {
 		return s, failSpec(text, v)
 	}
-	if s.kind == 0 && !numeric {
-		s.kind = 's'
+	return completeSpec(s, v)
+}
+
+// parseAlign reads fill and alignment, and says whether there was a fill.
+func parseAlign(p, end Ptr) (spec, Ptr, bool) {
+	s := spec{fill: ' ', width: -1, precision: -1}
+	if p == end {
+		return s, p, false
+	}
+	c, width := runeAt(p, end)
+	next := p + Ptr(width)
+	if next < end && isAlign(load8(next)) {
+		s.fill = c
+		s.align = load8(next)
+		return s, next + 1, true
+	}
+	if isAlign(c) {
+		s.align = c
+		p = next
+	}
+	return s, p, false
+}
+
+// completeSpec fills in what depends on the value, and checks the grouping.
+func completeSpec(s spec, v Value) (spec, bool) {
+	if v.isText() {
+		if s.align == 0 {
+			s.align = '<'
+		}
+		if s.kind == 0 {
+			s.kind = 's'
+		}
+	} else if s.align == 0 {
+		s.align = '>'
 	}
 	return s, s.group == 0 || checkGroup(s)
 }
@@ -119,13 +133,10 @@ func parseSpecTail(s spec, p, end Ptr) (spec, Ptr, bool) {
 	}
 	for p < end && (load8(p) == ',' || load8(p) == '_') {
 		c := load8(p)
-		if s.group == c && c == ',' {
+		if s.group == c { // a second one is taken for the type
 			break
 		}
 		if s.group != 0 {
-			if s.group == c {
-				break
-			}
 			failText(literal("Cannot specify both ',' and '_'."))
 			return s, p, false
 		}
