@@ -37,6 +37,8 @@ type Param struct {
 	// LiteralKey makes a bare word mean itself when the first argument, a
 	// dict, has it as a key.
 	LiteralKey bool
+	// NameOnly arguments must be a bare or quoted identifier.
+	NameOnly bool
 }
 
 // Command is a built-in command.

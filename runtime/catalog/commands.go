@@ -13,7 +13,7 @@ var commands = []Command{
 	},
 	{
 		Name: "addResult", Doc: "Copies a variable's value into the results.",
-		Params: []Param{{Name: "name", Kind: Source}},
+		Params: []Param{{Name: "name", Kind: Source, NameOnly: true}},
 		Guest:  "AddResult", NoResult: true, FuelUnits: 4,
 	},
 	{
@@ -54,13 +54,13 @@ var commands = []Command{
 	{
 		Name: "raise", Doc: "Raises an error that try() can catch.",
 		Params: []Param{{Name: "message", Kind: Value}},
-		Guest:  "Raise", NoResult: true, FuelUnits: 1,
+		Guest:  "Raise", FuelUnits: 1,
 	},
 	{
 		Name: "registerEndpoint", Doc: "Makes a deployed app answer a path; has no effect when a script is executed.",
 		Params: []Param{
-			{Name: "path", Kind: Value}, {Name: "method", Kind: Value}, {Name: "middleware", Kind: Value},
-			{Name: "description", Kind: Value}, {Name: "handler", Kind: Value}, {Name: "output", Kind: Value, Optional: true},
+			{Name: "path", Kind: Value}, {Name: "method", Kind: Value}, {Name: "middleware", Kind: Value, Optional: true},
+			{Name: "description", Kind: Value, Optional: true}, {Name: "handler", Kind: Value}, {Name: "output", Kind: Value, Optional: true},
 		},
 		NoResult: true, FuelUnits: 1,
 	},

@@ -1,0 +1,208 @@
+// Package compiler turns AVAP source into a WebAssembly module.
+//
+// A compilation is a list of named stages (see stages), each of which reads
+// what the ones before it made and stops the rest when it finds errors:
+//
+//	parse   source and imports to trees             package syntax
+//	check   names, scopes, arguments                package check
+//	lower   trees to the intermediate form          package lower
+//	price   fuel, before anything is optimised      package ir
+//	fold    constant operations                     package ir
+//	infer   kinds of values by flow                 package ir
+//	split   long functions into parts               package ir
+//	emit    WebAssembly functions                   package emit
+//	encode  bytes and manifest
+//
+// Nothing here knows how a module is run.
+package compiler
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+
+	"github.com/avapd/avapd/compiler/check"
+	"github.com/avapd/avapd/compiler/emit"
+	"github.com/avapd/avapd/compiler/ir"
+	"github.com/avapd/avapd/compiler/lower"
+	"github.com/avapd/avapd/compiler/syntax"
+	"github.com/avapd/avapd/internal/diag"
+	"github.com/avapd/avapd/internal/wasm"
+	"github.com/avapd/avapd/runtime/abi"
+)
+
+// Version is part of the key under which artifacts are cached; it changes
+// whenever the same source compiles to something else.
+const Version = "1"
+
+// Source is a script to compile.
+type Source struct {
+	// Name is what diagnostics call the file; it may be empty.
+	Name string
+	Text string
+}
+
+// Options change what is compiled.
+type Options struct {
+	// Logs makes the script record every top-level statement.
+	Logs bool
+	// Load gives the text of a file that the script imports, by the path as
+	// written there. Without it, every import is an error.
+	Load func(path string) ([]byte, error)
+}
+
+// Artifact is a compiled script.
+type Artifact struct {
+	Wasm     []byte
+	Manifest abi.Manifest
+	// Imports are the files spliced in, by path, with their texts.
+	Imports []Source
+}
+
+// Compile makes the module of a script. The list holds errors and warnings in
+// source order; with an error in it there is no artifact.
+func Compile(src Source, opts Options) (*Artifact, diag.List) {
+	c := &compilation{source: src, opts: opts}
+	c.run(stages)
+	return c.artifact, c.diags.Sorted()
+}
+
+// Check finds what is wrong with a script without making its module.
+func Check(src Source, opts Options) diag.List {
+	c := &compilation{source: src, opts: opts}
+	c.run(stages[:2])
+	return c.diags.Sorted()
+}
+
+// Intermediate gives the program as the emitter sees it, for people to read.
+func Intermediate(src Source, opts Options) (*ir.Program, diag.List) {
+	c := &compilation{source: src, opts: opts}
+	c.run(stages[:7])
+	return c.program, c.diags.Sorted()
+}
+
+type stage struct {
+	name string
+	run  func(*compilation)
+}
+
+var stages = []stage{
+	{"parse", (*compilation).parse},
+	{"check", (*compilation).check},
+	{"lower", (*compilation).lower},
+	{"price", func(c *compilation) { ir.Price(c.program) }},
+	{"fold", func(c *compilation) { ir.Fold(c.program) }},
+	{"infer", func(c *compilation) { ir.Infer(c.program) }},
+	{"split", func(c *compilation) { ir.Split(c.program) }},
+	{"emit", (*compilation).emit},
+	{"encode", (*compilation).encode},
+}
+
+// compilation is what the stages work on.
+type compilation struct {
+	source Source
+	opts   Options
+	diags  diag.List
+
+	files    []*syntax.Script // the main file first
+	paths    map[string]int   // imported files by path
+	imports  []Source
+	info     *check.Info
+	program  *ir.Program
+	emitted  *emit.Result
+	artifact *Artifact
+}
+
+func (c *compilation) run(list []stage) {
+	for _, s := range list {
+		s.run(c)
+		if c.diags.HasErrors() {
+			return
+		}
+	}
+}
+
+func (c *compilation) check() {
+	info, diags := check.Check(c.files)
+	c.info = info
+	c.diags = append(c.diags, diags...)
+}
+
+func (c *compilation) lower() {
+	spliced := map[int]bool{}
+	c.program = lower.Lower(c.files, c.info, lower.Options{
+		Logs: c.opts.Logs,
+		Imported: func(_ int, s *syntax.Import) (int, bool) {
+			file := c.paths[s.Path]
+			first := !spliced[file]
+			spliced[file] = true
+			return file, first
+		},
+	})
+}
+
+func (c *compilation) emit() {
+	c.emitted = emit.Emit(c.program, c.opts.Logs)
+	if c.emitted.TooComplex != "" {
+		c.diags = append(c.diags, diag.New(diag.TooComplex, c.start(), "the script is too complex: %s", c.emitted.TooComplex))
+	}
+}
+
+// start is the place of findings about the script as a whole.
+func (c *compilation) start() diag.Span {
+	p := diag.Position{File: c.source.Name, Line: 1, Column: 1}
+	return diag.Span{Start: p, End: p}
+}
+
+func (c *compilation) encode() {
+	m := c.manifest()
+	section, err := json.Marshal(m)
+	if err != nil {
+		// A manifest is plain data; that it cannot be written is our mistake.
+		c.diags = append(c.diags, diag.New(diag.Internal, c.start(), "%s", err.Error()))
+		return
+	}
+	module := c.emitted.Module
+	module.Customs = append(module.Customs, wasm.Custom{Name: abi.ManifestSection, Bytes: section})
+	c.artifact = &Artifact{Wasm: module.Encode(), Manifest: m, Imports: c.imports}
+}
+
+func (c *compilation) manifest() abi.Manifest {
+	digest := sha256.Sum256([]byte(c.source.Text))
+	m := abi.Manifest{
+		Format: abi.ManifestFormat, ABI: abi.Version, Compiler: Version, FuelSchedule: ir.ScheduleVersion,
+		SourceSHA256: hex.EncodeToString(digest[:]),
+		Globals:      c.program.Globals,
+		DataEnd:      c.emitted.DataEnd,
+		Logs:         c.opts.Logs,
+		Imports:      c.emitted.Imports,
+	}
+	for _, f := range c.files {
+		m.Files = append(m.Files, f.Source.File)
+	}
+	for _, s := range c.program.Sites {
+		m.Sites = append(m.Sites, abi.SourceSite(s))
+	}
+	for _, fn := range c.program.Functions {
+		m.Functions = append(m.Functions, fn.Name)
+	}
+	m.Needs = needs(c.emitted)
+	return m
+}
+
+// needs finds out which parts of the request the script reads.
+func needs(r *emit.Result) abi.Needs {
+	var n abi.Needs
+	for _, f := range r.Module.Funcs {
+		if f.Import == nil || f.Import.Module != abi.LibraryModule {
+			continue
+		}
+		switch f.Import.Field {
+		case "Param":
+			n.Query, n.Body, n.Form = true, true, true
+		case "QueryParamList":
+			n.Query = true
+		}
+	}
+	return n
+}

@@ -1,0 +1,238 @@
+package emit
+
+import (
+	"strings"
+
+	"github.com/avapd/avapd/compiler/ir"
+	"github.com/avapd/avapd/internal/wasm"
+)
+
+// quiet are library functions that can neither fail nor allocate nor take long,
+// and so need no site.
+var quiet = map[string]bool{
+	"ListLen": true, "ListAt": true, "UnpackItem": true, "Is": true, "TypeName": true, "Truthy": true,
+}
+
+// libCall calls a library function and leaves its result as rep tells.
+func (u *unit) libCall(x *ir.Expr) {
+	if u.special(x) {
+		return
+	}
+	params, results, _ := strings.Cut(x.Lib.Sig, ":")
+	for i, a := range x.Args {
+		if params[i] == 'i' {
+			u.f.I32Const(int32(a.Int))
+			continue
+		}
+		u.value(a)
+	}
+	if !quiet[x.Lib.Name] {
+		u.setSite(x.Site)
+	}
+	u.f.Call(u.e.lib(x.Lib))
+	switch results {
+	case "V":
+		u.pairResult(x.Type, x.Lib.Fallible)
+	case "i":
+		u.statusResult(x)
+	default:
+		u.natural(&ir.Expr{Op: ir.OpNull})
+	}
+}
+
+// pairResult tests a value for failure and leaves it in the form of its kinds.
+func (u *unit) pairResult(k ir.Kinds, fallible bool) {
+	f := u.f
+	r := repOfKinds(k)
+	if r == pair && !fallible {
+		return
+	}
+	p := f.Temp(wasm.I64)
+	f.LocalSet(p)
+	switch {
+	case r == pair:
+		t := f.Temp(wasm.I32)
+		f.LocalTee(t)
+		u.failIfNegative()
+		f.LocalGet(t)
+		f.Release(t)
+	case fallible:
+		u.failIfNegative()
+	default:
+		f.Op(wasm.OpDrop)
+	}
+	f.LocalGet(p)
+	switch r {
+	case float:
+		f.Op(wasm.OpF64ReinterpretI64)
+	case boolean:
+		f.Op(wasm.OpI32WrapI64)
+	}
+	f.Release(p)
+}
+
+func (u *unit) failIfNegative() {
+	u.f.I32Const(0)
+	u.f.Op(wasm.OpI32LtS)
+	u.failIf()
+}
+
+// statusResult tests an i32 result, negative for failure.
+func (u *unit) statusResult(x *ir.Expr) {
+	f := u.f
+	if x.Lib.Fallible {
+		t := f.Temp(wasm.I32)
+		f.LocalTee(t)
+		u.failIfNegative()
+		f.LocalGet(t)
+		f.Release(t)
+	}
+	switch x.Lib.Result {
+	case ir.Int:
+		f.Op(wasm.OpI64ExtendI32U)
+		if repOfKinds(x.Type) == pair { // code that is never reached
+			u.repair(ir.Int)
+		}
+	case ir.Bool:
+		if repOfKinds(x.Type) == pair {
+			f.Op(wasm.OpI64ExtendI32U)
+			u.repair(ir.Bool)
+		}
+	default:
+		f.Op(wasm.OpDrop)
+		u.natural(&ir.Expr{Op: ir.OpNull})
+	}
+}
+
+// repair puts the tag under a payload.
+func (u *unit) repair(k ir.Kinds) {
+	p := u.f.Temp(wasm.I64)
+	tag, _ := singleKind(k)
+	u.f.LocalSet(p)
+	u.f.I32Const(tag)
+	u.f.LocalGet(p)
+	u.f.Release(p)
+}
+
+// special writes calls whose outcome is known from the kinds.
+func (u *unit) special(x *ir.Expr) bool {
+	if len(x.Args) == 0 {
+		return false
+	}
+	a := x.Args[0]
+	switch x.Lib.Name {
+	case "CommandAddVar":
+		if a.Type != 0 && !a.Type.May(ir.Text) && x.Type == a.Type {
+			u.natural(a)
+			return u.rep(a) == u.rep(x) || u.fixRep(a, x)
+		}
+	case "Str", "ToText":
+		if a.Type.Is(ir.Text) {
+			u.value(a)
+			return true
+		}
+	case "LoopBound":
+		if a.Type.Is(ir.Int) {
+			u.int(a)
+			return true
+		}
+	case "Iterable":
+		if a.Type.Is(ir.List) {
+			u.value(a)
+			return true
+		}
+	}
+	return false
+}
+
+// fixRep turns what a left into the form of x; both are of the same kinds.
+func (u *unit) fixRep(a, x *ir.Expr) bool {
+	f := u.f
+	switch {
+	case u.rep(a) == pair:
+		u.keepPayload()
+		switch u.rep(x) {
+		case float:
+			f.Op(wasm.OpF64ReinterpretI64)
+		case boolean:
+			f.Op(wasm.OpI32WrapI64)
+		}
+	case u.rep(x) == pair:
+		switch u.rep(a) {
+		case float:
+			f.Op(wasm.OpI64ReinterpretF64)
+		case boolean:
+			f.Op(wasm.OpI64ExtendI32U)
+		}
+		u.repair(x.Type)
+	}
+	return true
+}
+
+// scriptCall calls a script function. The site goes to this call's slot in the
+// call stack just before the call, since arguments may call functions too.
+func (u *unit) scriptCall(x *ir.Expr) {
+	f := u.f
+	f.LocalGet(u.fp)
+	f.I32Const(4)
+	f.Op(wasm.OpI32Add)
+	for _, a := range x.Args {
+		u.value(a)
+	}
+	site := x.Site
+	if site == 0 {
+		site = u.stmtSite
+	}
+	f.LocalGet(u.fp)
+	f.I32Const(int32(site))
+	f.Mem(wasm.OpI32Store, 2, 0)
+	u.setSite(site) // the depth limit is met at the call
+	f.Call(u.e.funcs[x.Callee.Number])
+	u.site = 0
+	u.pairResult(x.Type, true)
+}
+
+// display builds a list or dict.
+func (u *unit) display(x *ir.Expr) {
+	f := u.f
+	t, p := f.Temp(wasm.I32), f.Temp(wasm.I64)
+	keep := func() { f.LocalSet(p); f.LocalSet(t) }
+	push := func() { f.LocalGet(t); f.LocalGet(p) }
+	u.setSite(x.Site)
+	if x.Op == ir.OpNewList {
+		f.I32Const(int32(len(x.Args)))
+		u.call("NewList")
+		keep()
+		for _, a := range x.Args {
+			push()
+			u.value(a)
+			u.call("Push")
+		}
+	} else {
+		f.I32Const(int32(len(x.Args) / 2))
+		u.call("NewDict")
+		keep()
+		for i := 0; i < len(x.Args); i += 2 {
+			push()
+			u.value(x.Args[i])
+			u.value(x.Args[i+1])
+			u.setSite(x.Site)
+			u.call("DictSet")
+			u.failIfNegative()
+		}
+	}
+	push()
+	f.Release(t, p)
+}
+
+// concat joins texts from left to right, which lets the library append in
+// place.
+func (u *unit) concat(x *ir.Expr) {
+	for i, a := range x.Args {
+		u.value(a)
+		if i > 0 {
+			u.setSite(x.Site)
+			u.call("Concat")
+		}
+	}
+}

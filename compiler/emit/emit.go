@@ -1,0 +1,236 @@
+// Package emit turns the intermediate form into functions of a WebAssembly
+// module.
+//
+// A value is a tag and a payload. While it is computed it lies on the operand
+// stack: as the pair, or, where its kind is known, as the bare i64, f64 or i32
+// (see rep). A variable lives in one of three places: a pair of wasm locals (a
+// register), its global cell in memory, or, in functions whose body was split,
+// a cell of the call's frame. Globals are registers only where that pays: in a
+// function body that uses them inside loops, and when no script function can
+// see them; they are loaded on entry and written back on the way out.
+//
+// A function that can fail is tested after the call and leaves to the
+// innermost handler, whose two exits are the labels of a handler: fail, for
+// errors the library has already described, and cold, for those the script
+// found itself (an overflow, an undefined name), which are described there, out
+// of the way of the code that works.
+package emit
+
+import (
+	"github.com/avapd/avapd/compiler/ir"
+	"github.com/avapd/avapd/internal/wasm"
+	"github.com/avapd/avapd/runtime/abi"
+)
+
+// Result is a module and what the manifest has to know about it.
+type Result struct {
+	Module  *wasm.Module
+	DataEnd uint32
+	Imports []string
+	// TooComplex names a bound the script exceeds, or is empty.
+	TooComplex string
+}
+
+// Emit makes the module of a program.
+func Emit(p *ir.Program, logs bool) *Result {
+	e := newEmitter(p, logs)
+	e.declare()
+	for _, fn := range p.Functions[1:] {
+		if fn.Reached {
+			e.function(fn)
+		}
+	}
+	e.main(p.Functions[0])
+	return e.finish()
+}
+
+type emitter struct {
+	prog *ir.Program
+	mod  *wasm.Module
+	logs bool
+
+	libs   map[string]*wasm.Func
+	refuel *wasm.Func
+	clock  *wasm.Func
+	fuel   *wasm.Global
+	refill *wasm.Func
+	touch  *wasm.Func
+	funcs  []*wasm.Func
+
+	shared   []bool // globals that script functions mention
+	data     []byte // constants, from dataBase on
+	dataBase uint32
+	texts    map[string]uint32
+	logState uint32 // cell: site and start of the statement being logged
+	tooBig   string
+	units    int
+}
+
+func newEmitter(p *ir.Program, logs bool) *emitter {
+	e := &emitter{
+		prog: p, logs: logs, mod: &wasm.Module{Name: "script"},
+		libs: map[string]*wasm.Func{}, texts: map[string]uint32{},
+		shared:   make([]bool, len(p.Globals)),
+		dataBase: abi.ScriptBase + uint32(len(p.Globals))*abi.CellSize,
+	}
+	for _, fn := range p.Functions[1:] {
+		for _, v := range fn.Vars {
+			if v.Scope == ir.Global && fn.Reached {
+				e.shared[v.Global] = true
+			}
+		}
+	}
+	if p.LastError >= 0 {
+		e.shared[p.LastError] = true
+	}
+	if logs {
+		e.logState = e.dataBase
+		e.data = make([]byte, abi.CellSize)
+	}
+	return e
+}
+
+func (e *emitter) declare() {
+	e.mod.Memory = &wasm.Memory{
+		Limits: wasm.Limits{Min: 2},
+		Import: &wasm.ImportName{Module: abi.LibraryModule, Field: abi.MemoryExport},
+	}
+	e.refuel = e.mod.ImportFunc(abi.HostModule, abi.RefuelField,
+		wasm.FuncType{Params: []wasm.ValType{wasm.I32}, Results: []wasm.ValType{wasm.I64}})
+	if e.logs {
+		e.clock = e.mod.ImportFunc(abi.HostModule, abi.ClockField, wasm.FuncType{Results: []wasm.ValType{wasm.F64}})
+	}
+	e.fuel = e.mod.NewGlobal("fuel", wasm.I64, 0)
+	e.fuel.Exports = []string{abi.FuelExport}
+	e.funcs = make([]*wasm.Func, len(e.prog.Functions))
+	for i, fn := range e.prog.Functions {
+		if i > 0 && fn.Reached {
+			e.funcs[i] = e.mod.NewFunc(fn.Name, functionType(len(fn.Params)))
+		}
+	}
+}
+
+// functionType is the signature of a script function: the call-stack slot, then
+// a pair for each parameter.
+func functionType(params int) wasm.FuncType {
+	t := wasm.FuncType{Params: []wasm.ValType{wasm.I32}, Results: []wasm.ValType{wasm.I32, wasm.I64}}
+	for range params {
+		t.Params = append(t.Params, wasm.I32, wasm.I64)
+	}
+	return t
+}
+
+func (e *emitter) finish() *Result {
+	bytes := make([]byte, 0, len(e.data))
+	bytes = append(bytes, e.data...)
+	end := e.dataBase + uint32(len(bytes))
+	if len(bytes) > 0 {
+		e.mod.Data = []wasm.Data{{Offset: e.dataBase, Bytes: bytes}}
+	}
+	// The memory must hold the script's own data; two pages are the least a
+	// library has.
+	if pages := (end + wasm.PageSize - 1) / wasm.PageSize; pages > e.mod.Memory.Limits.Min {
+		e.mod.Memory.Limits.Min = pages
+	}
+	r := &Result{Module: e.mod, DataEnd: end, TooComplex: e.tooBig}
+	for _, f := range e.mod.Funcs {
+		if f.Import != nil && f.Import.Module == abi.HostModule {
+			r.Imports = append(r.Imports, f.Import.Field)
+		}
+	}
+	return r
+}
+
+// lib imports a library function at its first use.
+func (e *emitter) lib(l *ir.Lib) *wasm.Func {
+	f, ok := e.libs[l.Name]
+	if !ok {
+		f = e.mod.ImportFunc(abi.LibraryModule, l.Name, signature(l.Sig))
+		e.libs[l.Name] = f
+	}
+	return f
+}
+
+func signature(sig string) wasm.FuncType {
+	var t wasm.FuncType
+	list := &t.Params
+	for i := range len(sig) {
+		switch sig[i] {
+		case ':':
+			list = &t.Results
+		case 'V':
+			*list = append(*list, wasm.I32, wasm.I64)
+		case 'i':
+			*list = append(*list, wasm.I32)
+		case 'd':
+			*list = append(*list, wasm.F64)
+		}
+	}
+	return t
+}
+
+// text places a constant in the data and gives its tag and payload.
+func (e *emitter) text(s string) (tag int32, payload int64) {
+	offset, ok := e.texts[s]
+	if !ok {
+		offset = e.dataBase + uint32(len(e.data))
+		e.data = append(e.data, s...)
+		e.texts[s] = offset
+	}
+	tag = abi.KindText | abi.FlagASCII
+	for i := range len(s) {
+		if s[i] >= 0x80 {
+			tag = abi.KindText
+		}
+	}
+	return tag, int64(uint64(offset) | uint64(len(s))<<32)
+}
+
+func cellOf(global int) uint32 { return abi.ScriptBase + uint32(global)*abi.CellSize }
+
+// Refill adds slices until the fuel is not negative.
+func (e *emitter) refillFunc() *wasm.Func {
+	if e.refill != nil {
+		return e.refill
+	}
+	f := e.mod.NewFunc("refill", wasm.FuncType{Params: []wasm.ValType{wasm.I32}})
+	e.refill = f
+	again := f.Loop()
+	f.GlobalGet(e.fuel)
+	f.LocalGet(f.Param(0))
+	f.Call(e.refuel)
+	f.Op(wasm.OpI64Add)
+	f.GlobalSet(e.fuel)
+	f.GlobalGet(e.fuel)
+	f.I64Const(0)
+	f.Op(wasm.OpI64LtS)
+	f.BrIf(again)
+	f.End()
+	return f
+}
+
+// touchFunc notes the order in which a global is assigned first.
+func (e *emitter) touchFunc() *wasm.Func {
+	if e.touch != nil {
+		return e.touch
+	}
+	f := e.mod.NewFunc("touch", wasm.FuncType{Params: []wasm.ValType{wasm.I32}})
+	e.touch = f
+	cell := f.Param(0)
+	f.LocalGet(cell)
+	f.Mem(wasm.OpI64Load, 2, abi.CellTag) // the tag and the number at once
+	f.Op(wasm.OpI64Eqz)
+	f.If()
+	f.I32Const(0)
+	f.I32Const(0)
+	f.Mem(wasm.OpI32Load, 2, abi.Sequence)
+	f.I32Const(1)
+	f.Op(wasm.OpI32Add)
+	f.Mem(wasm.OpI32Store, 2, abi.Sequence)
+	f.LocalGet(cell)
+	f.I32Const(0)
+	f.Mem(wasm.OpI32Load, 2, abi.Sequence)
+	f.Mem(wasm.OpI32Store, 2, abi.CellExtra)
+	f.End()
+	return f
+}

@@ -1,0 +1,307 @@
+package emit
+
+import (
+	"github.com/avapd/avapd/compiler/ir"
+	"github.com/avapd/avapd/internal/wasm"
+	"github.com/avapd/avapd/runtime/abi"
+)
+
+// maxRegisters bounds the globals kept in locals by one unit.
+const maxRegisters = 48
+
+// allocate decides where the variables of a unit live and loads those globals
+// that become registers. Hidden variables get their locals when they are first
+// assigned.
+func (u *unit) allocate(body []*ir.Stmt) {
+	direct, split := mentions{}, mentions{}
+	direct.stmts(body, 0, split)
+	registers := 0
+	for slot, v := range u.fn.Vars {
+		p := &u.places[slot]
+		switch v.Scope {
+		case ir.Local:
+			if u.fn.HasSplit {
+				*p = place{kind: framed, addr: uint32(slot) * abi.CellSize}
+			} else if p.kind == unset {
+				u.newRegister(v)
+			}
+		case ir.Global:
+			*p = place{kind: cell, addr: cellOf(v.Global)}
+			inLoop := direct[slot].loops > 0
+			if u.fn.Number == 0 && inLoop && split[slot].all == 0 && !u.e.shared[v.Global] && registers < maxRegisters {
+				registers++
+				u.newRegister(v)
+				p.addr, p.dirty = cellOf(v.Global), direct[slot].writes > 0
+				u.loadCell(p)
+			}
+		}
+	}
+}
+
+func (u *unit) newRegister(v *ir.Var) {
+	p := &u.places[v.Slot]
+	p.kind, p.tag, p.payload = register, u.f.NewLocal(wasm.I32), u.f.NewLocal(wasm.I64)
+	u.f.NameLocal(p.tag, v.Name+".tag")
+	u.f.NameLocal(p.payload, v.Name)
+}
+
+// loadCell reads a register's global.
+func (u *unit) loadCell(p *place) {
+	f := u.f
+	f.I32Const(int32(p.addr))
+	f.Mem(wasm.OpI32Load, 2, abi.CellTag)
+	f.LocalSet(p.tag)
+	f.I32Const(int32(p.addr))
+	f.Mem(wasm.OpI64Load, 3, abi.CellPayload)
+	f.LocalSet(p.payload)
+}
+
+// flush writes assigned registers back to their globals.
+func (u *unit) flush() {
+	f := u.f
+	for slot := range u.places {
+		p := &u.places[slot]
+		if p.kind != register || !p.dirty {
+			continue
+		}
+		f.I32Const(int32(p.addr))
+		f.LocalGet(p.tag)
+		f.Mem(wasm.OpI32Store, 2, abi.CellTag)
+		f.I32Const(int32(p.addr))
+		f.LocalGet(p.payload)
+		f.Mem(wasm.OpI64Store, 3, abi.CellPayload)
+	}
+}
+
+// takeParams puts parameters where variables are.
+func (u *unit) takeParams() {
+	for i, v := range u.fn.Params {
+		tag, payload := u.f.Param(1+2*i), u.f.Param(2+2*i)
+		if p := &u.places[v.Slot]; p.kind == framed {
+			u.f.LocalGet(u.frame)
+			u.f.LocalGet(tag)
+			u.f.Mem(wasm.OpI32Store, 2, p.addr+abi.CellTag)
+			u.f.LocalGet(u.frame)
+			u.f.LocalGet(payload)
+			u.f.Mem(wasm.OpI64Store, 3, p.addr+abi.CellPayload)
+		}
+	}
+}
+
+// placeParams makes parameters registers of their own.
+func (u *unit) placeParams() {
+	for i, v := range u.fn.Params {
+		u.places[v.Slot] = place{kind: register, tag: u.f.Param(1 + 2*i), payload: u.f.Param(2 + 2*i)}
+		u.f.NameLocal(u.f.Param(2+2*i), v.Name)
+	}
+}
+
+// mentions counts uses of variables in the code of one unit.
+type mentions map[int]mention
+
+type mention struct{ all, loops, writes int }
+
+func (m mentions) add(v *ir.Var, loop int, write bool) {
+	if v == nil {
+		return
+	}
+	c := m[v.Slot]
+	c.all++
+	if loop > 0 {
+		c.loops++
+	}
+	if write {
+		c.writes++
+	}
+	m[v.Slot] = c
+	if v.Fallback != nil {
+		m.add(v.Fallback, loop, false)
+	}
+}
+
+// stmts counts the statements of this unit; those of parts that were split off
+// are counted in split.
+func (m mentions) stmts(list []*ir.Stmt, loop int, split mentions) {
+	for _, s := range list {
+		inner := loop
+		switch s.Op {
+		case ir.StmtSplit:
+			if split != nil {
+				split.stmts(s.Then, 0, split)
+			}
+			continue
+		case ir.StmtWhile:
+			inner++
+			m.expr(s.X, inner, split)
+		case ir.StmtCount, ir.StmtEach:
+			inner++
+			m.expr(s.X, loop, split)
+			m.expr(s.Y, loop, split)
+		default:
+			m.expr(s.X, loop, split)
+		}
+		m.add(s.Var, inner, true)
+		m.stmts(s.Then, inner, split)
+		m.stmts(s.Else, loop, split)
+	}
+}
+
+func (m mentions) expr(x *ir.Expr, loop int, split mentions) {
+	if x == nil {
+		return
+	}
+	m.add(x.Var, loop, false)
+	for _, v := range x.Vars {
+		m.add(v, loop, false)
+	}
+	m.stmts(x.Body, loop, split)
+	for _, a := range x.Args {
+		m.expr(a, loop, split)
+	}
+}
+
+// at gives a variable's place; a hidden one gets its locals here.
+func (u *unit) at(v *ir.Var) *place {
+	p := &u.places[v.Slot]
+	if p.kind == unset {
+		*p = place{kind: register, tag: u.f.Temp(wasm.I32), payload: u.f.Temp(wasm.I64)}
+		u.live = append(u.live, v.Slot)
+	}
+	return p
+}
+
+// releaseHidden gives back the locals of hidden variables made since a mark.
+func (u *unit) releaseHidden(mark int) {
+	for _, slot := range u.live[mark:] {
+		p := &u.places[slot]
+		u.f.Release(p.tag, p.payload)
+		p.kind = unset
+	}
+	u.live = u.live[:mark]
+}
+
+func (u *unit) pushTag(p *place) {
+	switch p.kind {
+	case register:
+		u.f.LocalGet(p.tag)
+	case cell:
+		u.f.I32Const(int32(p.addr))
+		u.f.Mem(wasm.OpI32Load, 2, abi.CellTag)
+	case framed:
+		u.f.LocalGet(u.frame)
+		u.f.Mem(wasm.OpI32Load, 2, p.addr+abi.CellTag)
+	}
+}
+
+func (u *unit) pushPayload(p *place) {
+	switch p.kind {
+	case register:
+		u.f.LocalGet(p.payload)
+	case cell:
+		u.f.I32Const(int32(p.addr))
+		u.f.Mem(wasm.OpI64Load, 3, abi.CellPayload)
+	case framed:
+		u.f.LocalGet(u.frame)
+		u.f.Mem(wasm.OpI64Load, 3, p.addr+abi.CellPayload)
+	}
+}
+
+// storeTag and storePayload write what push leaves on the stack.
+func (u *unit) storeTag(p *place, push func()) {
+	switch p.kind {
+	case register:
+		push()
+		u.f.LocalSet(p.tag)
+	case cell:
+		u.f.I32Const(int32(p.addr))
+		push()
+		u.f.Mem(wasm.OpI32Store, 2, abi.CellTag)
+	case framed:
+		u.f.LocalGet(u.frame)
+		push()
+		u.f.Mem(wasm.OpI32Store, 2, p.addr+abi.CellTag)
+	}
+}
+
+func (u *unit) storePayload(p *place, push func()) {
+	switch p.kind {
+	case register:
+		push()
+		u.f.LocalSet(p.payload)
+	case cell:
+		u.f.I32Const(int32(p.addr))
+		push()
+		u.f.Mem(wasm.OpI64Store, 3, abi.CellPayload)
+	case framed:
+		u.f.LocalGet(u.frame)
+		push()
+		u.f.Mem(wasm.OpI64Store, 3, p.addr+abi.CellPayload)
+	}
+}
+
+// singleKind is the tag of values of exactly one kind whose tag has no flags.
+func singleKind(k ir.Kinds) (int32, bool) {
+	switch k {
+	case ir.Null:
+		return abi.KindNull, true
+	case ir.Bool:
+		return abi.KindBool, true
+	case ir.Int:
+		return abi.KindInt, true
+	case ir.Float:
+		return abi.KindFloat, true
+	case ir.List:
+		return abi.KindList, true
+	case ir.Dict:
+		return abi.KindDict, true
+	}
+	return 0, false
+}
+
+// assign computes x and stores it in v, which may hold the kinds in before.
+func (u *unit) assign(v *ir.Var, x *ir.Expr, before ir.Kinds) {
+	tag, known := singleKind(x.Type)
+	isScalar := u.rep(x) != pair
+	if !isScalar || !known {
+		t, p := u.f.Temp(wasm.I32), u.f.Temp(wasm.I64)
+		u.value(x)
+		u.f.LocalSet(p)
+		u.f.LocalSet(t)
+		u.assignPair(v, t, p, before)
+		u.f.Release(t, p)
+		return
+	}
+	at := u.at(v)
+	u.storePayload(at, func() { u.payload(x) })
+	u.first(v, at, before)
+	if before != x.Type {
+		u.storeTag(at, func() { u.f.I32Const(tag) })
+	}
+}
+
+// assignPair stores a value held in locals.
+func (u *unit) assignPair(v *ir.Var, tag, payload wasm.Local, before ir.Kinds) {
+	at := u.at(v)
+	u.first(v, at, before)
+	u.storeTag(at, func() { u.f.LocalGet(tag) })
+	u.storePayload(at, func() { u.f.LocalGet(payload) })
+}
+
+// first notes the first assignment of a global, as long as that may be it.
+func (u *unit) first(v *ir.Var, at *place, before ir.Kinds) {
+	if v.Scope != ir.Global || !before.May(ir.Undef) {
+		return
+	}
+	touch := u.e.touchFunc()
+	if at.kind == register {
+		u.f.LocalGet(at.tag)
+		u.f.Op(wasm.OpI32Eqz)
+		u.f.If()
+		u.f.I32Const(int32(cellOf(v.Global)))
+		u.f.Call(touch)
+		u.f.End()
+		return
+	}
+	u.f.I32Const(int32(at.addr))
+	u.f.Call(touch)
+}

@@ -1,0 +1,284 @@
+package emit
+
+import (
+	"github.com/avapd/avapd/compiler/ir"
+	"github.com/avapd/avapd/internal/wasm"
+	"github.com/avapd/avapd/runtime/abi"
+)
+
+// unit is one wasm function being written: the top level, a script function,
+// or a part split off from either.
+type unit struct {
+	e  *emitter
+	f  *wasm.Func
+	fn *ir.Func
+
+	fp     wasm.Local // slot of this call in the call stack
+	frame  wasm.Local // cells of the locals, in functions that were split
+	places []place    // by slot
+	live   []int      // slots of hidden variables that have locals
+
+	handler *handler
+	loops   []loopLabels
+	softs   []wasm.Label
+	exit    wasm.Label // where the top level goes to end the run
+	top     bool       // the top level itself
+	part    bool       // split off: results are jump codes
+	logging bool       // inside a logged statement
+
+	stmtSite int // the statement at hand
+	site     int // what the site cell holds, 0 if that is not known
+}
+
+type placeKind uint8
+
+const (
+	unset placeKind = iota
+	register
+	cell
+	framed
+)
+
+// place is where a variable lives.
+type place struct {
+	kind         placeKind
+	tag, payload wasm.Local
+	addr         uint32 // of a cell; offset of a framed one
+	dirty        bool   // a register that is assigned in this unit
+}
+
+type loopLabels struct{ out, next wasm.Label }
+
+// handler is where errors go.
+type handler struct {
+	outer              *handler
+	fail, cold         wasm.Label
+	failUsed, coldUsed bool
+	// The cold exit finds the site and the name of an undefined variable here;
+	// payload 0 stands for an overflow.
+	coldSite, coldName wasm.Local
+}
+
+func (e *emitter) newUnit(f *wasm.Func, fn *ir.Func) *unit {
+	e.units++
+	return &unit{e: e, f: f, fn: fn, places: make([]place, len(fn.Vars))}
+}
+
+// main writes the exported function.
+func (e *emitter) main(fn *ir.Func) {
+	f := e.mod.NewFunc("run", wasm.FuncType{Results: []wasm.ValType{wasm.I32}})
+	f.Exports = []string{abi.RunExport}
+	u := e.newUnit(f, fn)
+	u.top, u.stmtSite = true, fn.Site
+	u.fp = f.NewLocal(wasm.I32)
+	f.NameLocal(u.fp, "fp")
+	u.loadControl(abi.StackBase)
+	f.LocalSet(u.fp)
+	if e.prog.LastError >= 0 {
+		u.storeControl(abi.LastError, func() { f.I32Const(int32(cellOf(e.prog.LastError))) })
+	}
+	u.enter(fn.Fuel, fn.Site)
+	u.allocate(fn.Body)
+	u.exit = f.Block()
+	u.protect()
+	u.stmts(fn.Body)
+	f.Br(u.exit)
+	if u.unprotect() {
+		u.noteFrame()
+		u.call("Failure")
+		u.logFailure()
+		f.I32Const(1)
+		f.Op(wasm.OpReturn)
+	} else {
+		f.Op(wasm.OpUnreachable)
+	}
+	f.End()
+	u.flush()
+	f.I32Const(0)
+	u.bound()
+}
+
+// function writes a script function.
+func (e *emitter) function(fn *ir.Func) {
+	f := e.funcs[fn.Number]
+	u := e.newUnit(f, fn)
+	u.stmtSite = fn.Site
+	u.fp = f.Param(0)
+	f.NameLocal(u.fp, "fp")
+	u.checkDepth()
+	u.enter(fn.Fuel, fn.Site)
+	if fn.HasSplit {
+		u.newFrame()
+	}
+	if !fn.HasSplit {
+		u.placeParams()
+	}
+	u.allocate(fn.Body)
+	u.takeParams()
+	u.protect()
+	u.stmts(fn.Body)
+	f.I32Const(abi.KindNull)
+	f.I64Const(0)
+	f.Op(wasm.OpReturn)
+	if u.unprotect() {
+		u.noteFrame()
+		f.I32Const(abi.TagError)
+		f.I64Const(0)
+	} else {
+		f.Op(wasm.OpUnreachable)
+	}
+	u.bound()
+}
+
+// maxLocals is far below what engines accept.
+const maxLocals = 8000
+
+func (u *unit) bound() {
+	if u.f.NumLocals() > maxLocals {
+		u.e.tooBig = "too many variables in one function"
+	}
+}
+
+// checkDepth ends the run when the call stack is used up.
+func (u *unit) checkDepth() {
+	f := u.f
+	f.LocalGet(u.fp)
+	u.loadControl(abi.StackLimit)
+	f.Op(wasm.OpI32GeU)
+	f.If()
+	u.storeControl(abi.Halt, func() { f.I32Const(abi.HaltDepth) })
+	f.Op(wasm.OpUnreachable)
+	f.End()
+}
+
+// enter charges for a function.
+func (u *unit) enter(units int64, site int) {
+	f := u.f
+	u.charge(units)
+	f.GlobalGet(u.e.fuel)
+	f.I64Const(0)
+	f.Op(wasm.OpI64LtS)
+	f.If()
+	f.I32Const(int32(site))
+	f.Call(u.e.refillFunc())
+	f.End()
+}
+
+func (u *unit) charge(units int64) {
+	if units == 0 {
+		return
+	}
+	f := u.f
+	f.GlobalGet(u.e.fuel)
+	f.I64Const(units)
+	f.Op(wasm.OpI64Sub)
+	f.GlobalSet(u.e.fuel)
+}
+
+func (u *unit) loadControl(offset uint32) {
+	u.f.I32Const(0)
+	u.f.Mem(wasm.OpI32Load, 2, offset)
+}
+
+func (u *unit) storeControl(offset uint32, value func()) {
+	u.f.I32Const(0)
+	value()
+	u.f.Mem(wasm.OpI32Store, 2, offset)
+}
+
+// noteFrame tells the error where in the call stack it arose, if no inner call
+// has done so.
+func (u *unit) noteFrame() {
+	u.loadControl(abi.ErrorFrame)
+	u.f.Op(wasm.OpI32Eqz)
+	u.f.If()
+	u.storeControl(abi.ErrorFrame, func() { u.f.LocalGet(u.fp) })
+	u.f.End()
+}
+
+// call calls a library function whose arguments are on the stack.
+func (u *unit) call(name string) { u.f.Call(u.e.lib(ir.Library(name))) }
+
+// setSite stores where the script is, unless the cell says so already.
+func (u *unit) setSite(site int) {
+	if site == 0 {
+		site = u.stmtSite
+	}
+	if u.site == site {
+		return
+	}
+	u.site = site
+	u.storeControl(abi.Site, func() { u.f.I32Const(int32(site)) })
+}
+
+// protect opens a handler. The statements between protect and unprotect must
+// not run into its end.
+func (u *unit) protect() {
+	u.handler = &handler{outer: u.handler, fail: u.f.Block(), cold: u.f.Block()}
+}
+
+// unprotect closes the innermost handler; what follows runs after an error. It
+// reports whether there can be one.
+func (u *unit) unprotect() bool {
+	h, f := u.handler, u.f
+	f.End()
+	if h.coldUsed {
+		u.describeCold(h)
+	}
+	f.End()
+	u.handler, u.site = h.outer, 0
+	return h.failUsed || h.coldUsed
+}
+
+// describeCold raises the error the script found itself.
+func (u *unit) describeCold(h *handler) {
+	f := u.f
+	u.storeControl(abi.Site, func() { f.LocalGet(h.coldSite) })
+	f.LocalGet(h.coldName)
+	f.Op(wasm.OpI64Eqz)
+	f.If()
+	u.pushInt(1<<63 - 1)
+	u.pushInt(1)
+	u.call("Add")
+	f.Op(wasm.OpDrop, wasm.OpDrop)
+	f.Else()
+	f.I32Const(abi.KindText)
+	f.LocalGet(h.coldName)
+	u.call("NameError")
+	f.Op(wasm.OpDrop, wasm.OpDrop)
+	f.End()
+}
+
+func (u *unit) pushInt(v int64) {
+	u.f.I32Const(abi.KindInt)
+	u.f.I64Const(v)
+}
+
+// failIf leaves to the handler when the i32 on the stack is not zero.
+func (u *unit) failIf() {
+	u.handler.failUsed = true
+	u.f.BrIf(u.handler.fail)
+}
+
+// coldIf leaves to the cold exit when test yields not zero; name is the
+// undefined variable, or empty for an overflow.
+func (u *unit) coldIf(site int, name string, test func()) {
+	h, f := u.handler, u.f
+	if !h.coldUsed {
+		h.coldUsed = true
+		h.coldSite, h.coldName = f.NewLocal(wasm.I32), f.NewLocal(wasm.I64)
+	}
+	if site == 0 {
+		site = u.stmtSite
+	}
+	f.I32Const(int32(site))
+	f.LocalSet(h.coldSite)
+	payload := int64(0)
+	if name != "" {
+		_, payload = u.e.text(name)
+	}
+	f.I64Const(payload)
+	f.LocalSet(h.coldName)
+	test()
+	f.BrIf(h.cold)
+}
