@@ -15,6 +15,9 @@ const (
 	// pathLinear is the nesting up to which cycles are looked for by a walk
 	// along the path; deeper ones are looked up in a set.
 	pathLinear = 32
+	// escapeChunk is how much text is escaped before the limit is looked at:
+	// escapes can make it six times as long.
+	escapeChunk = 512
 )
 
 var (
@@ -116,12 +119,19 @@ func (r *reader) text(c cell) error {
 	if !ok {
 		return errCorrupt
 	}
-	before := len(r.out)
-	r.out = appendQuoted(r.out, s)
-	if r.left -= len(r.out) - before; r.left < 0 {
-		return errOutputLimit
+	if err := r.literal(`"`); err != nil {
+		return err
 	}
-	return nil
+	for len(s) > 0 {
+		part := s[:min(len(s), escapeChunk)]
+		s = s[len(part):]
+		before := len(r.out)
+		r.out = appendEscaped(r.out, part)
+		if r.left -= len(r.out) - before; r.left < 0 {
+			return errOutputLimit
+		}
+	}
+	return r.literal(`"`)
 }
 
 // container writes a list or dict and watches the path to it for itself.

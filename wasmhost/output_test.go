@@ -343,7 +343,7 @@ func FuzzReader(f *testing.F) {
 			if err := write(); err == nil && !json.Valid(e.reader.out) {
 				t.Fatalf("not JSON: %q", e.reader.out)
 			}
-			if len(e.reader.out) > 2*4096+64 || time.Since(began) > 5*time.Second {
+			if len(e.reader.out) > 4096+6*escapeChunk || time.Since(began) > 5*time.Second {
 				t.Fatalf("%d bytes after %v", len(e.reader.out), time.Since(began))
 			}
 		}

@@ -4,7 +4,11 @@ const hexDigits = "0123456789abcdef"
 
 // appendQuoted writes text, which is valid UTF-8, as a JSON string.
 func appendQuoted(b, text []byte) []byte {
-	b = append(b, '"')
+	return append(appendEscaped(append(b, '"'), text), '"')
+}
+
+// appendEscaped is the inside of a JSON string. Text can be cut anywhere.
+func appendEscaped(b, text []byte) []byte {
 	start := 0
 	for i, c := range text {
 		if c >= ' ' && c != '"' && c != '\\' {
@@ -29,6 +33,5 @@ func appendQuoted(b, text []byte) []byte {
 			b = append(b, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
 		}
 	}
-	b = append(b, text[start:]...)
-	return append(b, '"')
+	return append(b, text[start:]...)
 }
