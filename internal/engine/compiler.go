@@ -3,11 +3,12 @@ package engine
 import (
 	"fmt"
 
+	"github.com/avapd/avapd/compiler"
 	"github.com/avapd/avapd/internal/diag"
 	"github.com/avapd/avapd/runtime/abi"
 )
 
-// Compiler is what the engine needs of the compiler.
+// Compiler is what the engine needs of a compiler; tests have one of their own.
 type Compiler interface {
 	// Compile makes an artifact, or says in the findings why it cannot. With
 	// errors among the findings there is no artifact; with warnings alone there
@@ -15,6 +16,23 @@ type Compiler interface {
 	Compile(source *Source) (*Artifact, diag.List)
 	// Check finds what is wrong with a script without making anything.
 	Check(source *Source) diag.List
+}
+
+// scriptCompiler is the compiler of this project.
+type scriptCompiler struct{}
+
+func (scriptCompiler) Compile(s *Source) (*Artifact, diag.List) {
+	artifact, findings := compiler.Compile(compilerInput(s))
+	if artifact == nil {
+		return nil, findings
+	}
+	return &Artifact{Wasm: artifact.Wasm, Manifest: artifact.Manifest}, findings
+}
+
+func (scriptCompiler) Check(s *Source) diag.List { return compiler.Check(compilerInput(s)) }
+
+func compilerInput(s *Source) (compiler.Source, compiler.Options) {
+	return compiler.Source{Name: s.File, Text: s.Text}, compiler.Options{Logs: s.Logs, Load: s.Load}
 }
 
 // Source is what is compiled.

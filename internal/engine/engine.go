@@ -17,8 +17,9 @@ import (
 	"github.com/avapd/avapd/wasmhost"
 )
 
-// Config describes an Engine. Only the compiler has no default.
+// Config describes an Engine. Every member has a default.
 type Config struct {
+	// Compiler is this project's unless a test says otherwise.
 	Compiler Compiler
 	// Limits hold for a request that asks for none, MaxLimits for all; a zero
 	// member of MaxLimits is that of Limits.
@@ -48,6 +49,9 @@ const (
 )
 
 func (c *Config) setDefaults() {
+	if c.Compiler == nil {
+		c.Compiler = scriptCompiler{}
+	}
 	c.Limits = orElse(c.Limits, DefaultLimits)
 	c.MaxLimits = orElse(c.MaxLimits, c.Limits)
 	pick(&c.SourceBytes, DefaultSourceBytes)

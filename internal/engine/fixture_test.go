@@ -119,10 +119,14 @@ func countdown(f *wasm.Func, fuel *wasm.Global, refuel *wasm.Func, turns int64) 
 	f.End()
 }
 
-// newEngine makes an engine that is closed at the end of the test.
+// newEngine makes an engine that is closed at the end of the test; without a
+// compiler it has the real one.
 func newEngine(t testing.TB, c *fakeCompiler, change func(*Config)) *Engine {
 	t.Helper()
-	config := Config{Compiler: c, HashSeed: func() uint64 { return 1 }}
+	config := Config{HashSeed: func() uint64 { return 1 }}
+	if c != nil {
+		config.Compiler = c
+	}
 	if change != nil {
 		change(&config)
 	}
