@@ -2,6 +2,7 @@ package guestgo
 
 import (
 	"go/ast"
+	"go/types"
 
 	"github.com/avapd/avapd/internal/wasm"
 )
@@ -14,6 +15,52 @@ const (
 	maxTurnUnits   = 8
 	siteFromMemory = 0
 )
+
+// hostPrice is what a call of a host function costs, in units of about a
+// nanosecond: something for the call and, where the work grows with a length,
+// unitsPerByte times the parameter of that number. Without it a loop over a
+// huge text would do seconds of work in one slice.
+type hostPrice struct {
+	units        int64
+	lengthParam  int
+	unitsPerByte int64
+}
+
+// hostPrices covers abi.LibraryImports except refuel; a test holds it
+// complete.
+var hostPrices = map[string]hostPrice{
+	"float_digits":  {units: 256},
+	"float_parse":   {units: 32, lengthParam: 1, unitsPerByte: 1},
+	"unicode_case":  {units: 64, lengthParam: 2, unitsPerByte: 8},
+	"unicode_class": {units: 16},
+}
+
+// hostCall writes a call of a host function and takes its price.
+func (g *gen) hostCall(fn *types.Func, args []ast.Expr) {
+	price := hostPrices[g.hosts[fn].Field]
+	var length wasm.Local
+	for i, a := range args {
+		g.expr(a)
+		if price.unitsPerByte > 0 && i == price.lengthParam {
+			length = g.f.Temp(wasm.I32)
+			g.set(length)
+			g.get(length)
+		}
+	}
+	f := g.out()
+	f.Call(g.function(fn))
+	f.GlobalGet(g.fuel)
+	f.I64Const(price.units)
+	f.Op(wasm.OpI64Sub)
+	if price.unitsPerByte > 0 {
+		f.LocalGet(length)
+		f.Op(wasm.OpI64ExtendI32U)
+		f.I64Const(price.unitsPerByte)
+		f.Op(wasm.OpI64Mul, wasm.OpI64Sub)
+		f.Release(length)
+	}
+	f.GlobalSet(g.fuel)
+}
 
 func turnCost(parts ...ast.Node) int64 {
 	nodes := 0

@@ -1,6 +1,7 @@
 package guestgo
 
 import (
+	"bytes"
 	"context"
 	"flag"
 	"fmt"
@@ -324,6 +325,30 @@ func Small() { memoryFill(70000, 1, 32) }`)
 	}
 }
 
+func TestHostCallsCost(t *testing.T) {
+	for _, imp := range abi.LibraryImports {
+		price, ok := hostPrices[imp.Field]
+		if !ok && imp.Field != abi.RefuelField {
+			t.Errorf("%s has no price", imp.Field)
+		}
+		if price.unitsPerByte > 0 && imp.Params[price.lengthParam] != 'i' {
+			t.Errorf("%s: parameter %d is no length", imp.Field, price.lengthParam)
+		}
+	}
+	lib, err := compileTest(t, `
+func Class(c uint32) { unicodeClass(c) }
+func Upper(n uint32) { unicodeCase(0, 70000, n+1, 80000) }`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := start(t, wazero.NewRuntimeConfigInterpreter(), lib.Module.Encode())
+	in.check(t, parseCall(t, "Class(5) = "))
+	in.check(t, parseCall(t, "Upper(99) = "))
+	if got := int64(in.ExportedGlobal(abi.FuelExport).Get()); got != -16-64-800 {
+		t.Errorf("fuel is %d", got)
+	}
+}
+
 func TestFallible(t *testing.T) {
 	lib, err := compileTest(t, `
 func fail(code uint32) Value { return Value{-1, 0} }
@@ -374,4 +399,66 @@ func second(i uint32) uint32 { for i > 9 { i -= 2 }; return i }`)
 			t.Fatal("the bytes differ between two compilations")
 		}
 	}
+}
+
+// TestCode shows the code of small programs, so that a change of what the
+// compiler writes is seen.
+func TestCode(t *testing.T) {
+	paths, err := filepath.Glob("testdata/code/*.txtar")
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("no archives: %v", err)
+	}
+	for _, path := range paths {
+		ar, err := txtar.ParseFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lib, err := compileTest(t, string(ar.Files[0].Data))
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := wasm.Decode(lib.Module.Encode())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var text bytes.Buffer
+		if err := b.WriteText(&text); err != nil {
+			t.Fatal(err)
+		}
+		if *update {
+			ar.Files[1].Data = text.Bytes()
+			if err := os.WriteFile(path, txtar.Format(ar), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if !bytes.Equal(text.Bytes(), ar.Files[1].Data) {
+			t.Errorf("%s differs; run the test with -update and look at the difference", path)
+		}
+	}
+}
+
+// TestAddressesWithConstants checks that a constant in an address and one in
+// the instruction's offset mean the same.
+func TestAddressesWithConstants(t *testing.T) {
+	lib, err := compileTest(t, `
+func Store(p Ptr, v uint32) { store32(p + 100 + 28, v) }
+func Direct(p Ptr) uint32 { return load32(p + 128) }
+func Moved(p Ptr) uint32 { q := p + 100; return load32(28 + q) }
+func Big(p Ptr) uint32 { return load32(p + 0x10000 - 0x10000 + 128) }
+func Down(p Ptr) uint32 { q := p + 256; return load32(q - 128) }
+func Through(p Ptr) uint32 { return at(p + 64) }
+func at(p Ptr) uint32 { return load32(p + 64) }
+func Index(p Ptr, i uint32) uint32 { return load32(p + Ptr(i*4) + 64) }`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	binary := lib.Module.Encode()
+	engines(t, func(t *testing.T, config wazero.RuntimeConfig) {
+		in := start(t, config, binary)
+		for _, line := range []string{"Store(70000, 99) = ", "Direct(70000) = 99", "Moved(70000) = 99", "Big(70000) = 99",
+			"Down(70000) = 99", "Through(70000) = 99", "Index(70000, 16) = 99", "Index(70064, 0) = 99", "Index(70068, 0xffffffff) = 99",
+			"Direct(0xfffffff0) = trap"} {
+			in.check(t, parseCall(t, line))
+		}
+	})
 }

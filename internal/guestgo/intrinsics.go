@@ -3,7 +3,6 @@ package guestgo
 import (
 	"go/ast"
 	"go/constant"
-	"go/types"
 
 	"github.com/avapd/avapd/internal/wasm"
 )
@@ -125,8 +124,12 @@ func (g *gen) call(e *ast.CallExpr) {
 		return
 	}
 	fn, recv := g.callee(e)
-	if g.decls[fn] == nil && !g.host(fn) {
-		g.intrinsic(intrinsics[fn.Name()], e)
+	if g.decls[fn] == nil {
+		if _, host := g.hosts[fn]; host {
+			g.hostCall(fn, e.Args)
+		} else {
+			g.intrinsic(intrinsics[fn.Name()], e)
+		}
 		return
 	}
 	if g.inlineExpr(e, g.expr) || g.inlineChoice(fn, recv, e) || g.inlineBody(fn, recv, e) {
@@ -136,11 +139,6 @@ func (g *gen) call(e *ast.CallExpr) {
 		g.expr(a)
 	}
 	g.out().Call(g.function(fn))
-}
-
-func (g *gen) host(fn *types.Func) bool {
-	_, ok := g.hosts[fn]
-	return ok
 }
 
 func (g *gen) intrinsic(in intrinsic, e *ast.CallExpr) {

@@ -336,13 +336,30 @@ func (g *gen) forStmt(s *ast.ForStmt, label string) {
 
 // turn writes a loop's body and what follows it, and the branch back.
 func (g *gen) turn(body *ast.BlockStmt, label string, end, head wasm.Label, post func()) {
-	repeat := g.out().Block()
-	g.targets = append(g.targets, target{label: label, isLoop: true, end: end, repeat: repeat})
+	t := target{label: label, isLoop: true, end: end}
+	continues := hasContinue(body)
+	if continues {
+		t.repeat = g.out().Block()
+	}
+	g.targets = append(g.targets, t)
 	g.stmt(body, "", false)
 	g.targets = g.targets[:len(g.targets)-1]
-	g.out().End()
+	if continues {
+		g.out().End()
+	}
 	post()
 	g.out().Br(head)
+}
+
+// hasContinue looks for continue, that of inner loops included.
+func hasContinue(body *ast.BlockStmt) bool {
+	found := false
+	ast.Inspect(body, func(n ast.Node) bool {
+		b, ok := n.(*ast.BranchStmt)
+		found = found || ok && b.Tok == token.CONTINUE
+		return !found
+	})
+	return found
 }
 
 // rangeStmt writes for i := range n. The count is a variable of its own where

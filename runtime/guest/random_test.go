@@ -12,7 +12,7 @@ import (
 )
 
 var (
-	randomCases = flag.Int("random.cases", 2000, "number of random calls that all machines must agree on")
+	randomCases = flag.Int("random.cases", 800, "number of random calls that all machines must agree on")
 	randomSeed  = flag.Uint64("random.seed", 1, "seed of the random calls")
 )
 
