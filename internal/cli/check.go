@@ -65,13 +65,18 @@ func check(p *Process, files []string, output string) error {
 }
 
 // sourceOf gives the text for excerpts: of the file itself, and of files it
-// includes.
+// imports.
 func sourceOf(name string, content []byte) func(string) []byte {
+	load := loader(name)
 	return func(file string) []byte {
 		if file == "" || file == fileName(name) {
 			return content
 		}
-		return nil
+		imported, err := load(file)
+		if err != nil {
+			return nil // an excerpt is missing, nothing else
+		}
+		return imported
 	}
 }
 

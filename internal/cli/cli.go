@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/avapd/avapd/internal/diag"
+	"github.com/avapd/avapd/internal/engine"
 )
 
 // Exit codes.
@@ -29,6 +31,9 @@ type Process struct {
 	Stdin   io.Reader
 	Stdout  io.Writer
 	Stderr  io.Writer
+
+	// onServe lets a test look at the engine of a server.
+	onServe func(*engine.Engine)
 }
 
 // exitError ends the program with a code. Its message was printed already if
@@ -138,10 +143,8 @@ func arguments(least, most int, what string) cobra.PositionalArgs {
 
 // chosen checks a flag that takes one of a few words.
 func chosen(flag, value string, allowed ...string) error {
-	for _, a := range allowed {
-		if a == value {
-			return nil
-		}
+	if slices.Contains(allowed, value) {
+		return nil
 	}
 	return usageError("--%s is %q; it takes %s", flag, value, strings.Join(allowed, ", "))
 }

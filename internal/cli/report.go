@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -22,11 +23,17 @@ func report(w io.Writer, err error, source func(file string) []byte) error {
 	if !ok {
 		return fmt.Errorf("internal error: %w", err)
 	}
-	if err := diag.Render(w, diag.List{failure.Diagnostic}, source); err != nil {
+	shown := failure.Diagnostic
+	shown.Span.Start.Offset = offsetOf(source(shown.Span.Start.File), shown.Span.Start.Line)
+	if err := diag.Render(w, diag.List{shown}, source); err != nil {
 		return fmt.Errorf("write: %w", err)
 	}
 	for _, f := range failure.Stack {
-		fmt.Fprintf(w, "    in %s at %s\n", f.Function, f.Position)
+		function := f.Function
+		if function == "" {
+			function = "the top level"
+		}
+		fmt.Fprintf(w, "    in %s at %s\n", function, f.Position)
 	}
 	if failure.StackOmitted > 0 {
 		fmt.Fprintf(w, "    and %d more calls\n", failure.StackOmitted)
@@ -35,6 +42,20 @@ func report(w io.Writer, err error, source func(file string) []byte) error {
 		fmt.Fprintf(w, "    cause: %v\n", failure.Cause)
 	}
 	return &exitError{code: exitCode(failure.Code)}
+}
+
+// offsetOf gives the first byte of a line. A failure has only lines and
+// columns, because that is all a module knows of its source.
+func offsetOf(text []byte, line int) int {
+	offset := 0
+	for ; line > 1; line-- {
+		i := bytes.IndexByte(text[offset:], '\n')
+		if i < 0 {
+			return len(text)
+		}
+		offset += i + 1
+	}
+	return offset
 }
 
 func firstError(list diag.List) diag.Code {

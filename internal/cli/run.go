@@ -20,6 +20,7 @@ import (
 	"github.com/avapd/avapd/internal/diag"
 	"github.com/avapd/avapd/internal/engine"
 	"github.com/avapd/avapd/internal/server"
+	"github.com/avapd/avapd/wasmhost"
 )
 
 // runFlags are the flags of run.
@@ -75,6 +76,11 @@ func (f *runFlags) run(ctx context.Context, p *Process, name string) error {
 	content, err := readScript(p, name)
 	if err != nil {
 		return err
+	}
+	if isModule(content) {
+		if _, err := wasmhost.ReadManifest(content); err != nil {
+			return usageError("%s is no module that avap build made: %v", name, err)
+		}
 	}
 	request, err := f.request(p, name, content)
 	if err != nil {

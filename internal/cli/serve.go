@@ -52,6 +52,9 @@ func serve(ctx context.Context, p *Process, c *config.Config) error {
 	if err != nil {
 		return fmt.Errorf("start the engine: %w", err)
 	}
+	if p.onServe != nil {
+		p.onServe(scripts)
+	}
 	if err := listenAndServe(ctx, p, c, scripts); err != nil {
 		return err // the process ends; what still runs is not waited for
 	}

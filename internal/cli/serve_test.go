@@ -10,11 +10,14 @@ import (
 	"net/http"
 	"os"
 	"regexp"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/avapd/avapd/internal/engine"
 )
 
 // patience bounds every wait; nothing waits that long unless it is broken.
@@ -28,6 +31,7 @@ type instance struct {
 	url    string
 	code   chan int
 	stderr *lockedBuffer
+	engine *engine.Engine
 }
 
 type lockedBuffer struct {
@@ -55,6 +59,7 @@ func startServe(t *testing.T, args ...string) *instance {
 		s.code <- Main(context.Background(), Process{
 			Args:  append([]string{"serve", "--listen", "127.0.0.1:0"}, args...),
 			Stdin: strings.NewReader(""), Stdout: writer, Stderr: s.stderr,
+			onServe: func(e *engine.Engine) { s.engine = e },
 		})
 		writer.Close()
 	}()
@@ -118,6 +123,89 @@ func (s *instance) awaitReady(want bool) {
 		}
 	}
 	s.t.Fatalf("readiness did not become %v", want)
+}
+
+// awaitRunning waits until so many executions are under way.
+func (s *instance) awaitRunning(want int) {
+	s.t.Helper()
+	for end := time.Now().Add(patience); time.Now().Before(end); runtime.Gosched() {
+		if s.engine.Stats().Running == want {
+			return
+		}
+	}
+	s.t.Fatalf("%d executions run, want %d", s.engine.Stats().Running, want)
+}
+
+const endless = `while(true)\nend()`
+
+// A running script is answered before the server ends: here by its own limit.
+func TestServeDrains(t *testing.T) {
+	s := startServe(t, "--limits-time-ms", "500")
+	status := s.execute(endless)
+	s.awaitRunning(1)
+	s.signal()
+	if got := await(t, "answer", status); got != http.StatusGatewayTimeout {
+		t.Errorf("status %d", got)
+	}
+	if code := await(t, "exit", s.code); code != exitOK {
+		t.Errorf("exit code %d: %s", code, s.stderr)
+	}
+}
+
+// A script that outlasts the patience of the server is cancelled, and its
+// caller is told.
+func TestServeCancelsInTheEnd(t *testing.T) {
+	s := startServe(t, "--limits-time-ms", "3600000", "--limits-fuel", "1000000000000000", "--shutdown-timeout-ms", "1")
+	status := s.execute(endless)
+	s.awaitRunning(1)
+	s.signal()
+	if got := await(t, "answer", status); got != http.StatusServiceUnavailable {
+		t.Errorf("status %d", got)
+	}
+	if code := await(t, "exit", s.code); code != exitOK {
+		t.Errorf("exit code %d: %s", code, s.stderr)
+	}
+}
+
+func TestServeStopsAtOnceOnSecondSignal(t *testing.T) {
+	s := startServe(t, "--limits-time-ms", "3600000", "--limits-fuel", "1000000000000000", "--shutdown-timeout-ms", "3600000")
+	_ = s.execute(endless)
+	s.awaitRunning(1)
+	s.signal()
+	s.awaitReady(false)
+	s.signal()
+	if code := await(t, "exit", s.code); code != exitScript || !strings.Contains(s.stderr.String(), "second signal") {
+		t.Errorf("exit code %d: %s", code, s.stderr)
+	}
+}
+
+// A client that goes away takes its script with it: with one compute slot,
+// nothing else could answer within its own time otherwise.
+func TestServeForgetsGoneClients(t *testing.T) {
+	s := startServe(t, "--limits-time-ms", "3600000", "--limits-fuel", "1000000000000000", "--compute-slots", "1")
+	ctx, cancel := context.WithCancel(context.Background())
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url+"/api/v1/execute", strings.NewReader(`{"script":"`+endless+`"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	gone := make(chan struct{})
+	go func() {
+		defer close(gone)
+		if response, err := http.DefaultClient.Do(request); err == nil {
+			response.Body.Close()
+		}
+	}()
+	s.awaitRunning(1)
+	cancel()
+	await(t, "end of the request", gone)
+	s.awaitRunning(0)
+	if got := await(t, "answer", s.execute("addVar(x, 1)")); got != http.StatusOK {
+		t.Errorf("status %d", got)
+	}
+	s.signal()
+	if code := await(t, "exit", s.code); code != exitOK {
+		t.Errorf("exit code %d: %s", code, s.stderr)
+	}
 }
 
 func TestServeStopsOnSignal(t *testing.T) {

@@ -10,6 +10,7 @@
 package diag
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -136,7 +137,12 @@ func (d Diagnostic) MarshalJSON() ([]byte, error) {
 		p := n.Span.Start
 		w.Notes = append(w.Notes, wireNote{File: p.File, Line: p.Line, Column: p.Column, Message: n.Message})
 	}
-	return json.Marshal(w)
+	// Comparators are frequent in messages: they must stay readable.
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	err := e.Encode(w)
+	return b.Bytes(), err
 }
 
 // MaxList is how many diagnostics a List keeps.

@@ -106,5 +106,5 @@ func (s *Server) check(c *fiber.Ctx) error {
 	if findings == nil {
 		findings = diag.List{}
 	}
-	return c.JSON(checkAnswer{Success: !findings.HasErrors(), Diagnostics: findings})
+	return sendJSON(c, checkAnswer{Success: !findings.HasErrors(), Diagnostics: findings})
 }

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -37,7 +38,7 @@ type problem struct {
 
 // frame is one level of a script's call stack.
 type frame struct {
-	Function string `json:"function"`
+	Function string `json:"function,omitempty"` // none: the top level
 	File     string `json:"file,omitempty"`
 	Line     int    `json:"line"`
 	Column   int    `json:"column"`
@@ -94,7 +95,7 @@ func (p *problem) document(id string) document {
 
 // write makes the problem the answer.
 func (p *problem) write(c *fiber.Ctx, id string) {
-	body, err := json.Marshal(p.document(id))
+	body, err := encodeJSON(p.document(id))
 	if err != nil {
 		// Every member is plain data; only a defect gets here.
 		body = []byte(`{"title":"Internal error","status":500,"success":false}`)
@@ -106,6 +107,29 @@ func (p *problem) write(c *fiber.Ctx, id string) {
 	c.Response().Header.SetContentType(problemType)
 	c.Response().SetStatusCode(p.status)
 	c.Response().SetBodyRaw(body)
+}
+
+// encodeJSON writes plain data as JSON, comparators unescaped: no answer of
+// this server is ever read as HTML.
+func encodeJSON(v any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return nil, fmt.Errorf("encode JSON: %w", err)
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+}
+
+// sendJSON makes plain data the answer.
+func sendJSON(c *fiber.Ctx, v any) error {
+	body, err := encodeJSON(v)
+	if err != nil {
+		return err
+	}
+	c.Response().Header.SetContentType(fiber.MIMEApplicationJSON)
+	c.Response().SetBodyRaw(body)
+	return nil
 }
 
 // asProblem turns what a handler, Fiber or fasthttp returned into a problem.

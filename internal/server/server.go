@@ -97,14 +97,15 @@ func (s *Server) knownMethods(next fasthttp.RequestHandler) fasthttp.RequestHand
 }
 
 // live says that the process answers.
-func (s *Server) live(c *fiber.Ctx) error { return c.JSON(state{"alive"}) }
+func (s *Server) live(c *fiber.Ctx) error { return sendJSON(c, state{"alive"}) }
 
 // ready says whether new work should come here.
 func (s *Server) ready(c *fiber.Ctx) error {
 	if s.stopping.Load() {
-		return c.Status(http.StatusServiceUnavailable).JSON(state{"stopping"})
+		c.Status(http.StatusServiceUnavailable)
+		return sendJSON(c, state{"stopping"})
 	}
-	return c.JSON(state{"ready"})
+	return sendJSON(c, state{"ready"})
 }
 
 type state struct {
