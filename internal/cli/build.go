@@ -9,8 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/avapd/avapd/compiler"
 	"github.com/avapd/avapd/internal/diag"
-	"github.com/avapd/avapd/internal/engine"
 	"github.com/avapd/avapd/internal/wasm"
 )
 
@@ -61,27 +61,27 @@ func build(p *Process, name, out, emit string, logs bool) error {
 	if out == name && name != stdinName {
 		return usageError("-o %s would overwrite the script", out)
 	}
-	source := &engine.Source{File: fileName(name), Text: string(content), Logs: logs, Load: loader(name)}
-	made, findings, err := compileTo(emit, source)
+	script := script{name, content}
+	made, findings, err := compileTo(emit, script, logs)
 	if err != nil {
 		return fmt.Errorf("internal error: %w", err)
 	}
 	if findings.HasErrors() {
-		return report(p.Stderr, findings, sourceOf(name, content))
+		return report(p.Stderr, findings, script.text)
 	}
-	if err := diag.Render(p.Stderr, findings, sourceOf(name, content)); err != nil {
+	if err := diag.Render(p.Stderr, findings, script.text); err != nil {
 		return fmt.Errorf("write: %w", err)
 	}
 	return writeOutput(p, out, made)
 }
 
 // compileTo gives the script in one of the forms that build writes.
-func compileTo(emit string, source *engine.Source) ([]byte, diag.List, error) {
+func compileTo(emit string, s script, logs bool) ([]byte, diag.List, error) {
 	if emit == emitIR {
-		text, findings := printIR(source)
-		return []byte(text), findings, nil
+		text, findings := s.intermediate(logs)
+		return text, findings, nil
 	}
-	artifact, findings := scriptCompiler{}.Compile(source)
+	artifact, findings := compiler.Compile(s.source(), s.options(logs))
 	if findings.HasErrors() {
 		return nil, findings, nil
 	}

@@ -42,13 +42,14 @@ func check(p *Process, files []string, output string) error {
 		if err != nil {
 			return err
 		}
-		found := checkSource(content, name)
+		script := script{name, content}
+		found := script.check()
 		if found.HasErrors() {
 			result.Success = false
 		}
 		result.Diagnostics = append(result.Diagnostics, found...)
 		if output == "text" {
-			if err := diag.Render(p.Stderr, found, sourceOf(name, content)); err != nil {
+			if err := diag.Render(p.Stderr, found, script.text); err != nil {
 				return fmt.Errorf("write: %w", err)
 			}
 		}
@@ -62,28 +63,4 @@ func check(p *Process, files []string, output string) error {
 		return &exitError{code: exitScript}
 	}
 	return nil
-}
-
-// sourceOf gives the text for excerpts: of the file itself, and of files it
-// imports.
-func sourceOf(name string, content []byte) func(string) []byte {
-	load := loader(name)
-	return func(file string) []byte {
-		if file == "" || file == fileName(name) {
-			return content
-		}
-		imported, err := load(file)
-		if err != nil {
-			return nil // an excerpt is missing, nothing else
-		}
-		return imported
-	}
-}
-
-// fileName is how a script is called in diagnostics.
-func fileName(name string) string {
-	if name == stdinName {
-		return "stdin"
-	}
-	return name
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -51,7 +52,13 @@ func usageError(format string, args ...any) error {
 }
 
 // Main runs the command line and returns the exit code.
-func Main(ctx context.Context, p Process) int {
+func Main(ctx context.Context, p Process) (code int) {
+	defer func() {
+		if r := recover(); r != nil {
+			fmt.Fprintf(p.Stderr, "avap: internal error: %v\n%s", r, debug.Stack())
+			code = exitInternal
+		}
+	}()
 	root := rootCommand(&p)
 	root.SetArgs(p.Args)
 	root.SetIn(p.Stdin)
@@ -61,7 +68,7 @@ func Main(ctx context.Context, p Process) int {
 	if err == nil {
 		return exitOK
 	}
-	code := exitInternal
+	code = exitInternal
 	if e, ok := errors.AsType[*exitError](err); ok {
 		code = e.code
 	}

@@ -9,63 +9,70 @@ import (
 	"github.com/avapd/avapd/compiler"
 	"github.com/avapd/avapd/compiler/ir"
 	"github.com/avapd/avapd/internal/diag"
-	"github.com/avapd/avapd/internal/engine"
 )
 
-// scriptCompiler plugs the compiler into the engine, which knows it only by
-// its interface.
-type scriptCompiler struct{}
+// script is a script of the command line: a file, or standard input.
+type script struct {
+	name    string // as the user wrote it
+	content []byte
+}
 
-// Interface guard.
-var _ engine.Compiler = scriptCompiler{}
+func (s script) source() compiler.Source {
+	return compiler.Source{Name: fileName(s.name), Text: string(s.content)}
+}
 
-func (scriptCompiler) Compile(s *engine.Source) (*engine.Artifact, diag.List) {
-	artifact, findings := compiler.Compile(compilerInput(s))
-	if artifact == nil {
+func (s script) options(logs bool) compiler.Options {
+	return compiler.Options{Logs: logs, Load: s.load}
+}
+
+func (s script) check() diag.List { return compiler.Check(s.source(), s.options(false)) }
+
+// intermediate gives the intermediate form as text.
+func (s script) intermediate(logs bool) ([]byte, diag.List) {
+	program, findings := compiler.Intermediate(s.source(), s.options(logs))
+	if findings.HasErrors() {
 		return nil, findings
 	}
-	return &engine.Artifact{Wasm: artifact.Wasm, Manifest: artifact.Manifest}, findings
-}
-
-func (scriptCompiler) Check(s *engine.Source) diag.List {
-	return compiler.Check(compilerInput(s))
-}
-
-// printIR gives the intermediate form as text.
-func printIR(s *engine.Source) (string, diag.List) {
-	program, findings := compiler.Intermediate(compilerInput(s))
-	if findings.HasErrors() {
-		return "", findings
-	}
-	return ir.Print(program), findings
-}
-
-func compilerInput(s *engine.Source) (compiler.Source, compiler.Options) {
-	return compiler.Source{Name: s.File, Text: s.Text}, compiler.Options{Logs: s.Logs, Load: s.Load}
-}
-
-// loader finds the scripts that a script imports: files beside it, with or
-// without their ending.
-func loader(name string) func(string) ([]byte, error) {
-	dir := "."
-	if name != stdinName {
-		dir = filepath.Dir(name)
-	}
-	return func(imported string) ([]byte, error) {
-		path := filepath.Join(dir, filepath.FromSlash(imported))
-		content, err := os.ReadFile(path) //nolint:gosec // the user's own script names it
-		if errors.Is(err, os.ErrNotExist) && !strings.HasSuffix(path, scriptSuffix) {
-			content, err = os.ReadFile(path + scriptSuffix) //nolint:gosec // as above
-		}
-		if err != nil {
-			return nil, errors.New(fileProblem(path, err))
-		}
-		return content, nil
-	}
+	return []byte(ir.Print(program)), findings
 }
 
 const scriptSuffix = ".avap"
 
-func checkSource(content []byte, name string) diag.List {
-	return scriptCompiler{}.Check(&engine.Source{File: fileName(name), Text: string(content), Load: loader(name)})
+// load finds the scripts that this one imports: files beside it, with or
+// without their ending.
+func (s script) load(imported string) ([]byte, error) {
+	dir := "."
+	if s.name != stdinName {
+		dir = filepath.Dir(s.name)
+	}
+	path := filepath.Join(dir, filepath.FromSlash(imported))
+	content, err := os.ReadFile(path) //nolint:gosec // the user's own script names it
+	if errors.Is(err, os.ErrNotExist) && !strings.HasSuffix(path, scriptSuffix) {
+		content, err = os.ReadFile(path + scriptSuffix) //nolint:gosec // as above
+	}
+	if err != nil {
+		return nil, errors.New(fileProblem(path, err))
+	}
+	return content, nil
+}
+
+// text gives the text for excerpts: of the script itself, and of files it
+// imports.
+func (s script) text(file string) []byte {
+	if file == "" || file == fileName(s.name) {
+		return s.content
+	}
+	imported, err := s.load(file)
+	if err != nil {
+		return nil // an excerpt is missing, nothing else
+	}
+	return imported
+}
+
+// fileName is how a script is called in diagnostics.
+func fileName(name string) string {
+	if name == stdinName {
+		return "stdin"
+	}
+	return name
 }

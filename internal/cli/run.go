@@ -86,7 +86,7 @@ func (f *runFlags) run(ctx context.Context, p *Process, name string) error {
 	if err != nil {
 		return err
 	}
-	e, err := engine.New(engine.Config{Compiler: scriptCompiler{}, Limits: request.Limits, SourceBytes: math.MaxInt32, MaxInstances: 1})
+	e, err := engine.New(engine.Config{Limits: request.Limits, SourceBytes: math.MaxInt32, MaxInstances: 1})
 	if err != nil {
 		return fmt.Errorf("start the engine: %w", err)
 	}
@@ -103,7 +103,7 @@ func (f *runFlags) run(ctx context.Context, p *Process, name string) error {
 		printStats(p.Stderr, answer, err, took)
 	}
 	if err != nil {
-		return report(p.Stderr, err, sourceOf(name, content))
+		return report(p.Stderr, err, script{name, content}.text)
 	}
 	return f.print(p, answer)
 }
@@ -129,7 +129,7 @@ func (f *runFlags) request(p *Process, name string, content []byte) (*engine.Req
 		return nil, err
 	}
 	return &engine.Request{
-		Source: string(content), File: fileName(name), Load: loader(name),
+		Source: string(content), File: fileName(name), Load: script{name, content}.load,
 		Variables: variables, Body: body, Query: query,
 		Limits: limits, Logs: f.logs, EchoVariables: f.output == "answer",
 	}, nil

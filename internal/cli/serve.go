@@ -46,9 +46,8 @@ once.`,
 
 // serve runs until the context ends or a signal comes.
 func serve(ctx context.Context, p *Process, c *config.Config) error {
-	settings := server.EngineConfig(c)
-	settings.Compiler = scriptCompiler{}
-	scripts, err := engine.New(settings)
+	server.KeepProcessorFree(c)
+	scripts, err := engine.New(server.EngineConfig(c))
 	if err != nil {
 		return fmt.Errorf("start the engine: %w", err)
 	}

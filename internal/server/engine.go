@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"runtime"
 	"time"
 
 	"github.com/avapd/avapd/internal/config"
@@ -37,7 +38,22 @@ func EngineLimits(l config.Limits) engine.Limits {
 	}
 }
 
-// EngineConfig translates the settings. The compiler is the caller's to add.
+// KeepProcessorFree settles the number of compute slots and gives the Go
+// scheduler one processor more than that. It is for the process that serves.
+//
+// When every processor runs guest code, one slice of fuel is followed by the
+// next: there is always something to run, so the scheduler looks at the network
+// only every 10 ms, and a request waits that long for each of its events. With
+// a processor that runs no guest code somebody always waits for the network;
+// the operating system shares the CPUs among them.
+func KeepProcessorFree(c *config.Config) {
+	if c.Compute.Slots == 0 {
+		c.Compute.Slots = int64(runtime.GOMAXPROCS(0))
+	}
+	runtime.GOMAXPROCS(max(runtime.GOMAXPROCS(0), int(c.Compute.Slots)+1))
+}
+
+// EngineConfig translates the settings.
 func EngineConfig(c *config.Config) engine.Config {
 	return engine.Config{
 		Limits:       EngineLimits(c.Limits),
