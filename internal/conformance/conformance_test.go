@@ -58,6 +58,9 @@ func TestConformance(t *testing.T) {
 
 func startServer(t *testing.T, arguments ...string) *Server {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("the server is a process of its own: nothing here for the race detector")
+	}
 	server, err := Start(arguments...)
 	if err != nil {
 		t.Fatal(err)

@@ -421,13 +421,13 @@ func (g *generator) command() {
 		g.result(target)
 	case 1:
 		if name, ok := g.one(pick(g, []kind{integers, texts, table})); ok {
-			g.lines(fmt.Sprintf("getListLen(%s, %s)", name, target), fmt.Sprintf("%s = len(%s)", target, name))
+			g.lines(fmt.Sprintf("getListLen(%s, %s)", name, target), fmt.Sprintf("%s = length(%s)", target, name))
 			g.know(target, integer)
 		}
 	case 2:
 		if name, ok := g.one(integers); ok {
 			index := pick(g, []string{"0", "1", "-1", "2", "5"})
-			g.lines(fmt.Sprintf("itemFromList(%s, %s, %s)", name, index, target), fmt.Sprintf("%s = %s[%s]", target, name, index))
+			g.lines(fmt.Sprintf("itemFromList(%s, %s, %s)", name, index, target), fmt.Sprintf("%s = item(%s, %s)", target, name, index))
 			g.know(target, integer)
 		}
 	case 3:
@@ -436,7 +436,7 @@ func (g *generator) command() {
 			if !there {
 				value = "7"
 			}
-			g.lines(fmt.Sprintf("variableToList(%s, %s)", value, name), fmt.Sprintf("%s.append(%s)", name, value))
+			g.lines(fmt.Sprintf("variableToList(%s, %s)", value, name), fmt.Sprintf("%s = with_item(%s, %s)", name, name, value))
 		}
 	case 4:
 		if name, ok := g.one(table); ok {
@@ -445,7 +445,7 @@ func (g *generator) command() {
 				value = "3"
 			}
 			key := pick(g, []string{"a", "b", "new", "é"})
-			g.lines(fmt.Sprintf("AddvariableToJSON(%q, %s, %s)", key, value, name), fmt.Sprintf("%s[%q] = %s", name, key, value))
+			g.lines(fmt.Sprintf("AddvariableToJSON(%q, %s, %s)", key, value, name), fmt.Sprintf("%s = with_member(%s, %q, %s)", name, name, key, value))
 			g.know(name, table)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"strings"
 	"testing"
@@ -38,6 +39,10 @@ func TestMain(m *testing.M) {
 			fmt.Fprintln(os.Stderr, err)
 			return
 		}
+	}
+	if testing.Short() {
+		code = m.Run()
+		return
 	}
 	started, err := conformance.Start()
 	if err != nil {
@@ -76,16 +81,18 @@ func TestTables(t *testing.T) {
 	}
 	for _, table := range tables {
 		t.Run(strings.TrimSuffix(table.Path[len(tableDir)+1:], ".txt"), func(t *testing.T) {
-			failures := 0
-			for _, group := range batches(table.Expressions) {
-				for _, failure := range checkBatch(t, group) {
-					failures++
-					if failures <= mostFailures {
-						t.Errorf("%s:%s", table.Path, failure)
+			for _, hoisted := range []bool{false, true} {
+				failures := 0
+				for _, group := range batches(table.Expressions) {
+					for _, failure := range checkBatch(t, group, hoisted) {
+						failures++
+						if failures <= mostFailures {
+							t.Errorf("%s:%s", table.Path, failure)
+						}
 					}
 				}
+				t.Logf("hoisted %v: %d of %d pass", hoisted, len(table.Expressions)-failures, len(table.Expressions))
 			}
-			t.Logf("%d of %d pass", len(table.Expressions)-failures, len(table.Expressions))
 		})
 	}
 }
@@ -108,22 +115,24 @@ func batches(list []Expression) [][]Expression {
 
 // checkBatch evaluates the expressions in one script, each in a try of its own. A script that is refused as a whole holds
 // an expression that does not compile; then each is evaluated alone.
-func checkBatch(t *testing.T, group []Expression) []string {
+func checkBatch(t *testing.T, group []Expression, hoisted bool) []string {
 	t.Helper()
+	variables := make(map[string]json.RawMessage)
 	var script strings.Builder
 	for _, let := range group[0].Lets {
 		fmt.Fprintln(&script, let)
 	}
 	for i, e := range group {
-		fmt.Fprintf(&script, "try()\nr%d = %s\naddResult(r%d)\nexception(e%d)\naddResult(e%d)\nend()\n", i, e.Text, i, i, i)
+		text := e.Text
+		if hoisted {
+			text = hoistInto(variables, text, i)
+		}
+		fmt.Fprintf(&script, "try()\nr%d = %s\naddResult(r%d)\nexception(e%d)\naddResult(e%d)\nend()\n", i, text, i, i, i)
 	}
-	got := execute(t, script.String())
-	if got.Result == nil {
-		return checkSingly(t, group)
-	}
+	got := execute(t, script.String(), variables)
 	var named map[string]json.RawMessage
-	if err := json.Unmarshal(got.Result, &named); err != nil {
-		return []string{err.Error()}
+	if got.Result == nil || json.Unmarshal(got.Result, &named) != nil {
+		return checkSingly(t, group, hoisted)
 	}
 	var failures []string
 	for i, e := range group {
@@ -136,12 +145,17 @@ func checkBatch(t *testing.T, group []Expression) []string {
 	return failures
 }
 
-func checkSingly(t *testing.T, group []Expression) []string {
+func checkSingly(t *testing.T, group []Expression, hoisted bool) []string {
 	t.Helper()
 	var failures []string
 	for _, e := range group {
-		script := strings.Join(append(e.Lets[:len(e.Lets):len(e.Lets)], "r = "+e.Text, "addResult(r)"), "\n")
-		got := execute(t, script)
+		variables := make(map[string]json.RawMessage)
+		text := e.Text
+		if hoisted {
+			text = hoistInto(variables, text, 0)
+		}
+		script := strings.Join(append(e.Lets[:len(e.Lets):len(e.Lets)], "r = "+text, "addResult(r)"), "\n")
+		got := execute(t, script, variables)
 		if got.Result != nil {
 			var named struct{ R json.RawMessage }
 			if err := json.Unmarshal(got.Result, &named); err != nil {
@@ -152,6 +166,13 @@ func checkSingly(t *testing.T, group []Expression) []string {
 		failures = append(failures, compare(e, got)...)
 	}
 	return failures
+}
+
+// hoistInto hoists an expression's literals into variables whose names no other expression of the script has.
+func hoistInto(variables map[string]json.RawMessage, text string, number int) string {
+	text, own := hoist(text, fmt.Sprintf("h%d_", number))
+	maps.Copy(variables, own)
+	return text
 }
 
 func compare(e Expression, got Answer) []string {
@@ -181,9 +202,12 @@ func differ(want, got Answer) string {
 	return ""
 }
 
-func execute(t *testing.T, script string) Answer {
+func execute(t *testing.T, script string, variables map[string]json.RawMessage) Answer {
 	t.Helper()
-	body, err := json.Marshal(map[string]any{"script": script, "echo_variables": false})
+	if server == nil {
+		t.Skip("the server is a process of its own: nothing here for the race detector")
+	}
+	body, err := json.Marshal(map[string]any{"script": script, "variables": variables, "echo_variables": false})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -227,7 +251,7 @@ func checkPrograms(t *testing.T, programs []Program) {
 	t.Helper()
 	failures := 0
 	for _, p := range programs {
-		if problem := differ(p.Answer, execute(t, p.Script)); problem != "" {
+		if problem := differ(p.Answer, execute(t, p.Script, map[string]json.RawMessage{})); problem != "" {
 			failures++
 			if failures <= mostFailures {
 				t.Errorf("seed %d\n%s    %s", p.Seed, p.Script, problem)
@@ -245,5 +269,15 @@ func TestGenerateIsDeterministic(t *testing.T) {
 		if first != second {
 			t.Fatalf("seed %d gives two programs", seed)
 		}
+	}
+}
+
+func TestHoist(t *testing.T) {
+	text, variables := hoist(`-2 ** 3 + x1["k"] * 1.50 + f"{1:5}" + '\\n' + 0x10 + 9223372036854775808`, "h")
+	if want := `-h0 ** h1 + x1[h2] * h3 + f"{1:5}" + '\\n' + 0x10 + 9223372036854775808`; text != want {
+		t.Errorf("hoisted to %s", text)
+	}
+	if len(variables) != 4 || string(variables["h2"]) != `"k"` || string(variables["h3"]) != "1.50" {
+		t.Errorf("variables are %s", variables)
 	}
 }

@@ -299,6 +299,43 @@ def stored(value):
     return value
 
 
+def literal_in(text):
+    return isinstance(text, str) and text.strip()[:1] in ("[", "{")
+
+
+def length(value):
+    """getListLen: text that holds a list counts the list's items."""
+    if literal_in(value):
+        raise Unanswerable("a literal in text")
+    return len(value)
+
+
+def item(value, index):
+    """itemFromList."""
+    if literal_in(value):
+        raise Unanswerable("a literal in text")
+    if not isinstance(value, list):
+        raise Refused("not a list")
+    return value[index]
+
+
+def with_item(value, new):
+    """What variableToList leaves in its target."""
+    if not isinstance(value, list):
+        value = []
+    if new is not None:
+        value.append(new)
+    return value
+
+
+def with_member(value, key, new):
+    """What AddvariableToJSON leaves in its target."""
+    if not isinstance(value, dict):
+        value = {}
+    value[key] = new
+    return value
+
+
 def raised(text):
     raise Failure(text)
 
@@ -416,7 +453,7 @@ def call(name, *arguments, options=()):
 
 
 HELPERS = """add sub mul div mod power shift_left shift_right same negate method attribute update_item condition turns
-             stored raised caught""".split()
+             stored raised caught length item with_item with_member""".split()
 
 
 def run(source, variables):
