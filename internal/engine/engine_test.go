@@ -3,7 +3,9 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -356,13 +358,31 @@ func TestManyScriptsAtOnce(t *testing.T) {
 	wg.Wait()
 }
 
+// BenchmarkRun is what a request costs behind the HTTP layer, with its script
+// in the cache and without.
 func BenchmarkRun(b *testing.B) {
-	e := newEngine(b, &fakeCompiler{}, nil)
-	r := &Request{Source: "ok", Variables: []byte(`{"a":"Ana","unknown":[1,2.5]}`), EchoVariables: true}
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := e.Run(context.Background(), r); err != nil {
-			b.Fatal(err)
+	e := newEngine(b, nil, nil)
+	small := "total = price * count\naddResult(total)"
+	large := strings.Repeat("if(count, 3, >)\ntotal = total + price * count\nelse()\nname = name + str(total)\nend()\n", 10)
+	in := []byte(`{"price":9.5,"count":3,"total":0,"name":"Ana","unknown":[1,2.5]}`)
+	for name, source := range map[string]string{"2 lines": small, "50 lines": large} {
+		for _, cold := range []bool{false, true} {
+			b.Run(name+map[bool]string{true: " cold", false: " warm"}[cold], func(b *testing.B) {
+				var times []time.Duration
+				b.ReportAllocs()
+				for i := 0; b.Loop(); i++ {
+					r := &Request{Source: source, Variables: in, EchoVariables: true}
+					if cold {
+						r.Source = fmt.Sprintf("%s\nx = %d", source, time.Now().UnixNano())
+					}
+					began := time.Now()
+					mustAnswer(b, e, r)
+					times = append(times, time.Since(began))
+				}
+				slices.Sort(times)
+				b.ReportMetric(float64(times[len(times)/2]), "p50-ns")
+				b.ReportMetric(float64(times[len(times)*99/100]), "p99-ns")
+			})
 		}
 	}
 }
