@@ -110,6 +110,11 @@ func (h *Host) prepare(ctx context.Context) error {
 		return fmt.Errorf("compile the guest library: %w", err)
 	}
 	h.library = library
+	for _, f := range library.ImportedFunctions() {
+		if module, field, _ := f.Import(); module != abi.HostModule || !provided(field) {
+			return fmt.Errorf("the guest library imports %s.%s, which nothing implements", module, field)
+		}
+	}
 	h.libraryExports = make(map[string]bool)
 	for name := range library.ExportedFunctions() {
 		h.libraryExports[name] = true
@@ -125,6 +130,12 @@ func (h *Host) prepare(ctx context.Context) error {
 	return nil
 }
 
+// provided reports whether the library can import a host function.
+func provided(field string) bool {
+	_, ok := libraryCalls[field]
+	return ok || field == abi.RefuelField
+}
+
 // bindHostModule registers the functions of module avap. All of them take the
 // stack form: the reflecting form is thirty times as slow.
 func (h *Host) bindHostModule(ctx context.Context) error {
@@ -135,14 +146,9 @@ func (h *Host) bindHostModule(ctx context.Context) error {
 	bind(abi.ClockField, "", "d", api.GoModuleFunc(clock))
 	bind(abi.RefuelField, "i", "l", api.GoModuleFunc(refuel))
 	for _, imp := range abi.LibraryImports {
-		if imp.Field == abi.RefuelField {
-			continue
+		if f, ok := libraryCalls[imp.Field]; ok {
+			bind(imp.Field, imp.Params, imp.Results, f)
 		}
-		f, ok := libraryCalls[imp.Field]
-		if !ok {
-			return fmt.Errorf("host module: nothing implements %s", imp.Field)
-		}
-		bind(imp.Field, imp.Params, imp.Results, f)
 	}
 	if _, err := b.Instantiate(ctx); err != nil {
 		return fmt.Errorf("host module: %w", err)
