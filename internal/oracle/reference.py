@@ -13,6 +13,8 @@ import copy
 import json
 import math
 import re
+import resource
+import signal
 import sys
 import warnings
 
@@ -21,6 +23,8 @@ sys.set_int_max_str_digits(0)
 
 LOWEST, HIGHEST = -(2**63), 2**63 - 1
 LONGEST = 1 << 20
+MOST_BYTES = 1 << 30
+MOST_SECONDS = 5
 ANY_ERROR = "<any message>"
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\Z", re.ASCII)
 WHOLE = re.compile(r"[+-]?\d+\Z", re.ASCII)
@@ -50,6 +54,8 @@ def is_int(value):
 
 
 def add(a, b):
+    if isinstance(a, (str, list)) and isinstance(b, (str, list)) and len(a) + len(b) > LONGEST:
+        raise Unanswerable("too long")
     return narrow(a + b)
 
 
@@ -212,6 +218,8 @@ METHODS = {
 
 
 def method(value, name, *arguments, **options):
+    if name == "extend" and isinstance(value, list) and len(value) > LONGEST:
+        raise Unanswerable("too long")
     if name not in METHODS.get(type(value), ()):
         raise Refused("no such method")
     if name in ("startswith", "endswith") and isinstance(arguments[0], list):
@@ -341,8 +349,8 @@ def raised(text):
 
 
 def message_of(error):
-    if isinstance(error, Unanswerable):
-        raise error
+    if isinstance(error, (Unanswerable, MemoryError)):
+        raise Unanswerable("too long")
     if isinstance(error, Failure):
         return str(error)
     if isinstance(error, NameError) and not isinstance(error, UnboundLocalError):
@@ -487,17 +495,26 @@ def plain(value):
 
 
 def answer(request):
+    signal.setitimer(signal.ITIMER_REAL, MOST_SECONDS)
     try:
         return {"result": plain(run(request["source"], request.get("variables", {})))}
-    except Unanswerable:
+    except (Unanswerable, MemoryError):
         return {"unanswerable": True}
     except SyntaxError:
         return {"error": ""}
     except Exception as error:
         return {"error": message_of(error)}
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def out_of_time(*_):
+    raise Unanswerable("too slow")
 
 
 def main():
+    signal.signal(signal.SIGALRM, out_of_time)
+    resource.setrlimit(resource.RLIMIT_AS, (MOST_BYTES, MOST_BYTES))
     for line in sys.stdin:
         request = json.loads(line)
         reply = {"id": request["id"], **answer(request)}
