@@ -253,7 +253,7 @@ func (g *generator) truth(depth int) string {
 }
 
 func (g *generator) integers(depth int) string {
-	item := g.name("x")
+	item := g.shadow("x")
 	switch g.rand.IntN(9) {
 	case 0:
 		return fmt.Sprintf("[%s, %s]", g.expression(integer, depth), g.expression(integer, depth))
@@ -279,7 +279,7 @@ func (g *generator) integers(depth int) string {
 }
 
 func (g *generator) texts(depth int) string {
-	item := g.name("s")
+	item := g.shadow("s")
 	switch g.rand.IntN(7) {
 	case 0:
 		return fmt.Sprintf("[%s, %s]", g.expression(text, depth), g.expression(text, depth))
@@ -299,7 +299,7 @@ func (g *generator) texts(depth int) string {
 }
 
 func (g *generator) table(depth int) string {
-	key, value := g.name("k"), g.name("w")
+	key, value := g.shadow("k"), g.name("w")
 	switch g.rand.IntN(5) {
 	case 0:
 		return fmt.Sprintf("{%s: %s, \"z\": %s}", g.expression(text, depth), g.expression(integer, depth), g.expression(integer, depth))

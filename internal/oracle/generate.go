@@ -12,12 +12,18 @@ import (
 func Generate(seed uint64) (script, python string) {
 	g := &generator{rand: rand.New(rand.NewPCG(seed, 0x41564150))}
 	g.functions()
+	if g.chance(30) {
+		g.recursive()
+	}
 	for k := range kinds {
 		if g.chance(60) {
 			name := g.name("g")
 			g.both("%s = %s", name, g.leaf(k))
 			g.know(name, k)
 		}
+	}
+	if g.chance(50) {
+		g.function()
 	}
 	for range 3 + g.rand.IntN(4) {
 		g.guarded()
@@ -41,8 +47,9 @@ const (
 )
 
 type variable struct {
-	name string
-	kind kind
+	name   string
+	kind   kind
+	global bool // of the program, seen from within a function, where an assignment would make another variable
 }
 
 type function struct {
@@ -106,7 +113,35 @@ func (g *generator) block(body func()) {
 // know says that a variable now holds a value of a kind.
 func (g *generator) know(name string, k kind) {
 	g.known = slices.DeleteFunc(slices.Clone(g.known), func(v variable) bool { return v.name == name })
-	g.known = append(g.known, variable{name, k})
+	g.known = append(g.known, variable{name: name, kind: k})
+}
+
+// target picks a variable of a kind that can be assigned to.
+func (g *generator) target(k kind) (string, bool) {
+	var names []string
+	for _, v := range g.known {
+		if v.kind == k && !v.global {
+			names = append(names, v.name)
+		}
+	}
+	if len(names) == 0 {
+		return "", false
+	}
+	return pick(g, names), true
+}
+
+// shadow gives a new name, and now and then one that a variable has already.
+func (g *generator) shadow(prefix string) string {
+	var names []string
+	for _, v := range g.known {
+		if !v.global {
+			names = append(names, v.name)
+		}
+	}
+	if len(names) > 0 && g.chance(12) {
+		return pick(g, names)
+	}
+	return g.name(prefix)
 }
 
 // one picks a variable of a kind.
@@ -126,32 +161,78 @@ func (g *generator) one(k kind) (string, bool) {
 // functions defines up to two functions.
 func (g *generator) functions() {
 	for range g.rand.IntN(3) {
-		f := function{name: g.name("f"), result: kind(g.rand.IntN(int(kinds)))}
-		var names []string
-		for range 1 + g.rand.IntN(2) {
-			names = append(names, g.name("p"))
-			f.parameters = append(f.parameters, kind(g.rand.IntN(int(kinds))))
-		}
-		list := strings.Join(names, ", ")
-		g.lines(fmt.Sprintf("function %s(%s){", f.name, list), fmt.Sprintf("def %s(%s):", f.name, list))
-		outer := g.known
-		g.known = nil
-		g.inside++
-		g.block(func() {
-			for i, name := range names {
-				g.know(name, f.parameters[i])
-			}
-			for range g.rand.IntN(3) {
-				g.statement()
-			}
-			result := g.expression(f.result, 2)
-			g.lines("return("+result+")", "return "+result)
-		})
-		g.inside--
-		g.known = outer
-		g.lines("}", "")
-		g.defined = append(g.defined, f)
+		g.function()
 	}
+}
+
+// function defines a function that may read the globals known so far and change what is in them.
+func (g *generator) function() {
+	f := function{name: g.name("f"), result: kind(g.rand.IntN(int(kinds)))}
+	outer := g.known
+	var names []string
+	for range 1 + g.rand.IntN(2) {
+		name := g.shadow("p")
+		if slices.Contains(names, name) {
+			name = g.name("p")
+		}
+		names = append(names, name)
+		f.parameters = append(f.parameters, kind(g.rand.IntN(int(kinds))))
+	}
+	list := strings.Join(names, ", ")
+	g.lines(fmt.Sprintf("function %s(%s){", f.name, list), fmt.Sprintf("def %s(%s):", f.name, list))
+	g.known = slices.Clone(outer)
+	for i := range g.known {
+		g.known[i].global = true
+	}
+	g.inside++
+	g.block(func() {
+		for i, name := range names {
+			g.know(name, f.parameters[i])
+		}
+		for range g.rand.IntN(3) {
+			g.statement()
+		}
+		result := g.expression(f.result, 2)
+		g.lines("return("+result+")", "return "+result)
+	})
+	g.inside--
+	g.known = outer
+	g.lines("}", "")
+	g.defined = append(g.defined, f)
+}
+
+// recursive defines one of some functions that call themselves, and calls it.
+func (g *generator) recursive() {
+	name, result := g.name("f"), g.name("r")
+	shapes := []struct{ parameters, test, base, step, call string }{
+		{"n", "n < 2", "1", "n * NAME(n - 1)", "NAME(%d)"},
+		{"n", "n < 2", "n", "NAME(n - 1) + NAME(n - 2)", "NAME(%d %% 15)"},
+		{"a, b", "b == 0", "a", "NAME(b, a % b)", "NAME(%d, 36)"},
+		{"l", "not l", "0", "l[0] + NAME(l[1:])", "NAME(range(%d))"},
+		{"s", "len(s) < 2", "s", "s[-1] + NAME(s[:-1])", "NAME(str(%d) + \"añb\")"},
+		{"n", "n == 0", "[]", "NAME(n - 1) + [n / 2]", "NAME(%d)"},
+	}
+	shape := pick(g, shapes)
+	step := strings.ReplaceAll(shape.step, "NAME", name)
+	g.lines(fmt.Sprintf("function %s(%s){", name, shape.parameters), fmt.Sprintf("def %s(%s):", name, shape.parameters))
+	g.block(func() {
+		g.lines("if(None, None, `"+shape.test+"`)", "if "+shape.test+":")
+		g.block(func() { g.lines("return("+shape.base+")", "return "+shape.base) })
+		g.lines("end()", "")
+		g.lines("return "+step, "return "+step)
+	})
+	g.lines("}", "")
+	g.lines("try()", "try:")
+	g.block(func() {
+		g.both("%s = %s", result, strings.ReplaceAll(fmt.Sprintf(shape.call, g.rand.IntN(25)), "NAME", name))
+		g.result(result)
+	})
+	g.lines("exception("+result+")", "except Exception as failure:")
+	g.block(func() {
+		g.lines("", result+" = caught(failure)")
+		g.result(result)
+	})
+	g.lines("end()", "")
 }
 
 // guarded writes a statement, mostly inside a try of its own, so that an error does not hide the rest of the program.
@@ -220,9 +301,9 @@ func (g *generator) statement() {
 
 func (g *generator) assign() {
 	k := kind(g.rand.IntN(int(kinds)))
-	name, ok := g.one(k)
+	name, ok := g.target(k)
 	if !ok || g.chance(60) {
-		name = g.name(pick(g, []string{"a", "b", "v", "total", "item"}))
+		name = g.shadow(pick(g, []string{"a", "b", "v", "total", "item"}))
 	}
 	value := g.expression(k, 3)
 	if k == text && g.chance(25) {
@@ -256,20 +337,22 @@ func (g *generator) template() (avap, python string) {
 func (g *generator) augment() {
 	switch k := pick(g, []kind{integer, integer, integer, float, text, integers}); k {
 	case integer:
-		if name, ok := g.one(integer); ok {
-			g.both("%s %s %s", name, pick(g, []string{"+=", "-=", "*=", "%=", "+="}), g.expression(integer, 2))
+		if name, ok := g.target(integer); ok {
+			value := g.expression(integer, 2)
+			operator := pick(g, []string{"+=", "-=", "*=", "%=", "+="})
+			if g.chance(12) {
+				value = g.expression(float, 1)
+				g.know(name, float)
+			}
+			g.both("%s %s %s", name, operator, value)
 		}
 	case float:
-		if name, ok := g.one(float); ok {
+		if name, ok := g.target(float); ok {
 			g.both("%s %s %s", name, pick(g, []string{"+=", "-=", "*=", "/=", "%="}), g.expression(float, 2))
 		}
 	default:
-		if name, ok := g.one(k); ok {
+		if name, ok := g.target(k); ok {
 			value := g.expression(k, 2)
-			if k == integers { // whether `+=` changes a list in place is left open
-				g.both("%s = %s + %s", name, name, value)
-				return
-			}
 			g.both("%s += %s", name, value)
 		}
 	}
@@ -361,7 +444,7 @@ func (g *generator) branches() {
 }
 
 func (g *generator) countedLoop() {
-	counter, turn := g.name("i"), g.name("turn")
+	counter, turn := g.shadow("i"), g.name("turn")
 	first, last := pick(g, []string{"0", "1", "-1", `"2"`, "2.9"}), pick(g, []string{"3", "4", "1", "0", "5.5"})
 	if name, ok := g.one(integers); ok && g.chance(40) {
 		last = "len(" + name + ") - 1"

@@ -422,7 +422,8 @@ class Rewriter(ast.NodeTransformer):
         name = OPERATORS[type(node.op)]
         if isinstance(node.target, ast.Name):
             read = ast.Name(node.target.id, ast.Load())
-            return ast.Assign([node.target], call(name, read, self.visit(node.value)))
+            value = call("augmented", ast.Constant(name), read, self.visit(node.value))
+            return ast.Assign([node.target], value)
         container, key = self.visit(node.target.value), self.visit(node.target.slice)
         return ast.Expr(call("update_item", container, key, ast.Constant(name), thunk(self.visit(node.value))))
 
@@ -446,9 +447,22 @@ def type_words(node):
     return ast.Constant(node.id) if isinstance(node, ast.Name) else node
 
 
+def augmented(name, before, value):
+    """What `before op= value` stores: a list is changed in place."""
+    if isinstance(before, list) and name == "add":
+        add(before, list(value))  # for its length
+        before += value
+        return before
+    if isinstance(before, list) and name == "mul" and is_int(value):
+        mul(before, value)
+        before *= value
+        return before
+    return globals()[name](before, value)
+
+
 def update_item(container, key, name, value):
     before = container[key]
-    container[key] = globals()[name](before, value())
+    container[key] = augmented(name, before, value())
 
 
 def thunk(node):
@@ -460,7 +474,7 @@ def call(name, *arguments, options=()):
     return ast.Call(ast.Name(name, ast.Load()), list(arguments), list(options))
 
 
-HELPERS = """add sub mul div mod power shift_left shift_right same negate method attribute update_item condition turns
+HELPERS = """add sub mul div mod power shift_left shift_right same negate method attribute augmented update_item condition turns
              stored raised caught length item with_item with_member""".split()
 
 

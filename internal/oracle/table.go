@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -55,7 +56,7 @@ func (t *Table) parse() {
 			lets = nil
 		case line == "" || strings.HasPrefix(line, "#"):
 		case strings.HasPrefix(line, "let "):
-			lets = append(lets[:len(lets):len(lets)], strings.TrimPrefix(line, "let "))
+			lets = append(slices.Clip(lets), strings.TrimPrefix(line, "let "))
 		default:
 			text, want := splitAnswer(line)
 			t.Expressions = append(t.Expressions, Expression{Text: text, Lets: lets, Want: want, Line: i + 1})
@@ -96,7 +97,7 @@ func (t *Table) write() error {
 func (t *Table) update() error {
 	questions := make([]question, len(t.Expressions))
 	for i, e := range t.Expressions {
-		source := strings.Join(append(e.Lets[:len(e.Lets):len(e.Lets)], "r = "+e.Text, `result("r", r)`), "\n")
+		source := strings.Join(append(slices.Clip(e.Lets), "r = "+e.Text, `result("r", r)`), "\n")
 		questions[i] = question{ID: fmt.Sprint(i), Source: source}
 	}
 	answers, err := askPython(questions)
