@@ -12,7 +12,7 @@ func ReadExceptions(r io.Reader) (map[string]bool, error) {
 	scanner := bufio.NewScanner(r)
 	for scanner.Scan() {
 		line, _, _ := strings.Cut(scanner.Text(), "#")
-		for _, id := range strings.Fields(line) {
+		for id := range strings.FieldsSeq(line) {
 			listed[id] = true
 		}
 	}
