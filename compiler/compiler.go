@@ -86,6 +86,9 @@ type stage struct {
 	run  func(*compilation)
 }
 
+// bounds is a variable for the tests, which split everything.
+var bounds = ir.DefaultBounds
+
 var stages = []stage{
 	{"parse", (*compilation).parse},
 	{"check", (*compilation).check},
@@ -93,7 +96,7 @@ var stages = []stage{
 	{"price", func(c *compilation) { ir.Price(c.program) }},
 	{"fold", func(c *compilation) { ir.Fold(c.program) }},
 	{"infer", func(c *compilation) { ir.Infer(c.program) }},
-	{"split", func(c *compilation) { ir.Split(c.program) }},
+	{"split", (*compilation).split},
 	{"emit", (*compilation).emit},
 	{"encode", (*compilation).encode},
 }
@@ -139,6 +142,14 @@ func (c *compilation) lower() {
 			return file, first
 		},
 	})
+}
+
+func (c *compilation) split() {
+	for _, number := range ir.Split(c.program, bounds) {
+		site := c.program.Sites[number]
+		p := diag.Position{File: c.files[site.File].Source.File, Line: site.Line, Column: site.Column}
+		c.diags = append(c.diags, diag.New(diag.TooComplex, diag.Span{Start: p, End: p}, "the statement is too complex: it has too many parts that can fail"))
+	}
 }
 
 func (c *compilation) emit() {

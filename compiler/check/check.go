@@ -8,6 +8,7 @@
 package check
 
 import (
+	"slices"
 	"unicode"
 
 	"github.com/avapd/avapd/compiler/syntax"
@@ -152,8 +153,11 @@ func (c *checker) expr(x syntax.Expr) {
 	}
 }
 
-// clauses refuses two targets of the same name nowhere; Python allows it too.
+// clauses bounds what a comprehension becomes: a nest of loops in one function.
 func (c *checker) clauses(list []syntax.Clause) {
+	if len(list) > maxClauses {
+		c.errorf(diag.TooComplex, list[maxClauses], "more than %d loops in one comprehension", maxClauses)
+	}
 	for _, clause := range list {
 		if len(clause.Targets) > maxUnpack {
 			c.errorf(diag.TooComplex, clause, "more than %d names to unpack", maxUnpack)
@@ -161,8 +165,12 @@ func (c *checker) clauses(list []syntax.Clause) {
 	}
 }
 
-// maxUnpack bounds the targets of one clause of a comprehension.
-const maxUnpack = 64
+const (
+	// maxClauses bounds the loops of one comprehension.
+	maxClauses = 16
+	// maxUnpack bounds the targets of one clause of a comprehension.
+	maxUnpack = 64
+)
 
 func (c *checker) method(x *syntax.MethodCall) {
 	f, ok := catalog.LookupMethod(x.Name.Name)
@@ -199,12 +207,7 @@ func (c *checker) call(at syntax.Node, f *catalog.Function, shown string, args [
 }
 
 func contains(list []string, s string) bool {
-	for _, e := range list {
-		if e == s {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(list, s)
 }
 
 func isNameRune(r rune) bool { return r == '_' || unicode.IsLetter(r) || unicode.IsDigit(r) }

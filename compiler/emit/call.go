@@ -1,10 +1,13 @@
 package emit
 
 import (
+	"encoding/binary"
+	"math"
 	"strings"
 
 	"github.com/avapd/avapd/compiler/ir"
 	"github.com/avapd/avapd/internal/wasm"
+	"github.com/avapd/avapd/runtime/abi"
 )
 
 // quiet are library functions that can neither fail nor allocate nor take long,
@@ -199,6 +202,11 @@ func (u *unit) display(x *ir.Expr) {
 	keep := func() { f.LocalSet(p); f.LocalSet(t) }
 	push := func() { f.LocalGet(t); f.LocalGet(p) }
 	u.setSite(x.Site)
+	if x.Op == ir.OpNewList && len(x.Args) >= minTable && x.AllConst() {
+		u.table(x)
+		f.Release(t, p)
+		return
+	}
 	if x.Op == ir.OpNewList {
 		f.I32Const(int32(len(x.Args)))
 		u.call("NewList")
@@ -218,7 +226,11 @@ func (u *unit) display(x *ir.Expr) {
 			u.value(x.Args[i+1])
 			u.setSite(x.Site)
 			u.call("DictSet")
-			u.failIfNegative()
+			if x.Args[i].IsConst() { // a constant is always a good key
+				f.Op(wasm.OpDrop)
+			} else {
+				u.failIfNegative()
+			}
 		}
 	}
 	push()
@@ -235,4 +247,60 @@ func (u *unit) concat(x *ir.Expr) {
 			u.call("Concat")
 		}
 	}
+}
+
+// minTable is the number of constants from which a list is copied from the
+// data as a whole.
+const minTable = 8
+
+// table makes a list of constants: its cells lie in the data.
+func (u *unit) table(x *ir.Expr) {
+	f := u.f
+	t, p, list := f.Temp(wasm.I32), f.Temp(wasm.I64), f.Temp(wasm.I32)
+	f.I32Const(int32(len(x.Args)))
+	u.call("NewList")
+	f.LocalTee(p)
+	f.Op(wasm.OpI32WrapI64)
+	f.LocalSet(list)
+	f.LocalSet(t)
+	f.LocalGet(list)
+	f.Mem(wasm.OpI32Load, 2, abi.ListCells)
+	f.I32Const(int32(u.e.cells(x.Args)))
+	f.I32Const(int32(len(x.Args)) * abi.CellSize)
+	f.MemoryCopy()
+	f.LocalGet(list)
+	f.I32Const(int32(len(x.Args)))
+	f.Mem(wasm.OpI32Store, 2, abi.ListLen)
+	f.LocalGet(t)
+	f.LocalGet(p)
+	f.Release(t, p, list)
+}
+
+// cells places constants in the data and gives the offset of the first.
+func (e *emitter) cells(list []*ir.Expr) uint32 {
+	var cells []byte
+	for _, c := range list {
+		tag, payload := e.constant(c)
+		cells = binary.LittleEndian.AppendUint32(cells, uint32(tag))
+		cells = binary.LittleEndian.AppendUint32(cells, 0)
+		cells = binary.LittleEndian.AppendUint64(cells, uint64(payload))
+	}
+	offset := e.dataBase + uint32(len(e.data))
+	e.data = append(e.data, cells...)
+	return offset
+}
+
+// constant gives the tag and payload of a constant.
+func (e *emitter) constant(c *ir.Expr) (tag int32, payload int64) {
+	switch c.Op {
+	case ir.OpBool:
+		return abi.KindBool, c.Int
+	case ir.OpInt:
+		return abi.KindInt, c.Int
+	case ir.OpFloat:
+		return abi.KindFloat, int64(math.Float64bits(c.Float))
+	case ir.OpText:
+		return e.text(c.Text)
+	}
+	return abi.KindNull, 0
 }

@@ -50,12 +50,17 @@ type emitter struct {
 	logs bool
 
 	libs   map[string]*wasm.Func
+	hosts  map[string]*wasm.Func
 	refuel *wasm.Func
 	clock  *wasm.Func
 	fuel   *wasm.Global
 	refill *wasm.Func
 	touch  *wasm.Func
 	funcs  []*wasm.Func
+
+	// frameCells and frameSize lay out the frames of functions that were split.
+	frameCells map[*ir.Var]uint32
+	frameSize  map[*ir.Func]uint32
 
 	shared   []bool // globals that script functions mention
 	data     []byte // constants, from dataBase on
@@ -69,7 +74,8 @@ type emitter struct {
 func newEmitter(p *ir.Program, logs bool) *emitter {
 	e := &emitter{
 		prog: p, logs: logs, mod: &wasm.Module{Name: "script"},
-		libs: map[string]*wasm.Func{}, texts: map[string]uint32{},
+		libs: map[string]*wasm.Func{}, hosts: map[string]*wasm.Func{}, texts: map[string]uint32{},
+		frameCells: map[*ir.Var]uint32{}, frameSize: map[*ir.Func]uint32{},
 		shared:   make([]bool, len(p.Globals)),
 		dataBase: abi.ScriptBase + uint32(len(p.Globals))*abi.CellSize,
 	}

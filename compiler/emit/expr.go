@@ -51,7 +51,7 @@ func (u *unit) rep(x *ir.Expr) rep {
 		return boolean
 	case ir.OpBinary, ir.OpUnary:
 		return u.arithmeticRep(x)
-	case ir.OpLoad, ir.OpCall:
+	case ir.OpLoad, ir.OpCall, ir.OpHost:
 		return repOfKinds(x.Type)
 	case ir.OpAnd, ir.OpOr:
 		for _, a := range x.Args {
@@ -256,6 +256,8 @@ func (u *unit) natural(x *ir.Expr) {
 		u.compare(x)
 	case ir.OpLib:
 		u.libCall(x)
+	case ir.OpHost:
+		u.hostCall(x)
 	case ir.OpCall:
 		u.scriptCall(x)
 	case ir.OpNewList, ir.OpNewDict:

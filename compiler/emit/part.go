@@ -62,7 +62,7 @@ func (u *unit) passReturn() {
 }
 
 // resultCell is the frame's cell for the value of a return inside a part.
-func (u *unit) resultCell() uint32 { return uint32(len(u.fn.Vars)) * abi.CellSize }
+func (u *unit) resultCell() uint32 { return u.e.frameSize[u.fn] * abi.CellSize }
 
 // keepResult stores the pair on the stack in the frame.
 func (u *unit) keepResult() {
@@ -91,7 +91,9 @@ func (u *unit) leavePart(j ir.Jumps) {
 func (u *unit) newFrame() {
 	f := u.f
 	u.frame = f.NewLocal(wasm.I32)
-	cells := len(u.fn.Vars) + 1
+	cells := u.e.numberLocals(u.fn)
+	u.e.frameSize[u.fn] = cells
+	cells++ // for the value of a return
 	f.I32Const(int32(cells))
 	u.call("NewList")
 	f.Op(wasm.OpI32WrapI64)

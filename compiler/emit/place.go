@@ -1,6 +1,9 @@
 package emit
 
 import (
+	"maps"
+	"slices"
+
 	"github.com/avapd/avapd/compiler/ir"
 	"github.com/avapd/avapd/internal/wasm"
 	"github.com/avapd/avapd/runtime/abi"
@@ -16,33 +19,44 @@ func (u *unit) allocate(body []*ir.Stmt) {
 	direct, split := mentions{}, mentions{}
 	direct.stmts(body, 0, split)
 	registers := 0
-	for slot, v := range u.fn.Vars {
-		p := &u.places[slot]
+	for _, slot := range slices.Sorted(maps.Keys(direct)) {
+		v := u.fn.Vars[slot]
 		switch v.Scope {
 		case ir.Local:
-			if u.fn.HasSplit {
-				*p = place{kind: framed, addr: uint32(slot) * abi.CellSize}
-			} else if p.kind == unset {
+			switch {
+			case u.places[slot] != nil: // a parameter
+			case u.fn.HasSplit:
+				u.place(v, place{kind: framed, addr: u.e.frameOffset(v)})
+			default:
 				u.newRegister(v)
 			}
 		case ir.Global:
-			*p = place{kind: cell, addr: cellOf(v.Global)}
-			inLoop := direct[slot].loops > 0
-			if u.fn.Number == 0 && inLoop && split[slot].all == 0 && !u.e.shared[v.Global] && registers < maxRegisters {
-				registers++
-				u.newRegister(v)
-				p.addr, p.dirty = cellOf(v.Global), direct[slot].writes > 0
-				u.loadCell(p)
+			pays := direct[slot].loops > 0 && split[slot].all == 0
+			if u.fn.Number != 0 || !pays || u.e.shared[v.Global] || registers == maxRegisters {
+				u.place(v, place{kind: cell, addr: cellOf(v.Global)})
+				continue
 			}
+			registers++
+			p := u.newRegister(v)
+			p.addr, p.dirty = cellOf(v.Global), direct[slot].writes > 0
+			u.loadCell(p)
 		}
 	}
 }
 
-func (u *unit) newRegister(v *ir.Var) {
-	p := &u.places[v.Slot]
-	p.kind, p.tag, p.payload = register, u.f.NewLocal(wasm.I32), u.f.NewLocal(wasm.I64)
+func (u *unit) place(v *ir.Var, p place) *place {
+	u.places[v.Slot] = &p
+	return &p
+}
+
+func (u *unit) newRegister(v *ir.Var) *place {
+	p := u.place(v, place{kind: register, tag: u.f.NewLocal(wasm.I32), payload: u.f.NewLocal(wasm.I64)})
 	u.f.NameLocal(p.tag, v.Name+".tag")
 	u.f.NameLocal(p.payload, v.Name)
+	if v.Scope == ir.Global {
+		u.cached = append(u.cached, p)
+	}
+	return p
 }
 
 // loadCell reads a register's global.
@@ -59,9 +73,8 @@ func (u *unit) loadCell(p *place) {
 // flush writes assigned registers back to their globals.
 func (u *unit) flush() {
 	f := u.f
-	for slot := range u.places {
-		p := &u.places[slot]
-		if p.kind != register || !p.dirty {
+	for _, p := range u.cached {
+		if !p.dirty {
 			continue
 		}
 		f.I32Const(int32(p.addr))
@@ -73,26 +86,19 @@ func (u *unit) flush() {
 	}
 }
 
-// takeParams puts parameters where variables are.
+// takeParams makes parameters registers of their own, or cells of the frame.
 func (u *unit) takeParams() {
+	f := u.f
 	for i, v := range u.fn.Params {
-		tag, payload := u.f.Param(1+2*i), u.f.Param(2+2*i)
-		if p := &u.places[v.Slot]; p.kind == framed {
-			u.f.LocalGet(u.frame)
-			u.f.LocalGet(tag)
-			u.f.Mem(wasm.OpI32Store, 2, p.addr+abi.CellTag)
-			u.f.LocalGet(u.frame)
-			u.f.LocalGet(payload)
-			u.f.Mem(wasm.OpI64Store, 3, p.addr+abi.CellPayload)
+		tag, payload := f.Param(1+2*i), f.Param(2+2*i)
+		f.NameLocal(payload, v.Name)
+		if !u.fn.HasSplit {
+			u.place(v, place{kind: register, tag: tag, payload: payload})
+			continue
 		}
-	}
-}
-
-// placeParams makes parameters registers of their own.
-func (u *unit) placeParams() {
-	for i, v := range u.fn.Params {
-		u.places[v.Slot] = place{kind: register, tag: u.f.Param(1 + 2*i), payload: u.f.Param(2 + 2*i)}
-		u.f.NameLocal(u.f.Param(2+2*i), v.Name)
+		p := u.place(v, place{kind: framed, addr: u.e.frameOffset(v)})
+		u.storeTag(p, func() { f.LocalGet(tag) })
+		u.storePayload(p, func() { f.LocalGet(payload) })
 	}
 }
 
@@ -160,11 +166,27 @@ func (m mentions) expr(x *ir.Expr, loop int, split mentions) {
 	}
 }
 
+// frameOffset gives a local's cell in the frame of a function that was split.
+func (e *emitter) frameOffset(v *ir.Var) uint32 { return e.frameCells[v] * abi.CellSize }
+
+// numberLocals gives the locals of a function their cells in the frame, and
+// counts them.
+func (e *emitter) numberLocals(fn *ir.Func) uint32 {
+	n := uint32(0)
+	for _, v := range fn.Vars {
+		if v.Scope == ir.Local {
+			e.frameCells[v] = n
+			n++
+		}
+	}
+	return n
+}
+
 // at gives a variable's place; a hidden one gets its locals here.
 func (u *unit) at(v *ir.Var) *place {
-	p := &u.places[v.Slot]
-	if p.kind == unset {
-		*p = place{kind: register, tag: u.f.Temp(wasm.I32), payload: u.f.Temp(wasm.I64)}
+	p := u.places[v.Slot]
+	if p == nil {
+		p = u.place(v, place{kind: register, tag: u.f.Temp(wasm.I32), payload: u.f.Temp(wasm.I64)})
 		u.live = append(u.live, v.Slot)
 	}
 	return p
@@ -173,9 +195,9 @@ func (u *unit) at(v *ir.Var) *place {
 // releaseHidden gives back the locals of hidden variables made since a mark.
 func (u *unit) releaseHidden(mark int) {
 	for _, slot := range u.live[mark:] {
-		p := &u.places[slot]
+		p := u.places[slot]
 		u.f.Release(p.tag, p.payload)
-		p.kind = unset
+		delete(u.places, slot)
 	}
 	u.live = u.live[:mark]
 }

@@ -13,10 +13,11 @@ type unit struct {
 	f  *wasm.Func
 	fn *ir.Func
 
-	fp     wasm.Local // slot of this call in the call stack
-	frame  wasm.Local // cells of the locals, in functions that were split
-	places []place    // by slot
-	live   []int      // slots of hidden variables that have locals
+	fp     wasm.Local     // slot of this call in the call stack
+	frame  wasm.Local     // cells of the locals, in functions that were split
+	places map[int]*place // by slot; of the variables this unit mentions
+	cached []*place       // registers that stand for globals
+	live   []int          // slots of hidden variables that have locals
 
 	handler *handler
 	loops   []loopLabels
@@ -33,8 +34,7 @@ type unit struct {
 type placeKind uint8
 
 const (
-	unset placeKind = iota
-	register
+	register placeKind = iota
 	cell
 	framed
 )
@@ -61,7 +61,7 @@ type handler struct {
 
 func (e *emitter) newUnit(f *wasm.Func, fn *ir.Func) *unit {
 	e.units++
-	return &unit{e: e, f: f, fn: fn, places: make([]place, len(fn.Vars))}
+	return &unit{e: e, f: f, fn: fn, places: map[int]*place{}}
 }
 
 // main writes the exported function.
@@ -110,11 +110,8 @@ func (e *emitter) function(fn *ir.Func) {
 	if fn.HasSplit {
 		u.newFrame()
 	}
-	if !fn.HasSplit {
-		u.placeParams()
-	}
-	u.allocate(fn.Body)
 	u.takeParams()
+	u.allocate(fn.Body)
 	u.protect()
 	u.stmts(fn.Body)
 	f.I32Const(abi.KindNull)

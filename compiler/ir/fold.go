@@ -35,6 +35,16 @@ func (x *Expr) IsConst() bool {
 	return false
 }
 
+// AllConst reports whether all operands are constants.
+func (x *Expr) AllConst() bool {
+	for _, a := range x.Args {
+		if !a.IsConst() {
+			return false
+		}
+	}
+	return true
+}
+
 // become turns x into a constant, in place.
 func (x *Expr) become(c Expr) {
 	c.Site = x.Site

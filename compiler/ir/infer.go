@@ -53,7 +53,7 @@ func (in *inferer) surrender() {
 func countNodes(p *Program) int {
 	n := 0
 	for _, fn := range p.Functions {
-		WalkStmts(fn.Body, func(s *Stmt) { n++ })
+		WalkStmts(fn.Body, func(*Stmt) { n++ })
 	}
 	return n
 }

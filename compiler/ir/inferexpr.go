@@ -1,5 +1,7 @@
 package ir
 
+import "slices"
+
 // expr finds the kinds of an expression's value and notes them in it.
 func (in *inferer) expr(x *Expr) Kinds {
 	in.budget--
@@ -48,6 +50,9 @@ func (in *inferer) kinds(x *Expr) Kinds {
 		return k
 	case OpLib:
 		return in.lib(x)
+	case OpHost:
+		in.args(x)
+		return x.Host.Result
 	case OpCall:
 		return in.call(x)
 	case OpNewList:
@@ -173,11 +178,7 @@ func (in *inferer) lib(x *Expr) Kinds {
 		if x.Args[1].Op == OpMissing {
 			return Int
 		}
-		kinds := unaryKinds(Neg, first)
-		if x.Args[1].Type.May(Null | Undef) {
-			kinds |= Int // no digits: a whole number
-		}
-		return kinds
+		return unaryKinds(Neg, first)
 	case "Index":
 		if first.Is(Text) {
 			return Text
@@ -234,12 +235,7 @@ func changesState(x *Expr) bool {
 	if x.Op == OpDo || x.Op == OpCall {
 		return true
 	}
-	for _, a := range x.Args {
-		if changesState(a) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(x.Args, changesState)
 }
 
 // Decide tells the outcome of a test whose operands are known well enough.

@@ -119,6 +119,7 @@ const (
 	OpSoft                // [x y]: x, or y if x reads an undefined name softly
 	OpIsKind              // [x]: whether x is of one of Kinds; bool
 	OpIfCompare           // [x y] Operator, as the command if compares; bool
+	OpHost                // Host, args
 )
 
 // Operator is an arithmetic operation or comparison.
@@ -171,6 +172,7 @@ type Expr struct {
 	Float    float64
 	Text     string
 	Lib      *Lib
+	Host     *Host
 	Callee   *Func
 	Body     []*Stmt
 	Kinds    Kinds // OpIsKind

@@ -8,7 +8,7 @@ import (
 
 // Kinds is a set of value kinds: what a variable or an expression may hold at
 // one point of the program. The empty set means that the point is not reached.
-type Kinds uint8
+type Kinds uint16
 
 // The single kinds; a kind's bit is its number in the ABI.
 const (
@@ -20,16 +20,17 @@ const (
 	Text  Kinds = 1 << abi.KindText
 	List  Kinds = 1 << abi.KindList
 	Dict  Kinds = 1 << abi.KindDict
+	Conn  Kinds = 1 << abi.KindConnector
 
 	// Any is every defined value.
-	Any = Null | Bool | Int | Float | Text | List | Dict
+	Any = Null | Bool | Int | Float | Text | List | Dict | Conn
 	// Unknown is every value, or none.
 	Unknown = Any | Undef
 
 	number = Int | Float
 )
 
-var kindNames = []string{"undefined", "null", "bool", "int", "float", "text", "list", "dict"}
+var kindNames = []string{"undefined", "null", "bool", "int", "float", "text", "list", "dict", "connector"}
 
 // String lists the kinds, shortest form first.
 func (k Kinds) String() string {

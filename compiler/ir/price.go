@@ -79,6 +79,8 @@ func priceExpr(x *Expr) int64 {
 		return 0
 	case OpLib:
 		price = int64(x.Lib.FuelUnits)
+	case OpHost:
+		price = int64(x.Host.FuelUnits)
 	case OpCall:
 		price = priceOperation
 	case OpNewList, OpNewDict, OpConcat:

@@ -130,13 +130,13 @@ func (pr *printer) stmt(s *Stmt) {
 }
 
 func jumpNames(j Jumps) string {
-	s := ""
+	var s strings.Builder
 	for i, name := range []string{" may return", " may break", " may continue"} {
 		if j&(1<<i) != 0 {
-			s += name
+			s.WriteString(name)
 		}
 	}
-	return s
+	return s.String()
 }
 
 var operatorText = [...]string{
@@ -215,6 +215,8 @@ func call(x *Expr) string {
 		return "(" + args[1] + " if " + args[0] + " else " + args[2] + ")"
 	case OpLib:
 		return x.Lib.Name + "(" + all + ")"
+	case OpHost:
+		return "host " + x.Host.Name + "(" + all + ")"
 	case OpCall:
 		return "call " + x.Callee.Name + "(" + all + ")"
 	case OpNewList:

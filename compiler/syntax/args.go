@@ -15,10 +15,13 @@ func (p *parser) commandArgs(name string) []*Arg {
 	p.depth++
 	p.brackets = append(p.brackets, bracket)
 	p.rawCtx = true
+	p.traceToken()
 	list := argList{p: p, command: name, bracket: bracket, from: p.off, count: -1}
 	var args []*Arg
 	for {
+		mark := len(p.pieces)
 		arg := list.arg(len(args))
+		p.traceArg(mark, arg)
 		if p.src[p.off] == ')' && len(args) == 0 && arg.Kind == ArgEmpty {
 			break
 		}
@@ -26,12 +29,14 @@ func (p *parser) commandArgs(name string) []*Arg {
 		if p.src[p.off] == ')' {
 			break
 		}
+		p.traceWord(p.off, p.off+1, "")
 		p.off++ // the comma
 	}
 	p.leave()
 	p.depth--
 	p.brackets = p.brackets[:len(p.brackets)-1]
 	p.rawCtx = raw
+	p.traceWord(p.off, p.off+1, "")
 	p.resumeBehind(p.off + 1)
 	return args
 }

@@ -52,20 +52,24 @@ type Options struct {
 // Parse parses one file. The script is never nil; it is complete only if the
 // list holds no error. It does not keep src.
 func Parse(file string, src []byte, opts Options) (*Script, diag.List) {
-	text := string(src)
-	source := NewSource(file, text)
+	p := parseFile(file, src, opts, false)
+	return p.script, p.diags.Sorted()
+}
+
+func parseFile(file string, src []byte, opts Options, tracing bool) *parser {
+	source := NewSource(file, string(src))
 	if d, bad := checkEncoding(source, src); bad {
-		return &Script{Source: source}, diag.List{d}
+		return &parser{script: &Script{Source: source}, diags: diag.List{d}}
 	}
 	declared := Declarations(file, src)
 	names := setOf(declared.Functions)
-	p := parseWith(source, names, opts)
+	p := parseWith(source, names, opts, tracing)
 	// The scan for declarations is an approximation; if it was wrong, calls
 	// were resolved wrongly, and the second pass knows better.
 	if actual := p.declared(); !p.diags.HasErrors() && !sameSet(names, actual) {
-		p = parseWith(source, actual, opts)
+		p = parseWith(source, actual, opts, tracing)
 	}
-	return p.script, p.diags.Sorted()
+	return p
 }
 
 func sameSet(a, b map[string]bool) bool {
@@ -112,6 +116,8 @@ type state struct {
 	// brackets are the offsets of the open ones, for errors. An attempt never
 	// closes a bracket it has not opened, so restoring the slice is enough.
 	brackets []int
+	// pieces are the tokens consumed so far; only Format asks for them.
+	pieces []piece
 }
 
 type parser struct {
@@ -126,10 +132,12 @@ type parser struct {
 	suspects    []suspect
 	lastComment int // end of the last comment seen
 	declaredAs  map[string]*Function
+	tracing     bool  // record pieces and starts
+	starts      []int // offsets of the statements and markers
 }
 
-func parseWith(source *Source, declared map[string]bool, opts Options) *parser {
-	p := &parser{source: source, opts: opts, functions: declared, script: &Script{Source: source}, declaredAs: map[string]*Function{}}
+func parseWith(source *Source, declared map[string]bool, opts Options, tracing bool) *parser {
+	p := &parser{source: source, opts: opts, functions: declared, script: &Script{Source: source}, declaredAs: map[string]*Function{}, tracing: tracing}
 	p.src, p.end = source.Text, len(source.Text)
 	if len(p.src) >= 3 && p.src[:3] == "\ufeff" {
 		p.off = 3

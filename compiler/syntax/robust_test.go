@@ -7,8 +7,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/avapd/avapd/internal/diag"
 	"golang.org/x/tools/txtar"
+
+	"github.com/avapd/avapd/internal/diag"
 )
 
 // hostileTime is what no source of a mebibyte may exceed, with a wide margin

@@ -45,6 +45,7 @@ var operatorsByByte = func() (table [utf8.RuneSelf][]string) {
 
 // next scans the token at p.off. Newlines are tokens only outside brackets.
 func (p *parser) next() {
+	p.traceToken()
 	p.prevEnd = p.tok.to
 	p.skipBlank(p.depth > 0)
 	p.tok = p.scan(p.off)

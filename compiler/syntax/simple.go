@@ -11,14 +11,17 @@ import (
 func (p *parser) reservedStatement(word string, from, to int) bool {
 	switch word {
 	case "break", "continue":
+		p.traceWord(from, to, "")
 		p.off = to
 		p.next()
 		p.jump(word, from, to)
 	case "return":
+		p.traceWord(from, to, "")
 		p.off = to
 		p.next()
 		p.returnStatement(from, to)
 	case "import", "include":
+		p.traceWord(from, to, "")
 		p.off = to
 		p.next()
 		p.importStatement(word, from)
@@ -209,6 +212,7 @@ func (p *parser) assignment(from int, target Expr, op BinaryOp) {
 	p.next()
 	if plain && p.atException() {
 		at := p.tok.from
+		p.traceWord(at, p.tok.to, blockWord(p.text()))
 		p.next()
 		e := p.exception(at, target)
 		e.From = p.ext(from, from).From

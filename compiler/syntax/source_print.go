@@ -40,9 +40,9 @@ func ExprString(x Expr) string {
 
 type exprPrinter struct{ strings.Builder }
 
-func (w *exprPrinter) expr(x Expr, min int) {
+func (w *exprPrinter) expr(x Expr, least int) {
 	prec := precedence(x)
-	if prec < min {
+	if prec < least {
 		w.WriteByte('(')
 		defer w.WriteByte(')')
 	}

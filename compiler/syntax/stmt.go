@@ -64,7 +64,9 @@ func (p *parser) resume(e *syntaxError) {
 
 func (p *parser) statement() {
 	from := p.off
+	p.traceStart(from)
 	if p.src[from] == '}' {
+		p.traceWord(from, from+1, "")
 		p.off++
 		p.closeFunction(from)
 		p.next()
@@ -132,6 +134,7 @@ func (p *parser) blockStatement(word string, from, to int, after byte) bool {
 		return true
 	case after == '(':
 	case (block == "else" || block == "end") && after == '\n':
+		p.traceWord(from, to, block)
 		p.off = to
 		p.next()
 		p.marker(block, from, to)
@@ -146,6 +149,7 @@ func (p *parser) blockStatement(word string, from, to int, after byte) bool {
 	default:
 		return false // x = try, end[0] = 1: a variable
 	}
+	p.traceWord(from, to, block)
 	p.off = to
 	p.next()
 	p.blockHeader(block, from)
@@ -275,6 +279,7 @@ func (p *parser) exception(from int, target Expr) *Exception {
 
 // functionHeader parses `function name(p, q){`.
 func (p *parser) functionHeader(from, to int) {
+	p.traceWord(from, to, "function")
 	p.off = to
 	p.next()
 	if p.tok.kind != tokName {
@@ -300,6 +305,7 @@ func (p *parser) functionHeader(from, to int) {
 	}
 	frame := p.opening
 	p.opening = nil
+	p.traceToken()
 	p.off = p.tok.to
 	p.push(frame)
 }

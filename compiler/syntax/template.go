@@ -28,7 +28,7 @@ func (p *parser) resumeBehind(i int) {
 // template parses a template in place; its opening backtick is the token.
 func (p *parser) template() Expr {
 	from := p.tok.from
-	depth, raw, brackets := p.depth, p.rawCtx, p.brackets
+	depth, raw, brackets, mark := p.depth, p.rawCtx, p.brackets, len(p.pieces)
 	var parts []TemplatePart
 	var text strings.Builder
 	start, i := from+1, from+1
@@ -47,6 +47,7 @@ func (p *parser) template() Expr {
 		case rest[0] == '`':
 			flush()
 			p.depth, p.rawCtx, p.brackets = depth, raw, brackets
+			p.traceText(mark, from, i+1)
 			p.resumeBehind(i + 1)
 			return &Template{p.since(from), parts}
 		case strings.HasPrefix(rest, "${"):

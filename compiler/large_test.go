@@ -1,0 +1,92 @@
+package compiler_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/avapd/avapd/compiler"
+	"github.com/avapd/avapd/internal/diag"
+	"github.com/avapd/avapd/wasmhost"
+)
+
+// repeat makes a script of n similar lines.
+func repeat(n int, line func(i int) string) string {
+	var b strings.Builder
+	for i := range n {
+		b.WriteString(line(i))
+		b.WriteByte('\n')
+	}
+	return b.String()
+}
+
+// TestLargeScripts compiles and runs scripts that are as large as scripts may
+// be, within a time that no quadratic step would keep.
+func TestLargeScripts(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
+	scripts := map[string]string{
+		"assignments":  repeat(30_000, func(i int) string { return fmt.Sprintf("x%d = %d", i, i) }),
+		"one variable": "x = 0\n" + repeat(30_000, func(i int) string { return fmt.Sprintf("x = x + %d", i) }),
+		"reads":        repeat(20_000, func(i int) string { return fmt.Sprintf("x%d = n + %d", i, i) }),
+		"ifs": "x = 1\n" + repeat(10_000, func(i int) string {
+			return fmt.Sprintf("if(x, %d, \"=\")\ny%d = x\nelse()\ny = %d\nend()", i, i, i)
+		}),
+		"loops":     repeat(5_000, func(i int) string { return fmt.Sprintf("startLoop(i, 1, 2)\nx%d = i\nendLoop()", i) }),
+		"functions": repeat(8_000, func(i int) string { return fmt.Sprintf("function f%d(a){\nreturn(a + %d)\n}\nx = f%d(%d)", i, i, i, i) }),
+		"chain of calls": repeat(5_000, func(i int) string { return fmt.Sprintf("function f%d(a){\nreturn(f%d(a))\n}", i, i+1) }) +
+			"function f5000(a){\nreturn(a)\n}\nx = 1\nif(n, 7, \"=\")\ny = f0(1)\nend()",
+		"long function":  "function f(a){\n" + repeat(10_000, func(i int) string { return fmt.Sprintf("b%d = a + %d", i%500, i) }) + "return(b7)\n}\nx = f(1)",
+		"nested ifs":     strings.Repeat("if(1, n, \"!=\")\n", 190) + "x = 1\n" + strings.Repeat("end()\n", 190),
+		"nested loops":   strings.Repeat("startLoop(i, 1, 1)\n", 190) + "x = 1\n" + strings.Repeat("endLoop()\n", 190),
+		"loop breaks":    "x = 1\nstartLoop(i, 1, 2)\n" + repeat(8_000, func(i int) string { return fmt.Sprintf("y%d = i\nif(x, %d, \"=\")\nbreak\nend()", i, i+2) }) + "endLoop()",
+		"tries":          repeat(5_000, func(i int) string { return fmt.Sprintf("try()\nx%d = 1 / 0\nexception(e)\nend()", i) }),
+		"wide list":      "x = [" + strings.Repeat("1, ", 100_000) + "7]",
+		"wide dict":      "x = {" + repeat(3_000, func(i int) string { return fmt.Sprintf("\"k%d\": %d,", i, i) }) + "\"n\": n}",
+		"long template":  "x = `" + strings.Repeat("${n} ", 500) + "`",
+		"comprehensions": repeat(3_000, func(i int) string { return fmt.Sprintf("x%d = [a + %d for a in [1, 2] if a > 1]", i, i) }),
+		"markers":        repeat(900, func(i int) string { return fmt.Sprintf("try()\nx%d = 1 / 0\nexception(e)", i) }),
+	}
+	h := newHost(t, wasmhost.EngineCompiler)
+	for name, script := range scripts {
+		t.Run(name, func(t *testing.T) {
+			start := time.Now()
+			artifact, findings := compiler.Compile(compiler.Source{Text: script}, compiler.Options{})
+			compile := time.Since(start)
+			if artifact == nil {
+				t.Fatalf("%v", findings.Err())
+			}
+			start = time.Now()
+			module, err := h.Load(artifact.Wasm, artifact.Manifest)
+			if err != nil {
+				t.Fatal(err)
+			}
+			load := time.Since(start)
+			module.Release()
+			start = time.Now()
+			o := execute(t, h, script, &wasmhost.Input{Variables: []byte(`{"n": 1}`)}, compiler.Options{})
+			if m := o.message(); m != "" {
+				t.Errorf("run: %s", m)
+			}
+			t.Logf("%d KB source, %d KB module, compile %v, load %v, all %v", len(script)>>10, len(artifact.Wasm)>>10, compile, load, time.Since(start))
+			if compile > 5*time.Second || load > 20*time.Second {
+				t.Errorf("too slow")
+			}
+		})
+	}
+}
+
+// TestTooComplex checks that a statement no function can hold is refused.
+func TestTooComplex(t *testing.T) {
+	for name, script := range map[string]string{
+		"list":     "x = [" + strings.Repeat("n + 1, ", 100_000) + "n]",
+		"template": "x = `" + strings.Repeat("${n} ", 20_000) + "`",
+	} {
+		artifact, findings := compiler.Compile(compiler.Source{Text: script}, compiler.Options{})
+		if artifact != nil || !findings.HasErrors() || findings[0].Code != diag.TooComplex {
+			t.Errorf("%s: %v", name, findings)
+		}
+	}
+}
