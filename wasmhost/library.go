@@ -2,11 +2,15 @@ package wasmhost
 
 import (
 	"context"
+	"time"
 
 	"github.com/tetratelabs/wazero/api"
 
 	"github.com/avapd/avapd/runtime/hostcalls"
 )
+
+// configuredZone is the zone of dates that name none.
+var configuredZone = time.UTC
 
 // libraryCalls binds the pure functions of abi.LibraryImports to their
 // implementations. Arguments and results are on the stack; the memory is the
@@ -24,6 +28,38 @@ var libraryCalls = map[string]api.GoModuleFunc{
 	"unicode_class": func(_ context.Context, _ api.Module, s []uint64) {
 		s[0] = uint64(hostcalls.UnicodeClass(uint32(s[0])))
 	},
+	"digest": func(ctx context.Context, _ api.Module, s []uint64) {
+		s[0] = uint64(hostcalls.Digest(guestMemory(ctx), uint32(s[0]), uint32(s[1]), uint32(s[2]), uint32(s[3])))
+	},
+	"regex_group": func(ctx context.Context, _ api.Module, s []uint64) {
+		s[0] = hostcalls.RegexGroup(guestMemory(ctx), uint32(s[0]), uint32(s[1]), uint32(s[2]), uint32(s[3]), uint32(s[4]))
+	},
+	"regex_find": func(ctx context.Context, _ api.Module, s []uint64) {
+		s[0] = hostcalls.RegexFind(guestMemory(ctx), ctx.(*execution).regexTurn,
+			uint32(s[0]), uint32(s[1]), uint32(s[2]), uint32(s[3]), uint32(s[4]), uint32(s[5]), uint32(s[6]), uint32(s[7]))
+	},
+	"time_format": func(ctx context.Context, _ api.Module, s []uint64) {
+		s[0] = uint64(uint32(hostcalls.TimeFormat(guestMemory(ctx), configuredZone, api.DecodeF64(s[0]),
+			uint32(s[1]), uint32(s[2]), uint32(s[3]), uint32(s[4]), uint32(s[5]), uint32(s[6]))))
+	},
+	"time_parse": func(ctx context.Context, _ api.Module, s []uint64) {
+		s[0] = uint64(hostcalls.TimeParse(guestMemory(ctx), configuredZone, uint32(s[0]), uint32(s[1]), uint32(s[2]), uint32(s[3])))
+	},
+}
+
+// regexTurn is a running search's turn: it takes the fuel for what was done,
+// and ends the run when there is no more or its time is over.
+func (e *execution) regexTurn(units int64) {
+	left := e.limit - e.used()
+	e.library.Set(e.library.Get() - uint64(units))
+	cause := e.mayGoOn()
+	if cause == stopNone && left < units {
+		cause = stopFuel
+	}
+	if cause != stopNone {
+		e.stop(cause, 0)
+	}
+	e.takeTurns()
 }
 
 func guestMemory(ctx context.Context) []byte { return ctx.(*execution).slot.memory() }

@@ -33,6 +33,12 @@ var hostPrices = map[string]hostPrice{
 	"float_parse":   {units: 32, lengthParam: 1, unitsPerByte: 1},
 	"unicode_case":  {units: 64, lengthParam: 2, unitsPerByte: 8},
 	"unicode_class": {units: 16},
+	"digest":        {units: 256, lengthParam: 2, unitsPerByte: 3},
+	// The guest charges for compiling and searching, which no length tells.
+	"regex_group": {units: 256, lengthParam: 2, unitsPerByte: 1},
+	"regex_find":  {units: 256, lengthParam: 2, unitsPerByte: 1},
+	"time_format": {units: 512, lengthParam: 4, unitsPerByte: 32},
+	"time_parse":  {units: 4096, lengthParam: 3, unitsPerByte: 128},
 }
 
 // hostCall writes a call of a host function and takes its price.
@@ -60,6 +66,31 @@ func (g *gen) hostCall(fn *types.Func, args []ast.Expr) {
 		f.Release(length)
 	}
 	f.GlobalSet(g.fuel)
+}
+
+// charge writes the intrinsic of that name: it takes a computed number of
+// units and asks the host for more at once when they are used up.
+func (g *gen) charge(e *ast.CallExpr) {
+	units := g.f.Temp(wasm.I64)
+	g.expr(e.Args[0])
+	g.set(units)
+	f := g.out()
+	f.GlobalGet(g.fuel)
+	f.LocalGet(units)
+	f.Op(wasm.OpI64Sub)
+	f.LocalTee(units)
+	f.GlobalSet(g.fuel)
+	f.LocalGet(units)
+	f.I64Const(0)
+	f.Op(wasm.OpI64LtS)
+	f.If()
+	f.I32Const(siteFromMemory)
+	f.Call(g.refuel)
+	f.LocalGet(units)
+	f.Op(wasm.OpI64Add)
+	f.GlobalSet(g.fuel)
+	f.End()
+	f.Release(units)
 }
 
 func turnCost(parts ...ast.Node) int64 {

@@ -16,7 +16,7 @@ const (
 	cellShift = 3
 )
 
-// Search is one walk through a text.
+// Search is one walk through a text, which is UTF-8.
 type Search struct {
 	Text []byte
 	// Turn is called now and then with the steps done since it was called last;

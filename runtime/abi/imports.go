@@ -38,7 +38,80 @@ var LibraryImports = []Import{
 	{"unicode_case", "iiii", "i"},
 	// unicode_class(code point) gives the Class bits of a character.
 	{"unicode_class", "i", "i"},
+	// digest(kind, offset, length, out) writes the lower-case hexadecimal digest
+	// of the bytes to out (room for DigestMaxBytes) and gives its length; 0 for
+	// a kind that does not exist.
+	{"digest", "iiii", "i"},
+	// regex_group(mode, pattern, length, name, length) gives, for an empty name,
+	// the number of groups of a regular expression, or the number of the group
+	// of that name, 0 if there is none; or one of the Regex failures, which are
+	// negative. The high half is what compiling is worth in units of fuel.
+	{"regex_group", "iiiii", "l"},
+	// regex_find(mode, pattern, length, text, length, from, out, room) looks for
+	// matches from byte from on. Each one takes two u32 per group, the whole
+	// match first: where it starts and ends in the text, RegexUnmatched for a
+	// group that took no part. As many as fit into room bytes at out and as take
+	// little time are written. The low half of the result is their number, with
+	// RegexLast set when no match follows; the high half is what the search was
+	// worth in units of fuel. The search for the next ones starts where the last
+	// one ended, with RegexAdvance in the mode if that one was empty.
+	{"regex_find", "iiiiiiii", "l"},
+	// time_format(seconds, zone, length, format, length, out, room) writes the
+	// Unix time in the zone (empty: the configured one) as strftime does, if it
+	// fits into room bytes, and gives its length in bytes either way; or one of
+	// the Time failures, which are negative.
+	{"time_format", "diiiiii", "i"},
+	// time_parse(text, length, format, length) reads a date as strptime does and
+	// gives its Unix time in microseconds, or from TimeParseFailed on a failure:
+	// its TimeParse number in the low byte and a detail above.
+	{"time_parse", "iiii", "l"},
 }
+
+// Kinds of digest.
+const (
+	DigestMD5      = 0
+	DigestSHA256   = 1
+	DigestMaxBytes = 64
+)
+
+// Mode bits, failures and limits of the regular expression calls.
+const (
+	RegexBlanks  = 1 // a blank matches any white space, an empty pattern is a blank
+	RegexAdvance = 2 // a match must not be empty where the search starts
+
+	RegexInvalid  = -1
+	RegexTooLarge = -2
+
+	RegexLast      = 0x80000000
+	RegexUnmatched = 0xffffffff
+
+	RegexMaxBytes = 4096
+)
+
+// Failures of time_format.
+const (
+	TimeZoneUnknown   = -1
+	TimeOutOfRange    = -2
+	TimeFormatTooLong = -3
+
+	// TimeTextMaxBytes bounds a format and a text that is to be read.
+	TimeTextMaxBytes = 4096
+)
+
+// Failures of time_parse.
+const (
+	TimeParseFailed = 1 << 62
+
+	TimeParseMismatch  = 1
+	TimeParseDirective = 2 // detail: the code point that is no directive
+	TimeParseStray     = 3 // a % at the end of the format
+	TimeParseRepeated  = 4 // detail: the directive that stands twice
+	TimeParseRest      = 5 // detail: byte offset of the data that remains
+	TimeParseDay       = 6 // no such day in the month
+	TimeParseRange     = 7 // a field that no date has
+	TimeParseWeek      = 8 // ISO week and year without each other or a weekday
+	TimeParseTooLong   = 9
+)
 
 // Modes of float_digits.
 const (

@@ -41,6 +41,8 @@ type machineCase struct {
 	with  pairs
 	want  string
 	after []string // names of what else is shown
+	// notNode leaves the case out on V8.
+	notNode bool
 }
 
 // outcome is what a machine says about a case.

@@ -35,12 +35,13 @@ func (p *caseParser) take(prefix string) bool {
 }
 
 func parseCase(line string) (*machineCase, error) {
+	line, notNode := strings.CutPrefix(line, "-node ")
 	name, rest, _ := strings.Cut(line, " ")
 	fn, ok := library.Lookup(name)
 	if !ok {
 		return nil, fmt.Errorf("the library has no function %s", name)
 	}
-	c := &machineCase{fn: fn}
+	c := &machineCase{fn: fn, notNode: notNode}
 	p := &caseParser{s: rest}
 	for p.err == nil && !p.take("=>") {
 		if p.take("with ") {

@@ -171,3 +171,38 @@ func FuzzMethodFormat(f *testing.F) {
 		})
 	})
 }
+
+func FuzzPatterns(f *testing.F) {
+	for _, pattern := range []string{"(a)|b", " ", "", "x*", "(?P<n>é)?", "[", "[ -~]", `\bw`} {
+		f.Add("aé bx", pattern, `\1\g<n>\0\101\x`)
+	}
+	f.Fuzz(func(t *testing.T, source, pattern, replacement string) {
+		if !utf8.ValidString(source) || !utf8.ValidString(pattern) || !utf8.ValidString(replacement) || len(source) > 4096 {
+			t.Skip()
+		}
+		fuzzed(t, func() {
+			validTexts(t, GetRegex(textOf(source), textOf(pattern)))
+			validTexts(t, ReplacePattern(textOf(source), textOf(pattern), textOf(replacement)))
+			if same := ReplacePattern(textOf(source), textOf(pattern), textOf(`\g<0>`)); !same.failed() && stringOf(same) != source {
+				t.Errorf("%q with itself in place of %q is %q", source, pattern, stringOf(same))
+			}
+		})
+	})
+}
+
+func FuzzDates(f *testing.F) {
+	for _, format := range []string{"%Y-%m-%d", "%c é", "%-5^d%%%f", "%", "%é", "%d%d"} {
+		f.Add("2024-05-06", format, 1.7e9)
+	}
+	f.Fuzz(func(t *testing.T, text, format string, seconds float64) {
+		if !utf8.ValidString(text) || !utf8.ValidString(format) {
+			t.Skip()
+		}
+		fuzzed(t, func() {
+			validTexts(t, FormatTime(floating(seconds), textOf(format), textOf(text), undefined()))
+			validTexts(t, FormatTime(floating(seconds), textOf(format), undefined(), textOf(text)))
+			validTexts(t, FormatTime(floating(seconds), textOf(format), undefined(), undefined()))
+			validTexts(t, ParseTime(textOf(text), textOf(format), undefined()))
+		})
+	})
+}

@@ -11,6 +11,7 @@ import (
 	"math"
 	"os/exec"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -146,6 +147,22 @@ var hostFunctions = map[string]hostFunction{
 	"unicode_class": {[]api.ValueType{i32}, []api.ValueType{i32}, func(_ context.Context, _ api.Module, s []uint64) {
 		s[0] = uint64(hostcalls.UnicodeClass(uint32(s[0])))
 	}},
+	"digest": {[]api.ValueType{i32, i32, i32, i32}, []api.ValueType{i32}, func(_ context.Context, m api.Module, s []uint64) {
+		s[0] = uint64(hostcalls.Digest(memoryOf(m), uint32(s[0]), uint32(s[1]), uint32(s[2]), uint32(s[3])))
+	}},
+	"regex_group": {[]api.ValueType{i32, i32, i32, i32, i32}, []api.ValueType{i64}, func(_ context.Context, m api.Module, s []uint64) {
+		s[0] = hostcalls.RegexGroup(memoryOf(m), uint32(s[0]), uint32(s[1]), uint32(s[2]), uint32(s[3]), uint32(s[4]))
+	}},
+	"regex_find": {[]api.ValueType{i32, i32, i32, i32, i32, i32, i32, i32}, []api.ValueType{i64}, func(_ context.Context, m api.Module, s []uint64) {
+		s[0] = hostcalls.RegexFind(memoryOf(m), nil, uint32(s[0]), uint32(s[1]), uint32(s[2]), uint32(s[3]), uint32(s[4]), uint32(s[5]), uint32(s[6]), uint32(s[7]))
+	}},
+	"time_format": {[]api.ValueType{f64, i32, i32, i32, i32, i32, i32}, []api.ValueType{i32}, func(_ context.Context, m api.Module, s []uint64) {
+		seconds := math.Float64frombits(s[0])
+		s[0] = uint64(uint32(hostcalls.TimeFormat(memoryOf(m), nil, seconds, uint32(s[1]), uint32(s[2]), uint32(s[3]), uint32(s[4]), uint32(s[5]), uint32(s[6]))))
+	}},
+	"time_parse": {[]api.ValueType{i32, i32, i32, i32}, []api.ValueType{i64}, func(_ context.Context, m api.Module, s []uint64) {
+		s[0] = uint64(hostcalls.TimeParse(memoryOf(m), nil, uint32(s[0]), uint32(s[1]), uint32(s[2]), uint32(s[3])))
+	}},
 }
 
 func memoryOf(m api.Module) []byte {
@@ -217,6 +234,7 @@ func runNode(t *testing.T, all []*machineCase) {
 	if err != nil {
 		t.Skip("node is not installed")
 	}
+	all = slices.DeleteFunc(slices.Clone(all), func(c *machineCase) bool { return c.notNode })
 	images := make([]*image, len(all))
 	send := make([]nodeCase, len(all))
 	for i, c := range all {

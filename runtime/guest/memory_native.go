@@ -66,6 +66,12 @@ func sqrt64(f float64) float64         { return math.Sqrt(f) }
 func abs64(f float64) float64          { return math.Abs(f) }
 func copysign64(f, s float64) float64  { return math.Copysign(f, s) }
 
+// charged is what was charged in computed amounts, for the tests.
+var charged uint64
+
+// charge takes units of fuel for work that the host has done or will do.
+func charge(units uint64) { charged += units }
+
 // trap ends the run; the caller has said why in the control block.
 func trap() { panic("guest trap") }
 
