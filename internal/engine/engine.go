@@ -285,6 +285,7 @@ func (e *Engine) run(ctx context.Context, f found, r *Request, limits Limits) (*
 	defer e.buffers.Put(buffer)
 	out, usage, failure := e.host.Run(ctx, f.module, in, limits, (*buffer)[:0])
 	if failure != nil {
+		suggest(failure, f.findings)
 		return nil, failure
 	}
 	document := out.JSON
@@ -296,6 +297,17 @@ func (e *Engine) run(ctx context.Context, f found, r *Request, limits Limits) (*
 		Variables: out.Variables.Of(document), Logs: out.Logs.Of(document),
 		Script: f.module.Manifest.SourceSHA256, Usage: usage, CompileTime: f.took, CacheHit: f.hit,
 	}, nil
+}
+
+// suggest adds what the compiler had to suggest for a name that it did not know either, but that is an error only where
+// the run reaches it.
+func suggest(failure *diag.Failure, findings diag.List) {
+	for _, d := range findings {
+		if d.Code == failure.Code && d.Message == failure.Message {
+			failure.Suggestion = d.Suggestion
+			return
+		}
+	}
 }
 
 // Stats is a look at the engine, for metrics.
