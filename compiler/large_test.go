@@ -67,7 +67,7 @@ func TestLargeScripts(t *testing.T) {
 			module.Release()
 			start = time.Now()
 			o := execute(t, h, script, &wasmhost.Input{Variables: []byte(`{"n": 1}`)}, compiler.Options{})
-			if m := o.message(); m != "" {
+			if m := o.Message; m != "" {
 				t.Errorf("run: %s", m)
 			}
 			t.Logf("%d KB source, %d KB module, compile %v, load %v, all %v", len(script)>>10, len(artifact.Wasm)>>10, compile, load, time.Since(start))

@@ -143,11 +143,11 @@ func (u *unit) count(s *ir.Stmt) {
 	f.LocalGet(limit)
 	f.Op(wasm.OpI64GtS)
 	f.BrIf(skip)
+	at := u.at(s.Var)
+	u.first(s.Var, at, s.Before) // there is a first turn now
 	var out wasm.Label
 	u.loop(s.Fuel, func(l wasm.Label) {
 		out = l
-		at := u.at(s.Var)
-		u.first(s.Var, at, s.Before)
 		if s.Before != ir.Int {
 			u.storeTag(at, func() { f.I32Const(abi.KindInt) })
 		}

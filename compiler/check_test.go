@@ -1,0 +1,108 @@
+package compiler_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/avapd/avapd/compiler"
+)
+
+// expectation is a comment at the end of a line that the compiler should
+// complain about.
+var expectation = regexp.MustCompile(`// (ERROR|WARNING) (.*)$`)
+
+// TestCheck compiles scripts whose expected findings stand beside the lines
+// that cause them.
+func TestCheck(t *testing.T) {
+	files, err := filepath.Glob("testdata/check/*.avap")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no scripts", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".avap"), func(t *testing.T) {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var want, got []string
+			for i, line := range strings.Split(string(text), "\n") {
+				if m := expectation.FindStringSubmatch(line); m != nil {
+					want = append(want, fmt.Sprintf("%d %s %s", i+1, strings.ToLower(m[1]), m[2]))
+				}
+			}
+			for _, d := range compiler.Check(compiler.Source{Text: string(text)}, compiler.Options{}) {
+				got = append(got, fmt.Sprintf("%d %s %s", d.Span.Start.Line, d.Severity, d.Message))
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestSuggestions(t *testing.T) {
+	for script, want := range map[string]string{
+		"addvar(x, 1)":                 "did you mean addVar?",
+		"x = s.uper()":                 "did you mean upper?",
+		"qqqqqq(1)":                    "",
+		"function share(a){}\nshar(1)": "did you mean share?",
+	} {
+		findings := compiler.Check(compiler.Source{Text: script}, compiler.Options{})
+		if len(findings) != 1 || findings[0].Suggestion != want {
+			t.Errorf("%s: %v", script, findings)
+		}
+	}
+}
+
+func TestEmptyScript(t *testing.T) {
+	if findings := compiler.Check(compiler.Source{}, compiler.Options{}); len(findings) != 1 || findings[0].Message != "Script cannot be empty" {
+		t.Error(findings)
+	}
+	for _, script := range []string{" ", "\n\n", "// nothing", "/* a */\n# b"} {
+		artifact, findings := compiler.Compile(compiler.Source{Text: script}, compiler.Options{})
+		if artifact == nil {
+			t.Errorf("%q: %v", script, findings)
+		}
+	}
+}
+
+func TestImports(t *testing.T) {
+	files := map[string]string{
+		"lib":   "import \"base\"\nfunction f(a){\nreturn(a + one)\n}\n",
+		"base":  "one = 1\nraiseIt = 0\n",
+		"loop":  "import \"loop2\"",
+		"loop2": "import \"loop\"",
+		"bad":   "x = \ny = 1",
+	}
+	load := func(path string) ([]byte, error) {
+		if text, ok := files[path]; ok {
+			return []byte(text), nil
+		}
+		return nil, fmt.Errorf("no such file")
+	}
+	for script, want := range map[string]string{
+		"import \"lib\"\nimport \"base\"\nx = f(2)": "",
+		"import \"nope\"":                "main:1:8: cannot import nope: no such file",
+		"import \"loop\"":                "loop2:1:8: loop imports itself",
+		"x = 1\ninclude \"bad\"":         "bad:1:",
+		"import \"lib\"\nfunction f(){}": "lib:2:10: function f is declared twice",
+		"import \"main\"":                "main:1:8: main imports itself",
+	} {
+		artifact, findings := compiler.Compile(compiler.Source{Name: "main", Text: script}, compiler.Options{Load: load})
+		if got := findings.Err(); want == "" && got != nil || want != "" && (got == nil || !strings.HasPrefix(got.Error(), want)) {
+			t.Errorf("%q: %v, want %q", script, got, want)
+		}
+		if want == "" && len(artifact.Imports) != 2 {
+			t.Errorf("imports %v", artifact.Imports)
+		}
+	}
+	if findings := compiler.Check(compiler.Source{Text: "import \"x\""}, compiler.Options{}); !findings.HasErrors() {
+		t.Error("import without a loader")
+	}
+}

@@ -1,0 +1,280 @@
+package compiler_test
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/rogpeppe/go-internal/txtar"
+
+	"github.com/avapd/avapd/compiler"
+	"github.com/avapd/avapd/internal/diag"
+	"github.com/avapd/avapd/runtime/library"
+	"github.com/avapd/avapd/wasmhost"
+)
+
+var limits = wasmhost.Limits{Fuel: 50_000_000, Duration: 30 * time.Second, MemoryPages: 1024, CallDepth: 1000, OutputBytes: 8 << 20}
+
+func newHost(t testing.TB, engine wasmhost.Engine) *wasmhost.Host {
+	t.Helper()
+	h, err := wasmhost.New(wasmhost.Config{
+		Library: library.Module, Engine: engine, MaxMemoryPages: 1024, MaxInstances: 4, IdleInstances: 1,
+		HashSeed: func() uint64 { return 7 },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := h.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return h
+}
+
+// outcome is what a script came to: an answer, or the message of an error.
+type outcome struct {
+	Result    json.RawMessage
+	Variables json.RawMessage
+	Logs      []map[string]any
+	Message   string
+	Failure   *diag.Failure `json:"-"`
+	FuelUsed  int64         `json:"-"`
+}
+
+// execute compiles a script and runs it.
+func execute(t testing.TB, h *wasmhost.Host, script string, in *wasmhost.Input, opts compiler.Options) outcome {
+	t.Helper()
+	artifact, findings := compiler.Compile(compiler.Source{Text: script}, opts)
+	if artifact == nil {
+		return outcome{Message: findings.Error()}
+	}
+	module, err := h.Load(artifact.Wasm, artifact.Manifest)
+	if err != nil {
+		t.Fatalf("load: %v\n%s", err, script)
+	}
+	defer module.Release()
+	in.EchoVariables = true
+	out, usage, failure := h.Run(context.Background(), module, in, limits, nil)
+	if failure != nil {
+		if failure.Code == diag.Internal {
+			t.Errorf("internal error: %v\n%s", failure.Cause, script)
+		}
+		return outcome{Message: failure.Message, Failure: failure, FuelUsed: usage.FuelUsed}
+	}
+	o := outcome{FuelUsed: usage.FuelUsed}
+	if err := json.Unmarshal(out.JSON, &o); err != nil {
+		t.Fatalf("answer %s: %v", out.JSON, err)
+	}
+	return o
+}
+
+// ways are the ways to compile and run a script that must not differ.
+var ways = []struct {
+	name   string
+	engine wasmhost.Engine
+	split  bool
+}{
+	{"compiled", wasmhost.EngineCompiler, false},
+	{"split", wasmhost.EngineCompiler, true},
+	{"interpreted", wasmhost.EngineInterpreter, false},
+}
+
+// TestRun runs the scripts of testdata/run. In an archive a script is followed
+// by what it must come to: want has the results, error a part of the message,
+// variables the names in the answer.
+func TestRun(t *testing.T) {
+	files, err := filepath.Glob("testdata/run/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no scripts", err)
+	}
+	for _, way := range ways {
+		h := newHost(t, way.engine)
+		for _, file := range files {
+			archive, err := txtar.ParseFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := 0; i+1 < len(archive.Files); i += 2 {
+				script, want := archive.Files[i], archive.Files[i+1]
+				t.Run(way.name+"/"+script.Name, func(t *testing.T) {
+					if way.split {
+						defer compiler.SplitAll()()
+					}
+					verify(t, execute(t, h, string(script.Data), &wasmhost.Input{}, compiler.Options{}), want)
+				})
+			}
+		}
+	}
+}
+
+func verify(t *testing.T, got outcome, want txtar.File) {
+	t.Helper()
+	text := strings.TrimSpace(string(want.Data))
+	if want.Name == "error" {
+		if !strings.Contains(got.Message, text) || got.Message == "" {
+			t.Errorf("message %q, want %q", got.Message, text)
+		}
+		return
+	}
+	if got.Message != "" {
+		t.Fatalf("error %q", got.Message)
+	}
+	if want.Name == "variables" {
+		var names []string
+		if err := json.Unmarshal(want.Data, &names); err != nil {
+			t.Fatal(err)
+		}
+		if all := memberNames(t, got.Variables); !slices.Equal(all, names) {
+			t.Errorf("variables %v, want %v", all, names)
+		}
+		return
+	}
+	if diff := cmp.Diff(decode(t, want.Data), decode(t, got.Result)); diff != "" {
+		t.Errorf("result (-want +got):\n%s", diff)
+	}
+}
+
+func decode(t *testing.T, text []byte) any {
+	t.Helper()
+	d := json.NewDecoder(strings.NewReader(string(text)))
+	d.UseNumber()
+	var v any
+	if err := d.Decode(&v); err != nil {
+		t.Fatalf("%s: %v", text, err)
+	}
+	return v
+}
+
+func memberNames(t *testing.T, object []byte) []string {
+	t.Helper()
+	d := json.NewDecoder(strings.NewReader(string(object)))
+	var names []string
+	for depth, key := 0, false; ; {
+		token, err := d.Token()
+		if err != nil {
+			return names
+		}
+		switch token {
+		case json.Delim('{'), json.Delim('['):
+			depth++
+			key = depth == 1
+			continue
+		case json.Delim('}'), json.Delim(']'):
+			depth--
+		default:
+			if depth == 1 && key {
+				names = append(names, token.(string))
+				key = false
+				continue
+			}
+		}
+		key = depth == 1
+	}
+}
+
+// TestWaysAgree runs every conformance script in all ways: splitting and the
+// choice of the engine must change neither the answer nor the price.
+func TestWaysAgree(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
+	files, err := filepath.Glob("../testdata/conformance/*/*.json")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no cases", err)
+	}
+	hosts := make([]*wasmhost.Host, len(ways))
+	for i, way := range ways {
+		hosts[i] = newHost(t, way.engine)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var cases []struct {
+			ID, Script string
+			Variables  json.RawMessage
+		}
+		if err := json.Unmarshal(text, &cases); err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range cases {
+			if strings.Contains(c.Script, "{PORT}") || strings.Contains(c.Script, "000000") {
+				continue // needs a server, or much time
+			}
+			var first outcome
+			for i, way := range ways {
+				restore := func() {}
+				if way.split {
+					restore = compiler.SplitAll()
+				}
+				o := execute(t, hosts[i], c.Script, &wasmhost.Input{Variables: c.Variables}, compiler.Options{})
+				restore()
+				o.Failure = nil
+				if i == 0 {
+					first = o
+				} else if diff := cmp.Diff(first, o); diff != "" {
+					t.Errorf("%s %s (-compiled +%s):\n%s\n%s", c.ID, way.name, way.name, diff, c.Script)
+				}
+			}
+		}
+	}
+}
+
+func TestCallStack(t *testing.T) {
+	script := "function inner(a){\n  x = 1 / a\n  return(x)\n}\nfunction outer(a){\n  b = 1\n  return(inner(a))\n}\ny = 1\nz = [y,\n  outer(0)]"
+	for _, way := range ways {
+		h := newHost(t, way.engine)
+		o := execute(t, h, script, &wasmhost.Input{}, compiler.Options{})
+		if o.Failure == nil {
+			t.Fatal("no failure")
+		}
+		var got []string
+		for _, f := range o.Failure.Stack {
+			got = append(got, f.Function+" "+f.Position.String())
+		}
+		want := []string{"inner script:2:3", "outer script:7:3", " script:11:3"}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s: %s", way.name, diff)
+		}
+	}
+}
+
+func TestStatementLogs(t *testing.T) {
+	script := "x = 1\nfunction f(){ return(2) }\nf()\nstartLoop(i, 1, 3)\nx = x + i\nendLoop()\ntry()\ny = 1 / 0\nexception(e)\nend()\nprint(x)\naddResult(x)\nreturn(x)"
+	h := newHost(t, wasmhost.EngineCompiler)
+	for _, split := range []bool{false, true} {
+		restore := func() {}
+		if split {
+			restore = compiler.SplitAll()
+		}
+		o := execute(t, h, script, &wasmhost.Input{}, compiler.Options{Logs: true})
+		restore()
+		if o.Message != "" {
+			t.Fatal(o.Message)
+		}
+		var got []string
+		for _, entry := range o.Logs {
+			got = append(got, entry["command"].(string))
+		}
+		want := []string{"assign", "f", "startLoop", "assign", "try", "print", "print", "addResult", "return"}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("split %v: %s", split, diff)
+		}
+	}
+}
+
+func TestDepthLimit(t *testing.T) {
+	h := newHost(t, wasmhost.EngineCompiler)
+	o := execute(t, h, "function f(n){\nreturn(f(n + 1))\n}\ntry()\nx = f(1)\nexception(e)\nend()", &wasmhost.Input{}, compiler.Options{})
+	if o.Failure == nil || o.Failure.Code != diag.RecursionLimit || o.Failure.Span.Start.Line != 2 {
+		t.Errorf("%+v", o)
+	}
+}
