@@ -132,7 +132,7 @@ func (e *execution) brought(global int32) bool {
 // contains itself or is too deep, is null.
 func (e *execution) variable(first *bool, v requestVariable, value cell) error {
 	r := &e.reader
-	if value.kind() == abi.KindUndefined {
+	if k := value.kind(); k == abi.KindUndefined || k == abi.KindConnector {
 		return nil
 	}
 	if !*first {

@@ -48,6 +48,8 @@ type execution struct {
 	request                         []requestVariable
 	broughtSet                      []uint64
 	order                           []orderedGlobal
+	// kept is what commands keep for the script.
+	kept []any
 }
 
 var _ context.Context = (*execution)(nil)
@@ -153,6 +155,8 @@ func (e *execution) reset() {
 	e.limit, e.granted = 0, 0
 	e.stopped, e.stoppedSite = stopNone, 0
 	e.stack[0] = 0
+	clear(e.kept)
+	e.kept = e.kept[:0]
 	e.request, e.broughtSet, e.order = emptied(e.request), emptied(e.broughtSet), emptied(e.order)
 	e.builder.close()
 	e.reader.close()

@@ -49,10 +49,17 @@ var errorCodes = [...]diag.Code{
 	abi.ErrUnpack:        diag.BadValue,
 	abi.ErrImmutable:     diag.TypeMismatch,
 	abi.ErrMethod:        diag.TypeMismatch,
+	abi.ErrHost:          diag.HostFailure,
 }
 
 // codeOf gives the diagnostic code of a run-time error.
-func codeOf(errorCode uint32) diag.Code {
+func codeOf(errorCode, detail uint32) diag.Code {
+	switch {
+	case errorCode == abi.ErrHost && detail == hostRefused:
+		return diag.Forbidden
+	case errorCode == abi.ErrHost && detail == hostMistaken:
+		return diag.BadValue
+	}
 	if errorCode < uint32(len(errorCodes)) {
 		return errorCodes[errorCode]
 	}
@@ -124,6 +131,8 @@ func pageText(pages uint32) string {
 
 func (e *execution) stoppedFailure() *diag.Failure {
 	switch e.stopped {
+	case stopMemory:
+		return e.at(e.stoppedSite, diag.OutOfMemory, "out of memory: the limit is %s", pageText(e.limits.MemoryPages))
 	case stopFuel:
 		return e.at(e.stoppedSite, diag.OutOfFuel, timeoutMessage)
 	case stopDeadline:
@@ -158,7 +167,8 @@ func (e *execution) scriptError() *diag.Failure {
 	}
 	code, _ := mem.u32(abi.ErrorCode)
 	site, _ := mem.u32(abi.ErrorSite)
-	f := e.at(site, codeOf(code), "%s", shorten(message))
+	detail, _ := mem.u32(abi.ErrorDetail)
+	f := e.at(site, codeOf(code, detail), "%s", shorten(message))
 	e.readStack(f, site)
 	return f
 }

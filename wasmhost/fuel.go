@@ -30,6 +30,7 @@ const (
 	stopDeadline
 	stopCancelled
 	stopShutdown
+	stopMemory
 )
 
 // errStopped unwinds the guest. The cause is in the execution.
@@ -106,6 +107,25 @@ func (m *meter) next(cell, other api.MutableGlobal, slice int64) int64 {
 		}
 	}
 	return m.grant(max(slice, need))
+}
+
+// spend takes units of fuel for work on the host's side. What the modules have
+// left of their slices is called in when the rest is not enough.
+func (m *meter) spend(units int64) bool {
+	if m.limit-m.granted < units {
+		for _, cell := range []api.MutableGlobal{m.library, m.script} {
+			if rest := int64(cell.Get()); rest > 0 {
+				cell.Set(0)
+				m.granted -= rest
+			}
+		}
+	}
+	if m.limit-m.granted < units {
+		m.granted = m.limit
+		return false
+	}
+	m.granted += units
+	return true
 }
 
 // mayGoOn looks at everything but fuel.

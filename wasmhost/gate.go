@@ -104,6 +104,20 @@ func (g *Gate) Yield(w *waiter) bool {
 	return true
 }
 
+// Rejoin waits for a slot after Leave, at the end of the queue like one that
+// yields.
+func (g *Gate) Rejoin(w *waiter) {
+	g.mu.Lock()
+	if g.free > 0 {
+		g.free--
+		g.mu.Unlock()
+		return
+	}
+	g.push(w)
+	g.mu.Unlock()
+	<-w.granted
+}
+
 // Waiting is the number of executions in the queue.
 func (g *Gate) Waiting() int { return int(g.waiting.Load()) }
 

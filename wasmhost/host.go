@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"sync/atomic"
 
 	"github.com/tetratelabs/wazero"
@@ -38,6 +40,9 @@ type Config struct {
 	Gate *Gate
 	// HashSeed gives the dict hash seed of an execution; nil for random seeds.
 	HashSeed func() uint64
+	// Commands are the functions with effects that scripts may import, by
+	// field name.
+	Commands map[string]Command
 }
 
 // Host runs script modules. It is safe for concurrent use.
@@ -50,8 +55,11 @@ type Host struct {
 	libraryBytes uint64
 	moduleConfig wazero.ModuleConfig
 	pool         *pool
-	// cancelAll ends every execution at its next refuel.
+	// cancelAll ends every execution at its next refuel, and the end of
+	// stopping those that wait.
 	cancelAll atomic.Bool
+	stopping  context.Context
+	stop      context.CancelFunc
 }
 
 // maxPages keeps the end of memory within 32 bits, as the guest counts it.
@@ -83,7 +91,9 @@ func New(config Config) (*Host, error) {
 		// costs more than everything else and no guest can read it.
 		moduleConfig: wazero.NewModuleConfig().WithName("").WithStartFunctions().WithRandSource(zeroReader{}),
 	}
+	h.stopping, h.stop = context.WithCancel(ctx)
 	if err := h.prepare(ctx); err != nil {
+		h.stop()
 		return nil, errors.Join(err, h.runtime.Close(ctx))
 	}
 	return h, nil
@@ -150,6 +160,9 @@ func (h *Host) bindHostModule(ctx context.Context) error {
 			bind(imp.Field, imp.Params, imp.Results, f)
 		}
 	}
+	for _, field := range slices.Sorted(maps.Keys(h.config.Commands)) {
+		bind(field, "i", "i", commandCall(h.config.Commands[field]))
+	}
 	if _, err := b.Instantiate(ctx); err != nil {
 		return fmt.Errorf("host module: %w", err)
 	}
@@ -172,12 +185,16 @@ func valueTypes(letters string) []api.ValueType {
 	return types
 }
 
-// CancelAll ends every execution at its next slice, now and in future.
-func (h *Host) CancelAll() { h.cancelAll.Store(true) }
+// CancelAll ends every execution at its next slice or wait, now and in future.
+func (h *Host) CancelAll() {
+	h.cancelAll.Store(true)
+	h.stop()
+}
 
 // Close frees the compiled library and all idle memory. No execution may be
 // running.
 func (h *Host) Close() error {
+	h.stop()
 	err := h.runtime.Close(context.Background())
 	h.pool.close()
 	return err

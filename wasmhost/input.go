@@ -30,7 +30,8 @@ var (
 	errInputDepth  = fmt.Errorf("is nested deeper than %d levels", maxInputDepth)
 )
 
-// builder makes values in guest memory before the run. Every container is
+// builder makes values in guest memory, before the run and for the results of
+// commands. Every container is
 // written once, when its end is reached: until then its parts wait in scratch.
 type builder struct {
 	slot   *slot
@@ -68,7 +69,7 @@ func (b *builder) reserve(end uint64) error {
 	return nil
 }
 
-// alloc gives n zero bytes.
+// alloc gives n bytes; before the run they are zero.
 func (b *builder) alloc(n uint64) (uint32, error) {
 	p := (b.top + 7) &^ 7
 	if err := b.reserve(p + n); err != nil {
@@ -105,6 +106,7 @@ func (b *builder) list(items []cell) (cell, error) {
 		return cell{}, err
 	}
 	cells := p + abi.ListSize
+	clear(b.mem[p:cells])
 	b.mem.put32(p+abi.ListLen, n)
 	b.mem.put32(p+abi.ListCap, n)
 	b.mem.put32(p+abi.ListCells, cells)
@@ -122,6 +124,7 @@ func (b *builder) dict(pairs []cell) (cell, error) {
 		return cell{}, err
 	}
 	entries := p + abi.DictSize
+	clear(b.mem[p:entries])
 	b.mem.put32(p+abi.DictCount, n)
 	b.mem.put32(p+abi.DictUsed, n)
 	b.mem.put32(p+abi.DictCap, n)
@@ -324,7 +327,7 @@ func (b *builder) quoted(raw []byte) (cell, error) {
 // is infinite when it is too large.
 func number(raw []byte) cell {
 	s := unsafe.String(&raw[0], len(raw)) // not kept
-	if bytes.IndexByte(raw, '.') < 0 && bytes.IndexAny(raw, "eE") < 0 {
+	if bytes.IndexByte(raw, '.') < 0 && !bytes.ContainsAny(raw, "eE") {
 		if i, err := strconv.ParseInt(s, 10, 64); err == nil {
 			return cell{abi.KindInt, uint64(i)}
 		}

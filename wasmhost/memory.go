@@ -15,7 +15,7 @@ type memory []byte
 // errCorrupt says that guest memory breaks the contract in runtime/abi.
 var errCorrupt = errors.New("guest memory is corrupt")
 
-func (m memory) u32(p uint32) (uint32, bool) {
+func (m memory) u32(p uint32) (uint32, bool) { //nolint:unparam // the check belongs to the answer
 	if uint64(p)+4 > uint64(len(m)) {
 		return 0, false
 	}
@@ -40,7 +40,7 @@ type cell struct {
 // kind is the value's kind; tags with unknown bits have a kind that none of
 // the abi constants equals.
 func (c cell) kind() uint32 {
-	if c.tag&^(abi.KindMask|abi.FlagASCII) != 0 {
+	if c.tag&^(abi.KindMask|abi.FlagASCII|abi.FlagConst|abi.FlagParts) != 0 {
 		return abi.KindMask
 	}
 	return c.tag & abi.KindMask

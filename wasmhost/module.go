@@ -109,6 +109,7 @@ func (h *Host) checkImports(c wazero.CompiledModule) error {
 		switch {
 		case module == abi.LibraryModule && h.libraryExports[field]:
 		case module == abi.HostModule && slices.Contains(scriptImports, field):
+		case module == abi.HostModule && h.config.Commands[field] != nil:
 		default:
 			return fmt.Errorf("module imports the unknown function %s.%s", module, field)
 		}

@@ -76,7 +76,7 @@ func (r *reader) literal(s string) error {
 // value writes any value.
 func (r *reader) value(c cell) error {
 	switch c.kind() {
-	case abi.KindNull:
+	case abi.KindNull, abi.KindConnector:
 		return r.literal("null")
 	case abi.KindBool:
 		return r.boolean(c)

@@ -80,7 +80,7 @@ func TestHostileValues(t *testing.T) {
 		"undefined":            {cell{}, errCorrupt},
 		"unknown kind":         {cell{tag: 9}, errCorrupt},
 		"failed":               {cell{tag: 0xffffffff}, errCorrupt},
-		"unknown flag":         {cell{tag: abi.KindInt | 0x40}, errCorrupt},
+		"unknown flag":         {cell{tag: abi.KindInt | 0x80}, errCorrupt},
 		"text behind the end":  {textCell(4*pageBytes-1, 2, 0), errCorrupt},
 		"text of 4 GiB":        {textCell(16, math.MaxUint32, 0), errOutputLimit},
 		"list behind the end":  {cell{abi.KindList, 4*pageBytes - 8}, errCorrupt},
@@ -254,10 +254,27 @@ func TestStatus(t *testing.T) {
 		value cell
 		want  int
 	}{
-		{cell{}, 200}, {integer(404), 404}, {integer(200), 200}, {integer(599), 599}, {integer(199), 200}, {integer(600), 200},
-		{integer(-404), 200}, {floating(404), 404}, {floating(404.5), 200}, {floating(math.NaN()), 200}, {boolean(1), 200},
-		{null(), 200}, {g.text("404"), 404}, {g.text(" 4.04e2 "), 404}, {g.text("404.0"), 404}, {g.text("404.5"), 200},
-		{g.text("abc"), 200}, {g.text("0x194"), 200}, {g.text(""), 200}, {g.list(integer(404)), 200}, {textCell(1<<30, 5, 0), 200},
+		{cell{}, 200},
+		{integer(404), 404},
+		{integer(200), 200},
+		{integer(599), 599},
+		{integer(199), 200},
+		{integer(600), 200},
+		{integer(-404), 200},
+		{floating(404), 404},
+		{floating(404.5), 200},
+		{floating(math.NaN()), 200},
+		{boolean(1), 200},
+		{null(), 200},
+		{g.text("404"), 404},
+		{g.text(" 4.04e2 "), 404},
+		{g.text("404.0"), 404},
+		{g.text("404.5"), 200},
+		{g.text("abc"), 200},
+		{g.text("0x194"), 200},
+		{g.text(""), 200},
+		{g.list(integer(404)), 200},
+		{textCell(1<<30, 5, 0), 200},
 	} {
 		mem := newMemory()
 		copy(mem[g.base:], g.b)

@@ -31,11 +31,20 @@ const (
 	KindText      = 5 // payload: byte offset | byte length << 32, UTF-8
 	KindList      = 6 // payload: offset of a list header
 	KindDict      = 7 // payload: offset of a dict header
+	KindConnector = 8 // payload: the host's number for it; means nothing elsewhere
 
 	KindMask = 0x0f
 	// FlagASCII marks a text all of whose bytes are below 0x80, so that
 	// characters and bytes coincide. A text without the flag may still be ASCII.
 	FlagASCII = 0x10
+	// FlagConst marks a text that stands in the script, or is made of such
+	// texts alone; FlagParts one that knows what it was made of: the PartsSize
+	// bytes before its own hold the offset of the header of a list of its parts
+	// and a zero. A part that is constant text carries FlagConst, every other
+	// part is a value. Scripts that run no SQL have neither flag.
+	FlagConst = 0x20
+	FlagParts = 0x40
+	PartsSize = 8
 
 	TagError = -1
 )
@@ -66,8 +75,8 @@ const (
 
 	DictLinear = 8
 
-	// An entry is a key cell, whose extra word is the key's hash, and a value
-	// cell.
+	// EntryKey and the following: an entry is a key cell, whose extra word is
+	// the key's hash, and a value cell.
 	EntryKey   = 0
 	EntryHash  = 4
 	EntryValue = 16
@@ -107,8 +116,17 @@ const (
 	Message     = 1200 // cell: the text of the error that ended the run
 	LastError   = 1216 // offset of the global cell of __last_error__, 0: none
 	ErrorDetail = 1220 // by error code: an Operator number, for example
-	ControlEnd  = 1224
+	CallArgs    = 1280 // MaxCallArgs cells: the arguments of a call of the host
+	CallResult  = 1536 // cell: what the host answered
+	ControlEnd  = 1552
 )
+
+// A command with an effect is a function of HostModule that the script module
+// imports: (number of arguments i32) -> i32. The arguments lie in the cells of
+// CallArgs, those not given as undefined. The result is 0, and then the value
+// is in CallResult, or negative for an error, which is described in the error
+// cells as the library describes one.
+const MaxCallArgs = 16
 
 // A global variable's cell has as its extra word the number of its first
 // assignment, counted by Sequence from 1; 0 for one that the request brought.
@@ -168,6 +186,7 @@ const (
 	ErrUnpack        = 23 // A: value that is no pair
 	ErrImmutable     = 24 // A: value that takes no item assignment
 	ErrMethod        = 25 // A: value, B: method name
+	ErrHost          = 26 // A: the message of a command with an effect
 )
 
 // Operator numbers in ErrorDetail.

@@ -39,8 +39,10 @@ type Manifest struct {
 	Needs Needs `json:"needs"`
 	// Logs is set when the script records every top-level statement.
 	Logs bool `json:"logs,omitempty"`
-	// Imports are the host functions the module imports: its capabilities.
-	Imports []string `json:"imports,omitempty"`
+	// Imports are the host functions the module imports, and Capabilities what
+	// a script must be granted for that, sorted.
+	Imports      []string `json:"imports,omitempty"`
+	Capabilities []string `json:"capabilities,omitempty"`
 }
 
 // Needs says which parts of the request must be put into guest memory.
