@@ -117,7 +117,7 @@ func parseCall(t *testing.T, line string) call {
 
 func fields(s string) []string {
 	var out []string
-	for _, f := range strings.Split(s, ",") {
+	for f := range strings.SplitSeq(s, ",") {
 		if f = strings.TrimSpace(f); f != "" {
 			out = append(out, f)
 		}
@@ -455,9 +455,11 @@ func Index(p Ptr, i uint32) uint32 { return load32(p + Ptr(i*4) + 64) }`)
 	binary := lib.Module.Encode()
 	engines(t, func(t *testing.T, config wazero.RuntimeConfig) {
 		in := start(t, config, binary)
-		for _, line := range []string{"Store(70000, 99) = ", "Direct(70000) = 99", "Moved(70000) = 99", "Big(70000) = 99",
+		for _, line := range []string{
+			"Store(70000, 99) = ", "Direct(70000) = 99", "Moved(70000) = 99", "Big(70000) = 99",
 			"Down(70000) = 99", "Through(70000) = 99", "Index(70000, 16) = 99", "Index(70064, 0) = 99", "Index(70068, 0xffffffff) = 99",
-			"Direct(0xfffffff0) = trap"} {
+			"Direct(0xfffffff0) = trap",
+		} {
 			in.check(t, parseCall(t, line))
 		}
 	})

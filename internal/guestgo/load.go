@@ -1,6 +1,7 @@
 package guestgo
 
 import (
+	"errors"
 	"fmt"
 	"go/ast"
 	"go/parser"
@@ -81,7 +82,8 @@ func load(files, constants []Source) (*program, error) {
 
 func (p *program) parse(src Source) *ast.File {
 	file, err := parser.ParseFile(p.fset, src.Name, src.Text, parser.SkipObjectResolution)
-	if list, ok := err.(scanner.ErrorList); ok {
+	var list scanner.ErrorList
+	if errors.As(err, &list) {
 		for _, e := range list {
 			p.errs = append(p.errs, Error{e.Pos, e.Msg})
 		}
@@ -91,7 +93,8 @@ func (p *program) parse(src Source) *ast.File {
 }
 
 func (p *program) typeError(err error) {
-	if e, ok := err.(types.Error); ok {
+	var e types.Error
+	if errors.As(err, &e) {
 		p.errorf(e.Pos, "%s", e.Msg)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"go/constant"
 	"go/token"
 	"go/types"
+	"slices"
 
 	"github.com/avapd/avapd/internal/wasm"
 )
@@ -54,8 +55,8 @@ func (g *gen) stmt(s ast.Stmt, label string, tail bool) {
 
 // jump writes break and continue.
 func (g *gen) jump(s *ast.BranchStmt) {
-	for i := len(g.targets) - 1; i >= 0; i-- {
-		t := g.targets[i]
+	for _, t := range slices.Backward(g.targets) {
+
 		if s.Label != nil && t.label != s.Label.Name || s.Tok == token.CONTINUE && !t.isLoop {
 			continue
 		}
@@ -96,8 +97,7 @@ func (g *gen) declare(s *ast.DeclStmt) {
 		for _, e := range v.Values {
 			g.expr(e)
 		}
-		for i := len(v.Names) - 1; i >= 0; i-- {
-			name := v.Names[i]
+		for _, name := range slices.Backward(v.Names) {
 			switch {
 			case len(v.Values) == 0 && name.Name != "_":
 				g.zero(g.define(g.info.Defs[name]))
@@ -177,12 +177,12 @@ func (g *gen) assign(s *ast.AssignStmt) {
 	for _, e := range s.Rhs {
 		g.expr(e)
 	}
-	for i := len(s.Lhs) - 1; i >= 0; i-- {
-		if id, ok := s.Lhs[i].(*ast.Ident); ok && id.Name == "_" {
+	for i, v := range slices.Backward(s.Lhs) {
+		if id, ok := v.(*ast.Ident); ok && id.Name == "_" {
 			g.dropBlank(s, i)
 			continue
 		}
-		g.assignTop(s.Lhs[i])
+		g.assignTop(v)
 	}
 }
 

@@ -67,10 +67,7 @@ func (c *CodeReader) Next() (Instruction, bool) {
 	start := r.at
 	in.Op = Opcode(r.byte())
 	if in.Op == 0xfc {
-		sub := r.u32()
-		if sub > 0xff {
-			sub = 0xff
-		}
+		sub := min(r.u32(), 0xff)
 		in.Op = 0xfc00 | Opcode(sub)
 	}
 	if _, known := opNames[in.Op]; !known && r.err == nil {

@@ -204,7 +204,8 @@ func (p *textPrinter) definitions() error {
 }
 
 func (p *textPrinter) element(i int, e *ElementSegment) error {
-	head := fmt.Sprintf("(elem (;%d;)", i)
+	var head strings.Builder
+	head.WriteString(fmt.Sprintf("(elem (;%d;)", i))
 	switch e.Mode {
 	case SegmentActive:
 		offset, err := p.constText(e.Offset)
@@ -212,28 +213,28 @@ func (p *textPrinter) element(i int, e *ElementSegment) error {
 			return err
 		}
 		if e.Table != 0 || e.Exprs != nil {
-			head += fmt.Sprintf(" (table %d)", e.Table)
+			head.WriteString(fmt.Sprintf(" (table %d)", e.Table))
 		}
-		head += " " + offset
+		head.WriteString(" " + offset)
 	case SegmentDeclared:
-		head += " declare"
+		head.WriteString(" declare")
 	}
 	if e.Exprs == nil {
-		head += " func"
+		head.WriteString(" func")
 		for _, f := range e.Funcs {
-			head += " " + p.fn(f)
+			head.WriteString(" " + p.fn(f))
 		}
 	} else {
-		head += " " + e.Elem.String()
+		head.WriteString(" " + e.Elem.String())
 		for _, x := range e.Exprs {
 			text, err := p.constText(x)
 			if err != nil {
 				return err
 			}
-			head += " (item " + text + ")"
+			head.WriteString(" (item " + text + ")")
 		}
 	}
-	p.line("%s)", head)
+	p.line("%s)", head.String())
 	return nil
 }
 
@@ -271,12 +272,13 @@ func (p *textPrinter) function(index uint32, body *Body) error {
 	t, _ := p.b.FuncTypeOf(index)
 	locals := p.names.Locals[index]
 	typeIndex := p.b.Funcs[int(index)-p.b.ImportCount(KindFunc)]
-	head := fmt.Sprintf("(func %s (type %d)", p.declared(int(index)), typeIndex)
+	var head strings.Builder
+	head.WriteString(fmt.Sprintf("(func %s (type %d)", p.declared(int(index)), typeIndex))
 	names := &localNames{taken: map[string]bool{}}
 	for i, v := range t.Params {
-		head += names.declare("param", locals[uint32(i)], v)
+		head.WriteString(names.declare("param", locals[uint32(i)], v))
 	}
-	p.line("%s%s", head, partText("result", t.Results))
+	p.line("%s%s", head.String(), partText("result", t.Results))
 	p.depth++
 	for _, run := range body.Locals {
 		var decl strings.Builder

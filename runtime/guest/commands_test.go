@@ -12,8 +12,20 @@ const badNumber = failsWith(abi.ErrNumberText)
 func TestAddVar(t *testing.T) {
 	start(t)
 	for _, c := range []struct{ v, wanted any }{
-		{"42", 42}, {"007", 7}, {"9223372036854775807", maxInt}, {"9223372036854775808", "9223372036854775808"}, {"-5", "-5"}, {" 5", " 5"}, {"1.5", "1.5"}, {"", ""}, {"٣", "٣"},
-		{5, 5}, {nil, nil}, {missing, nil}, {true, true}, {[]any{"1"}, []any{"1"}},
+		{"42", 42},
+		{"007", 7},
+		{"9223372036854775807", maxInt},
+		{"9223372036854775808", "9223372036854775808"},
+		{"-5", "-5"},
+		{" 5", " 5"},
+		{"1.5", "1.5"},
+		{"", ""},
+		{"٣", "٣"},
+		{5, 5},
+		{nil, nil},
+		{missing, nil},
+		{true, true},
+		{[]any{"1"}, []any{"1"}},
 	} {
 		want(t, "addVar "+show(val(c.v)), CommandAddVar(val(c.v)), c.wanted)
 	}
@@ -61,8 +73,21 @@ func TestListCommands(t *testing.T) {
 		want(t, "getListLen "+show(val(c.v)), ListLength(val(c.v)), c.wanted)
 	}
 	for _, c := range []struct{ source, index, wanted any }{
-		{[]any{"a", "b"}, 1, "b"}, {[]any{"a", "b"}, -1, "b"}, {[]any{"a"}, 1, outOfRange}, {[]any{"a"}, -2, outOfRange}, {[]any{"a"}, "0", "a"}, {[]any{"a"}, 0.0, "a"}, {[]any{"a", "b"}, " -1 ", "b"},
-		{[]any{"a"}, 0.5, badNumber}, {[]any{"a"}, "x", badNumber}, {[]any{"a"}, nil, badNumber}, {"['x', 'y']", 1, "y"}, {"hello", 0, badArgument}, {missing, 0, badArgument}, {nil, 0, badArgument}, {pairs{}, 0, badArgument},
+		{[]any{"a", "b"}, 1, "b"},
+		{[]any{"a", "b"}, -1, "b"},
+		{[]any{"a"}, 1, outOfRange},
+		{[]any{"a"}, -2, outOfRange},
+		{[]any{"a"}, "0", "a"},
+		{[]any{"a"}, 0.0, "a"},
+		{[]any{"a", "b"}, " -1 ", "b"},
+		{[]any{"a"}, 0.5, badNumber},
+		{[]any{"a"}, "x", badNumber},
+		{[]any{"a"}, nil, badNumber},
+		{"['x', 'y']", 1, "y"},
+		{"hello", 0, badArgument},
+		{missing, 0, badArgument},
+		{nil, 0, badArgument},
+		{pairs{}, 0, badArgument},
 	} {
 		want(t, "itemFromList "+show(val(c.source))+" "+show(val(c.index)), ItemFromList(val(c.source), val(c.index)), c.wanted)
 	}
@@ -85,8 +110,18 @@ func TestJSONCommands(t *testing.T) {
 	want(t, "created", AddVariableToJSON(val(nil), val(1), missingValue), pairs{"None", 1})
 	want(t, "replaced", AddVariableToJSON(val("k"), val(1), val([]any{})), pairs{"k", 1})
 	for _, c := range []struct{ source, key, wanted any }{
-		{pairs{"a", 1}, "a", 1}, {pairs{"a", 1}, "b", nil}, {pairs{1, "x"}, 1, "x"}, {pairs{"1", "x"}, 1, "x"}, {`{"a": [1, 2]}`, "a", []any{1, 2}}, {`{"1": 5}`, 1, 5}, {"[1]", 0, nil}, {"text", "a", nil},
-		{[]any{10}, 0, nil}, {nil, "a", nil}, {missing, "a", badArgument}, {pairs{}, []any{}, failsWith(abi.ErrUnhashable)},
+		{pairs{"a", 1}, "a", 1},
+		{pairs{"a", 1}, "b", nil},
+		{pairs{1, "x"}, 1, "x"},
+		{pairs{"1", "x"}, 1, "x"},
+		{`{"a": [1, 2]}`, "a", []any{1, 2}},
+		{`{"1": 5}`, 1, 5},
+		{"[1]", 0, nil},
+		{"text", "a", nil},
+		{[]any{10}, 0, nil},
+		{nil, "a", nil},
+		{missing, "a", badArgument},
+		{pairs{}, []any{}, failsWith(abi.ErrUnhashable)},
 	} {
 		want(t, "variableFromJSON "+show(val(c.source))+" "+show(val(c.key)), VariableFromJSON(val(c.source), val(c.key)), c.wanted)
 	}
@@ -98,10 +133,33 @@ func TestIf(t *testing.T) {
 		a, b        any
 		equal, less any
 	}{
-		{5, "5", true, false}, {5, 5.0, true, false}, {"5", "5.0", true, false}, {" 5 ", 5, true, false}, {"a", "a", true, badNumber}, {"A", "a", false, badNumber}, {"5", "6", false, true}, {"10", "9", false, false},
-		{nil, nil, true, badNumber}, {missing, nil, true, badNumber}, {nil, "", false, badNumber}, {"x", nil, false, badNumber}, {true, true, true, false}, {true, 1, false, false}, {true, "true", false, badNumber}, {false, 0, false, false}, {0, true, false, true},
-		{"9007199254740993", 9007199254740992.0, false, false}, {"", "", true, badNumber}, {5, "abc", false, badNumber}, {"abc", 5, false, badNumber}, {"1e3", 1000, true, false}, {"inf", math.Inf(1), false, badNumber},
-		{[]any{1, "a"}, []any{1.0, "a"}, true, badNumber}, {[]any{1}, "[1]", false, badNumber}, {pairs{"a", 1}, pairs{"a", 1}, true, badNumber}, {[]any{"1"}, []any{1}, false, badNumber},
+		{5, "5", true, false},
+		{5, 5.0, true, false},
+		{"5", "5.0", true, false},
+		{" 5 ", 5, true, false},
+		{"a", "a", true, badNumber},
+		{"A", "a", false, badNumber},
+		{"5", "6", false, true},
+		{"10", "9", false, false},
+		{nil, nil, true, badNumber},
+		{missing, nil, true, badNumber},
+		{nil, "", false, badNumber},
+		{"x", nil, false, badNumber},
+		{true, true, true, false},
+		{true, 1, false, false},
+		{true, "true", false, badNumber},
+		{false, 0, false, false},
+		{0, true, false, true},
+		{"9007199254740993", 9007199254740992.0, false, false},
+		{"", "", true, badNumber},
+		{5, "abc", false, badNumber},
+		{"abc", 5, false, badNumber},
+		{"1e3", 1000, true, false},
+		{"inf", math.Inf(1), false, badNumber},
+		{[]any{1, "a"}, []any{1.0, "a"}, true, badNumber},
+		{[]any{1}, "[1]", false, badNumber},
+		{pairs{"a", 1}, pairs{"a", 1}, true, badNumber},
+		{[]any{"1"}, []any{1}, false, badNumber},
 	} {
 		a, b := val(c.a), val(c.b)
 		wantInt32(t, "if "+show(a)+" = "+show(b), IfEqual(a, b), c.equal)
@@ -111,8 +169,22 @@ func TestIf(t *testing.T) {
 	wantInt32(t, "<= of NaN", IfLessEqual(val(math.NaN()), val(1)), false)
 	wantInt32(t, "<= of text", IfLessEqual(val("x"), val(1)), badNumber)
 	for _, c := range []struct{ a, b, wanted any }{
-		{"b", []any{"a", "b"}, true}, {"5", []any{5}, true}, {true, []any{1}, false}, {3, []any{}, false}, {"a", pairs{"a", 1}, true}, {"1", pairs{1.0, 1}, true}, {1, pairs{"1", 1}, true}, {true, pairs{1, 1}, false}, {[]any{}, pairs{"a", 1}, false},
-		{"ell", "hello", true}, {5, "a5", true}, {nil, "None", true}, {"x", "hello", false}, {missing, []any{nil}, true}, {1, 5, notIterable}, {1, nil, notIterable},
+		{"b", []any{"a", "b"}, true},
+		{"5", []any{5}, true},
+		{true, []any{1}, false},
+		{3, []any{}, false},
+		{"a", pairs{"a", 1}, true},
+		{"1", pairs{1.0, 1}, true},
+		{1, pairs{"1", 1}, true},
+		{true, pairs{1, 1}, false},
+		{[]any{}, pairs{"a", 1}, false},
+		{"ell", "hello", true},
+		{5, "a5", true},
+		{nil, "None", true},
+		{"x", "hello", false},
+		{missing, []any{nil}, true},
+		{1, 5, notIterable},
+		{1, nil, notIterable},
 	} {
 		wantInt32(t, "if "+show(val(c.a))+" in "+show(val(c.b)), IfIn(val(c.a), val(c.b)), c.wanted)
 	}
@@ -121,8 +193,21 @@ func TestIf(t *testing.T) {
 func TestLoopBound(t *testing.T) {
 	start(t)
 	for _, c := range []struct{ v, wanted any }{
-		{5, 5}, {"5", 5}, {" -5 ", -5}, {5.9, 5}, {-5.9, -5}, {"5.5", badNumber}, {"abc", badNumber}, {"", badNumber}, {true, badNumber}, {nil, badNumber}, {missing, badNumber}, {[]any{}, badNumber},
-		{1e300, overflow}, {"99999999999999999999", overflow}, {maxInt, maxInt},
+		{5, 5},
+		{"5", 5},
+		{" -5 ", -5},
+		{5.9, 5},
+		{-5.9, -5},
+		{"5.5", badNumber},
+		{"abc", badNumber},
+		{"", badNumber},
+		{true, badNumber},
+		{nil, badNumber},
+		{missing, badNumber},
+		{[]any{}, badNumber},
+		{1e300, overflow},
+		{"99999999999999999999", overflow},
+		{maxInt, maxInt},
 	} {
 		want(t, "startLoop "+show(val(c.v)), LoopBound(val(c.v)), c.wanted)
 	}

@@ -200,11 +200,29 @@ func TestSlices(t *testing.T) {
 func TestIndex(t *testing.T) {
 	start(t)
 	for _, c := range []struct{ container, i, wanted any }{
-		{[]any{1, 2, 3}, 0, 1}, {[]any{1, 2, 3}, -1, 3}, {[]any{1, 2, 3}, 3, outOfRange}, {[]any{1, 2, 3}, -4, outOfRange}, {[]any{1, 2}, true, 2},
-		{[]any{1}, maxInt, outOfRange}, {[]any{1}, minInt, outOfRange}, {[]any{1}, 1 << 32, outOfRange}, {[]any{1}, 0.0, badIndex}, {[]any{1}, "0", badIndex},
-		{"héllo", 1, "é"}, {"héllo", -1, "o"}, {"abc", 3, outOfRange}, {"abc", 0, "a"}, {"", 0, outOfRange}, {"abc", nil, badIndex},
-		{pairs{"a", 1}, "a", 1}, {pairs{1, "x"}, 1.0, "x"}, {pairs{1, "x"}, true, "x"}, {pairs{"a", 1}, "b", noKey}, {pairs{nil, 1}, nil, 1},
-		{5, 0, failsWith(abi.ErrNotIndexable)}, {nil, 0, failsWith(abi.ErrNotIndexable)},
+		{[]any{1, 2, 3}, 0, 1},
+		{[]any{1, 2, 3}, -1, 3},
+		{[]any{1, 2, 3}, 3, outOfRange},
+		{[]any{1, 2, 3}, -4, outOfRange},
+		{[]any{1, 2}, true, 2},
+		{[]any{1}, maxInt, outOfRange},
+		{[]any{1}, minInt, outOfRange},
+		{[]any{1}, 1 << 32, outOfRange},
+		{[]any{1}, 0.0, badIndex},
+		{[]any{1}, "0", badIndex},
+		{"héllo", 1, "é"},
+		{"héllo", -1, "o"},
+		{"abc", 3, outOfRange},
+		{"abc", 0, "a"},
+		{"", 0, outOfRange},
+		{"abc", nil, badIndex},
+		{pairs{"a", 1}, "a", 1},
+		{pairs{1, "x"}, 1.0, "x"},
+		{pairs{1, "x"}, true, "x"},
+		{pairs{"a", 1}, "b", noKey},
+		{pairs{nil, 1}, nil, 1},
+		{5, 0, failsWith(abi.ErrNotIndexable)},
+		{nil, 0, failsWith(abi.ErrNotIndexable)},
 	} {
 		want(t, show(val(c.container))+"["+show(val(c.i))+"]", Index(val(c.container), val(c.i)), c.wanted)
 	}
