@@ -62,7 +62,7 @@ func GetRegex(source, pattern Value) Value {
 	room := spanRoom(uint32(groups))
 	spans := allocBlock(room)
 	mark := outMark()
-	any := false
+	matched := false
 	mode, from, found := uint32(0), uint32(0), uint32(0)
 	for found&abi.RegexLast == 0 {
 		found = findMatches(mode, pattern, source, from, spans, room)
@@ -72,12 +72,12 @@ func GetRegex(source, pattern Value) Value {
 			mode = afterMatch(0, match)
 			from = load32(match + 4)
 			match += Ptr(size)
-			any = true
+			matched = true
 		}
 	}
 	freeBlock(spans, room)
 	text := takeText(mark)
-	if !any {
+	if !matched {
 		return null()
 	}
 	return text

@@ -5,8 +5,8 @@ import (
 	"errors"
 	"strings"
 
-	"github.com/avapd/avapd/internal/pike"
 	"github.com/avapd/avapd/runtime/abi"
+	"github.com/avapd/avapd/runtime/pike"
 )
 
 const (
