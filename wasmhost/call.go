@@ -81,9 +81,8 @@ func (c *Call) fail(err error) {
 	if errors.Is(err, errCorrupt) {
 		panic(errCorrupt)
 	}
-	var kind *commandError
 	detail := uint32(hostFailed)
-	if errors.As(err, &kind) {
+	if kind, ok := errors.AsType[*commandError](err); ok {
 		detail = kind.detail
 	}
 	c.open()

@@ -105,7 +105,8 @@ func TestCommandValues(t *testing.T) {
 		want := []any{
 			int64(-3), 0.5,
 			Object{{"añb", []any{int64(1), nil, "añb"}}, {"7", true}},
-			Missing{}, nil, "id = 5",
+			Missing{},
+			nil, "id = 5",
 		}
 		if !reflect.DeepEqual(got, want) {
 			t.Errorf("arguments\n got %#v\nwant %#v", got, want)

@@ -15,7 +15,7 @@ type memory []byte
 // errCorrupt says that guest memory breaks the contract in runtime/abi.
 var errCorrupt = errors.New("guest memory is corrupt")
 
-func (m memory) u32(p uint32) (uint32, bool) { //nolint:unparam // the check belongs to the answer
+func (m memory) u32(p uint32) (uint32, bool) {
 	if uint64(p)+4 > uint64(len(m)) {
 		return 0, false
 	}

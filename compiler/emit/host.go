@@ -1,6 +1,8 @@
 package emit
 
 import (
+	"slices"
+
 	"github.com/avapd/avapd/compiler/ir"
 	"github.com/avapd/avapd/internal/wasm"
 	"github.com/avapd/avapd/runtime/abi"
@@ -26,7 +28,7 @@ func (u *unit) hostCall(x *ir.Expr) {
 		u.value(a)
 	}
 	t, p := f.Temp(wasm.I32), f.Temp(wasm.I64)
-	for i := len(x.Args) - 1; i >= 0; i-- {
+	for i := range slices.Backward(x.Args) {
 		at := uint32(abi.CallArgs + i*abi.CellSize)
 		f.LocalSet(p)
 		f.LocalSet(t)

@@ -82,8 +82,7 @@ func load(files, constants []Source) (*program, error) {
 
 func (p *program) parse(src Source) *ast.File {
 	file, err := parser.ParseFile(p.fset, src.Name, src.Text, parser.SkipObjectResolution)
-	var list scanner.ErrorList
-	if errors.As(err, &list) {
+	if list, ok := errors.AsType[scanner.ErrorList](err); ok {
 		for _, e := range list {
 			p.errs = append(p.errs, Error{e.Pos, e.Msg})
 		}
@@ -93,8 +92,7 @@ func (p *program) parse(src Source) *ast.File {
 }
 
 func (p *program) typeError(err error) {
-	var e types.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[types.Error](err); ok {
 		p.errorf(e.Pos, "%s", e.Msg)
 	}
 }

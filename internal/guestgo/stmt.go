@@ -56,7 +56,6 @@ func (g *gen) stmt(s ast.Stmt, label string, tail bool) {
 // jump writes break and continue.
 func (g *gen) jump(s *ast.BranchStmt) {
 	for _, t := range slices.Backward(g.targets) {
-
 		if s.Label != nil && t.label != s.Label.Name || s.Tok == token.CONTINUE && !t.isLoop {
 			continue
 		}

@@ -29,7 +29,6 @@ type decoder struct {
 	*reader
 	out       *Binary
 	dataCount int // -1: there is no data count section
-	names     map[string]bool
 }
 
 // Decode reads a module's sections. Its error, if any, is a *DecodeError.

@@ -205,7 +205,7 @@ func (p *textPrinter) definitions() error {
 
 func (p *textPrinter) element(i int, e *ElementSegment) error {
 	var head strings.Builder
-	head.WriteString(fmt.Sprintf("(elem (;%d;)", i))
+	fmt.Fprintf(&head, "(elem (;%d;)", i)
 	switch e.Mode {
 	case SegmentActive:
 		offset, err := p.constText(e.Offset)
@@ -213,7 +213,7 @@ func (p *textPrinter) element(i int, e *ElementSegment) error {
 			return err
 		}
 		if e.Table != 0 || e.Exprs != nil {
-			head.WriteString(fmt.Sprintf(" (table %d)", e.Table))
+			fmt.Fprintf(&head, " (table %d)", e.Table)
 		}
 		head.WriteString(" " + offset)
 	case SegmentDeclared:
@@ -273,7 +273,7 @@ func (p *textPrinter) function(index uint32, body *Body) error {
 	locals := p.names.Locals[index]
 	typeIndex := p.b.Funcs[int(index)-p.b.ImportCount(KindFunc)]
 	var head strings.Builder
-	head.WriteString(fmt.Sprintf("(func %s (type %d)", p.declared(int(index)), typeIndex))
+	fmt.Fprintf(&head, "(func %s (type %d)", p.declared(int(index)), typeIndex)
 	names := &localNames{taken: map[string]bool{}}
 	for i, v := range t.Params {
 		head.WriteString(names.declare("param", locals[uint32(i)], v))
