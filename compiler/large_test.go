@@ -44,8 +44,8 @@ func TestLargeScripts(t *testing.T) {
 		"loop breaks":    "x = 1\nstartLoop(i, 1, 2)\n" + repeat(8_000, func(i int) string { return fmt.Sprintf("y%d = i\nif(x, %d, \"=\")\nbreak\nend()", i, i+2) }) + "endLoop()",
 		"tries":          repeat(5_000, func(i int) string { return fmt.Sprintf("try()\nx%d = 1 / 0\nexception(e)\nend()", i) }),
 		"wide list":      "x = [" + strings.Repeat("1, ", 100_000) + "7]",
-		"wide dict":      "x = {" + repeat(3_000, func(i int) string { return fmt.Sprintf("\"k%d\": %d,", i, i) }) + "\"n\": n}",
-		"long template":  "x = `" + strings.Repeat("${n} ", 500) + "`",
+		"wide dict":      "x = {" + repeat(2_000, func(i int) string { return fmt.Sprintf("\"k%d\": %d,", i, i) }) + "\"n\": n}",
+		"long template":  "x = `" + strings.Repeat("${n} ", 300) + "`",
 		"comprehensions": repeat(3_000, func(i int) string { return fmt.Sprintf("x%d = [a + %d for a in [1, 2] if a > 1]", i, i) }),
 		"markers":        repeat(900, func(i int) string { return fmt.Sprintf("try()\nx%d = 1 / 0\nexception(e)", i) }),
 	}
