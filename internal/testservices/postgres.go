@@ -1,0 +1,285 @@
+// Package testservices finds or starts the services that integration tests
+// need, without containers and also as root.
+//
+// A service that cannot be found skips its tests, unless the environment has
+// AVAP_TEST_SERVICES=required, as the project's own pipeline does.
+package testservices
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// ErrMissing says that a service is not installed on this machine.
+var ErrMissing = errors.New("the service is not installed")
+
+// Required reports whether tests must not be skipped for want of a service.
+func Required() bool { return os.Getenv("AVAP_TEST_SERVICES") == "required" }
+
+// Need ends a test whose service did not start: it is skipped where the
+// service is missing and may be, and fails otherwise.
+func Need(t testing.TB, err error) {
+	t.Helper()
+	if errors.Is(err, ErrMissing) && !Required() {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Postgres is a PostgreSQL server for the tests of one binary.
+type Postgres struct {
+	admin   url.URL // as the superuser, of the database postgres
+	dir     string
+	process *exec.Cmd
+	stop    chan struct{}
+	stopped chan error
+	names   atomic.Int64
+}
+
+const (
+	startTimeout = 60 * time.Second
+	startPause   = 20 * time.Millisecond
+)
+
+// StartPostgres gives the server that AVAP_TEST_POSTGRES_URL names (as a
+// superuser), or starts one on a free port. Call it from TestMain.
+func StartPostgres() (*Postgres, error) {
+	if given := os.Getenv("AVAP_TEST_POSTGRES_URL"); given != "" {
+		admin, err := url.Parse(given)
+		if err != nil {
+			return nil, err
+		}
+		return &Postgres{admin: *admin}, nil
+	}
+	bin, err := postgresBinaries()
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp("", "avap-pg-") // not a test's directory: the server's user must get in
+	if err != nil {
+		return nil, err
+	}
+	p := &Postgres{dir: dir, stop: make(chan struct{}), stopped: make(chan error, 1)}
+	if err := p.start(bin); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	return p, nil
+}
+
+// postgresBinaries finds the newest server, which Debian keeps off the PATH.
+func postgresBinaries() (string, error) {
+	found, err := filepath.Glob("/usr/lib/postgresql/*/bin/postgres")
+	if err != nil {
+		return "", err
+	}
+	if len(found) > 0 {
+		return filepath.Dir(found[len(found)-1]), nil
+	}
+	path, err := exec.LookPath("postgres")
+	if err != nil {
+		return "", fmt.Errorf("PostgreSQL: %w", ErrMissing)
+	}
+	return filepath.Dir(path), nil
+}
+
+func (p *Postgres) start(bin string) error {
+	credential, err := p.credential()
+	if err != nil {
+		return err
+	}
+	ctx := context.Background()
+	data := filepath.Join(p.dir, "data")
+	initdb := exec.CommandContext(ctx, filepath.Join(bin, "initdb"), "-D", data, "-U", "postgres", "-A", "trust", //nolint:gosec // the server's own binary
+		"-E", "UTF8", "--locale=C.UTF-8", "--no-sync", "--no-instructions")
+	initdb.Dir = p.dir
+	initdb.SysProcAttr = &syscall.SysProcAttr{Credential: credential}
+	if out, err := initdb.CombinedOutput(); err != nil {
+		return fmt.Errorf("initdb: %w\n%s", err, out)
+	}
+	port, err := freePort(ctx)
+	if err != nil {
+		return err
+	}
+	p.admin = url.URL{Scheme: "postgres", User: url.User("postgres"), Host: net.JoinHostPort("127.0.0.1", port), Path: "/postgres", RawQuery: "sslmode=disable"}
+	p.process = exec.CommandContext(ctx, filepath.Join(bin, "postgres"), "-D", data, "-p", port, "-c", "listen_addresses=127.0.0.1", //nolint:gosec // as above
+		"-c", "unix_socket_directories=", "-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off", "-c", "max_connections=200")
+	p.process.Dir = p.dir
+	p.process.SysProcAttr = &syscall.SysProcAttr{Credential: credential}
+	dieWithParent(p.process.SysProcAttr)
+	output := &bytes.Buffer{}
+	p.process.Stdout, p.process.Stderr = output, output
+	if err := p.launch(); err != nil {
+		return err
+	}
+	if err := p.await(ctx); err != nil {
+		return errors.Join(err, p.Stop(), errors.New(output.String()))
+	}
+	return nil
+}
+
+// launch starts the server on a thread that lives as long as the server, since
+// the kernel ends it together with the thread that started it.
+func (p *Postgres) launch() error {
+	started := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := p.process.Start()
+		started <- err
+		if err != nil {
+			return
+		}
+		<-p.stop
+		// SIGQUIT ends it at once; there is nothing to keep.
+		p.stopped <- errors.Join(p.process.Process.Signal(syscall.SIGQUIT), ended(p.process.Wait()))
+	}()
+	return <-started
+}
+
+// ended drops the news that a server ended by our signal, or not with zero.
+func ended(err error) error {
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		return nil
+	}
+	return err
+}
+
+// credential is the user of the server, which refuses to run as root.
+func (p *Postgres) credential() (*syscall.Credential, error) {
+	if os.Getuid() != 0 {
+		return nil, nil
+	}
+	account, err := user.Lookup("postgres")
+	if err != nil {
+		return nil, fmt.Errorf("%w: no user for PostgreSQL: %w", ErrMissing, err)
+	}
+	uid, err := strconv.ParseUint(account.Uid, 10, 32)
+	if err != nil {
+		return nil, err
+	}
+	gid, err := strconv.ParseUint(account.Gid, 10, 32)
+	if err != nil {
+		return nil, err
+	}
+	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, os.Chown(p.dir, int(uid), int(gid))
+}
+
+// await waits until the server takes sessions. That it takes connections is
+// not enough: it answers them that it is starting up.
+func (p *Postgres) await(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	for {
+		conn, err := pgconn.Connect(ctx, p.admin.String())
+		if err == nil {
+			return conn.Close(ctx)
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(startPause):
+		}
+	}
+}
+
+func freePort(ctx context.Context) (string, error) {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	_, port, err := net.SplitHostPort(listener.Addr().String())
+	return port, errors.Join(err, listener.Close())
+}
+
+// URL is the server as its superuser sees it.
+func (p *Postgres) URL() string { return p.admin.String() }
+
+// Exec runs statements in a database ("" for the first one) as the superuser.
+func (p *Postgres) Exec(ctx context.Context, database, statements string) error {
+	target := p.admin
+	if database != "" {
+		target.Path = "/" + database
+	}
+	conn, err := pgconn.Connect(ctx, target.String())
+	if err != nil {
+		return err
+	}
+	return errors.Join(conn.Exec(ctx, statements).Close(), conn.Close(ctx))
+}
+
+// Database makes an empty database, owned by a role without further rights,
+// and gives the URL for that role. Both are dropped when the test ends.
+func (p *Postgres) Database(t testing.TB) string {
+	t.Helper()
+	name := p.role(t)
+	p.must(t, "CREATE DATABASE "+name+" OWNER "+name)
+	t.Cleanup(func() {
+		p.must(t, "DROP DATABASE "+name+" WITH (FORCE)")
+		p.must(t, "DROP ROLE "+name)
+	})
+	return p.as(name, "/"+name)
+}
+
+// Schema makes an empty schema, owned by a role without further rights, and
+// gives the URL for that role, whose tables are made there. It is much faster
+// than a database of its own.
+func (p *Postgres) Schema(t testing.TB) string {
+	t.Helper()
+	name := p.role(t)
+	p.must(t, "CREATE SCHEMA "+name+" AUTHORIZATION "+name)
+	t.Cleanup(func() {
+		p.must(t, "DROP SCHEMA "+name+" CASCADE")
+		p.must(t, "DROP ROLE "+name)
+	})
+	return p.as(name, p.admin.Path)
+}
+
+func (p *Postgres) role(t testing.TB) string {
+	t.Helper()
+	name := fmt.Sprintf("avap_%d_%d", os.Getpid(), p.names.Add(1))
+	p.must(t, "CREATE ROLE "+name+" LOGIN PASSWORD '"+password(name)+"' NOSUPERUSER NOCREATEDB NOCREATEROLE")
+	return name
+}
+
+func password(role string) string { return "secret-" + role }
+
+func (p *Postgres) as(role, path string) string {
+	target := p.admin
+	target.User, target.Path = url.UserPassword(role, password(role)), path
+	return target.String()
+}
+
+func (p *Postgres) must(t testing.TB, statement string) {
+	t.Helper()
+	if err := p.Exec(context.Background(), "", statement); err != nil {
+		t.Error(err)
+	}
+}
+
+// Stop ends a server that was started, and removes its files.
+func (p *Postgres) Stop() error {
+	if p == nil || p.process == nil {
+		return nil
+	}
+	close(p.stop)
+	return errors.Join(<-p.stopped, os.RemoveAll(p.dir))
+}
