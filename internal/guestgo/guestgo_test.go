@@ -349,6 +349,30 @@ func Upper(n uint32) { unicodeCase(0, 70000, n+1, 80000) }`)
 	}
 }
 
+// TestCharge holds that a computed amount is taken, and that the host is asked
+// as soon as it is not there.
+func TestCharge(t *testing.T) {
+	lib, err := compileTest(t, `
+func Work(n uint64) { charge(n * 10) }`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	engines(t, func(t *testing.T, config wazero.RuntimeConfig) {
+		in := start(t, config, lib.Module.Encode())
+		in.grant = func(int) int64 { return 1000 }
+		for i, c := range []struct {
+			line    string
+			fuel    int64
+			refuels int
+		}{{"Work(0) = ", 0, 0}, {"Work(5) = ", 950, 1}, {"Work(95) = ", 0, 1}, {"Work(150) = ", -500, 2}, {"Work(0) = ", 500, 3}} {
+			in.check(t, parseCall(t, c.line))
+			if got := int64(in.ExportedGlobal(abi.FuelExport).Get()); got != c.fuel || in.refuels != c.refuels {
+				t.Errorf("call %d: fuel is %d after %d refuels, want %d after %d", i, got, in.refuels, c.fuel, c.refuels)
+			}
+		}
+	})
+}
+
 func TestFallible(t *testing.T) {
 	lib, err := compileTest(t, `
 func fail(code uint32) Value { return Value{-1, 0} }

@@ -12,8 +12,11 @@ import (
 	"math/bits"
 	"regexp"
 	"regexp/syntax"
+	"slices"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/avapd/avapd/runtime/pike"
 )
 
 const (
@@ -58,6 +61,10 @@ func generate(source io.Reader, class string, n, maxBytes int) (string, error) {
 		class = defaultClass
 	}
 	if len(class) > maxClassBytes {
+		return "", ErrTooLarge
+	}
+	// What is too large for a search is so here, too.
+	if _, err := pike.Compile(class); errors.Is(err, pike.ErrTooLarge) {
 		return "", ErrTooLarge
 	}
 	re, err := syntax.Parse(class, syntax.Perl)
@@ -124,12 +131,7 @@ func conditional(re *syntax.Regexp) bool {
 		return true
 	default:
 	}
-	for _, sub := range re.Sub {
-		if conditional(sub) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(re.Sub, conditional)
 }
 
 type generator struct {

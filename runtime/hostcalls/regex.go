@@ -25,6 +25,7 @@ const (
 type compiled struct {
 	program *pike.Program
 	failure int32
+	units   int64 // what compiling is worth
 }
 
 // regexCaches is indexed by the bit RegexBlanks of the mode.
@@ -47,7 +48,7 @@ func compileRegex(memory []byte, mode, offset, n uint32) compiled {
 	if mode&abi.RegexBlanks != 0 {
 		source = blanksMatchSpace(source)
 	}
-	c, bytes := compiled{}, 0
+	c, bytes := compiled{units: pike.Effort(source)}, 0
 	program, err := pike.Compile(source)
 	switch {
 	case errors.Is(err, pike.ErrTooLarge):
@@ -56,6 +57,7 @@ func compileRegex(memory []byte, mode, offset, n uint32) compiled {
 		c.failure = abi.RegexInvalid
 	default:
 		c.program, bytes = program, program.Bytes()
+		c.units += int64(program.Instructions()) * unitsPerInstruction
 	}
 	known.put(key, c, bytes)
 	return c
@@ -70,17 +72,16 @@ func packed(low uint32, units int64) uint64 {
 func RegexGroup(memory []byte, mode, offset, n, name, nameLen uint32) uint64 {
 	c := compileRegex(memory, mode, offset, n)
 	if c.program == nil {
-		return packed(uint32(c.failure), 0)
+		return packed(uint32(c.failure), c.units)
 	}
-	units := int64(c.program.Instructions()) * unitsPerInstruction
 	if nameLen == 0 {
-		return packed(uint32(c.program.Groups()), units)
+		return packed(uint32(c.program.Groups()), c.units)
 	}
 	group := 0
 	if b, ok := span(memory, name, nameLen); ok {
 		group = c.program.Group(string(b))
 	}
-	return packed(uint32(group), units)
+	return packed(uint32(group), c.units)
 }
 
 // RegexFind is regex_find: see abi.LibraryImports. turn is called now and

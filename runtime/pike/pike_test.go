@@ -96,7 +96,7 @@ func TestFindFromTheMiddle(t *testing.T) {
 func TestLimits(t *testing.T) {
 	for _, pattern := range []string{
 		"(?:[ab]{1000}c){11}", strings.Repeat(`\pL`, 2000), "((a{100}){10}){10}", strings.Repeat("(a)", 1200),
-		"(?:x{0,1000}y){20}",
+		"(?:x{0,1000}y){20}", "(?i)[" + strings.Repeat(`b-\x{1e942}`, 40) + "]", "[" + strings.Repeat(`b-é`, 40) + "]",
 	} {
 		if _, err := Compile(pattern); err == nil {
 			t.Errorf("%.20q compiles", pattern)

@@ -13,13 +13,18 @@ package pike
 import (
 	"errors"
 	"regexp/syntax"
+	"strings"
 	"sync"
+	"unicode/utf8"
 )
 
 const (
 	// maxInstructions and maxRanges bound a program, repetitions written out.
 	maxInstructions = 10_000
 	maxRanges       = 100_000
+	// maxWide bounds what is dear to read: classes of Unicode and ranges that
+	// lead beyond ASCII, which a fold of case walks through.
+	maxWide = 32
 	// maxCells bounds the positions of groups that a machine keeps for all its
 	// threads.
 	maxCells = 1 << 20
@@ -43,6 +48,9 @@ type Program struct {
 
 // Compile reads a pattern in RE2's syntax.
 func Compile(pattern string) (*Program, error) {
+	if wideParts(pattern) > maxWide {
+		return nil, ErrTooLarge
+	}
 	re, err := syntax.Parse(pattern, syntax.Perl)
 	if err != nil {
 		return nil, err
@@ -64,6 +72,23 @@ func Compile(pattern string) (*Program, error) {
 	}
 	p.skips = p.findFirst()
 	return p, nil
+}
+
+// wideParts counts \p, \P, and ranges whose end is no plain character.
+func wideParts(pattern string) int {
+	n := strings.Count(pattern, `\p`) + strings.Count(pattern, `\P`)
+	for i := 1; i < len(pattern); i++ {
+		if pattern[i-1] == '-' && (pattern[i] == '\\' || pattern[i] >= utf8.RuneSelf) {
+			n++
+		}
+	}
+	return n
+}
+
+// Effort is about how many nanoseconds it takes to read a pattern, be it one
+// or not.
+func Effort(pattern string) int64 {
+	return 64*int64(len(pattern)) + 25_000*int64(min(wideParts(pattern), maxWide))
 }
 
 // Groups is the number of groups, the whole match not counted.
