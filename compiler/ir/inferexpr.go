@@ -178,7 +178,11 @@ func (in *inferer) lib(x *Expr) Kinds {
 		if x.Args[1].Op == OpMissing {
 			return Int
 		}
-		return unaryKinds(Neg, first)
+		kinds := unaryKinds(Neg, first)
+		if x.Args[1].Type.May(Null | Undef) {
+			kinds |= Int // no digits: a whole number
+		}
+		return kinds
 	case "Index":
 		if first.Is(Text) {
 			return Text

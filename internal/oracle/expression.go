@@ -148,15 +148,15 @@ func (g *generator) integer(depth int) string {
 // two languages must agree on precedence.
 func (g *generator) tight(k kind, depth int) string {
 	value := g.expression(k, depth)
-	if plainOperand.MatchString(value) || !startsWithDigit(value) && g.chance(30) {
+	if plainOperand.MatchString(value) || !startsAsNumber.MatchString(value) && g.chance(30) {
 		return value
 	}
 	return "(" + value + ")"
 }
 
-var plainOperand = regexp.MustCompile(`^([a-z]\w*|"[^"]*"|\[[^\]]*\])$`)
+var startsAsNumber = regexp.MustCompile(`^[-+~ ]*[0-9]`)
 
-func startsWithDigit(text string) bool { return text[0] >= '0' && text[0] <= '9' }
+var plainOperand = regexp.MustCompile(`^([a-z]\w*|"[^"]*"|\[[^\]]*\])$`)
 
 func (g *generator) float(depth int) string {
 	a := func() string { return g.tight(float, depth) }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -29,33 +30,30 @@ const (
 	mostFailures = 25
 )
 
-var server *conformance.Server
+// server runs all scripts. It is started when the first is run.
+var server = struct {
+	sync.Once
+	*conformance.Server
+	err error
+}{}
 
 func TestMain(m *testing.M) {
 	flag.Parse()
 	code := 1
-	defer func() { os.Exit(code) }()
 	if *update {
 		if err := updateAll(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
-			return
+			os.Exit(code)
 		}
 	}
-	if testing.Short() {
-		code = m.Run()
-		return
-	}
-	started, err := conformance.Start()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return
-	}
-	server = started
 	code = m.Run()
-	if err := server.Stop(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
+	if server.Server != nil {
+		if err := server.Stop(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
 	}
+	os.Exit(code)
 }
 
 func updateAll() error {
@@ -205,8 +203,12 @@ func differ(want, got Answer) string {
 
 func execute(t *testing.T, script string, variables map[string]json.RawMessage) Answer {
 	t.Helper()
-	if server == nil {
+	if testing.Short() {
 		t.Skip("the server is a process of its own: nothing here for the race detector")
+	}
+	server.Do(func() { server.Server, server.err = conformance.Start() })
+	if server.err != nil {
+		t.Fatal(server.err)
 	}
 	body, err := json.Marshal(map[string]any{"script": script, "variables": variables, "echo_variables": false})
 	if err != nil {

@@ -224,6 +224,13 @@ def method(value, name, *arguments, **options):
         raise Refused("no such method")
     if name in ("startswith", "endswith") and isinstance(arguments[0], list):
         arguments = (tuple(arguments[0]), *arguments[1:])
+    if name == "pop" and isinstance(value, dict):
+        hash(arguments[0])  # Python does not look at the key when the dict is empty
+    if name == "sort":
+        try:
+            return value.sort(*arguments, **options)
+        except TypeError:
+            raise Unanswerable("what a sort that failed leaves behind") from None
     if name in ("keys", "values", "items"):
         return listed(getattr(value, name)())
     return getattr(value, name)(*arguments, **options)

@@ -55,6 +55,9 @@ func MethodPop(receiver, i, absent Value) Value {
 	if receiver.Tag != abi.KindList {
 		return failMethod(receiver, literal("pop"))
 	}
+	if absent.Tag != abi.KindUndefined {
+		return fail1(abi.ErrValue, literal("pop of a list takes at most 1 argument, got 2"))
+	}
 	l := receiver.list()
 	n := l.len()
 	if n == 0 {
@@ -137,6 +140,9 @@ func MethodCount(receiver, x, start, end Value) Value {
 	}
 	if receiver.Tag != abi.KindList {
 		return failMethod(receiver, literal("count"))
+	}
+	if start.Tag != abi.KindUndefined {
+		return fail1(abi.ErrValue, literal("count of a list takes exactly one argument"))
 	}
 	count := int64(0)
 	l := receiver.list()
