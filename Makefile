@@ -53,7 +53,7 @@ conformance: ## Run the conformance cases over HTTP and print passed/total per a
 generate: ## Write everything that is made from something else
 	$(GO) generate ./...
 	$(GO) test -count=1 ./internal/config -run Documentation -update
-	$(GO) test -count=1 ./internal/manual -run 'Notes|Reference' -update
+	$(GO) test -count=1 ./internal/manual -run Reference -update
 
 .PHONY: cross
 cross: ## Build dist/ for every platform
