@@ -29,6 +29,7 @@ import (
 	"github.com/avapd/avapd/internal/diag"
 	"github.com/avapd/avapd/internal/wasm"
 	"github.com/avapd/avapd/runtime/abi"
+	"github.com/avapd/avapd/runtime/catalog"
 )
 
 // Version is part of the key under which artifacts are cached; it changes
@@ -191,6 +192,7 @@ func (c *compilation) manifest() abi.Manifest {
 	for _, f := range c.files {
 		m.Files = append(m.Files, f.Source.File)
 	}
+		Capabilities: catalog.Capabilities(c.emitted.Imports),
 	for _, s := range c.program.Sites {
 		m.Sites = append(m.Sites, abi.SourceSite(s))
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/avapd/avapd/runtime/abi"
@@ -358,4 +359,66 @@ func (b *builder) document(raw []byte) (cell, error) {
 		err = b.atEnd()
 	}
 	return v, err
+}
+
+// TextOf is a value as the language's str writes it; lists and dicts as JSON.
+func TextOf(v any) string {
+	switch v := v.(type) {
+	case nil, Missing:
+		return "None"
+	case bool:
+		if v {
+			return "True"
+		}
+		return "False"
+	case int64:
+		return strconv.FormatInt(v, 10)
+	case float64:
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			return strings.ToLower(strings.TrimPrefix(strconv.FormatFloat(v, 'g', -1, 64), "+"))
+		}
+		return string(appendFloat(nil, v))
+	case string:
+		return v
+	case Connector:
+		return "connector"
+	}
+	return string(AppendJSON(nil, v))
+}
+
+// AppendJSON writes a value as the answer of a script would have it.
+func AppendJSON(b []byte, v any) []byte {
+	switch v := v.(type) {
+	case bool:
+		return strconv.AppendBool(b, v)
+	case int64:
+		return strconv.AppendInt(b, v, 10)
+	case float64:
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			break
+		}
+		return appendFloat(b, v)
+	case string:
+		return appendQuoted(b, []byte(v))
+	case []any:
+		b = append(b, '[')
+		for i, item := range v {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = AppendJSON(b, item)
+		}
+		return append(b, ']')
+	case Object:
+		b = append(b, '{')
+		for i, m := range v {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = append(appendQuoted(b, []byte(m.Name)), ':')
+			b = AppendJSON(b, m.Value)
+		}
+		return append(b, '}')
+	}
+	return append(b, "null"...)
 }

@@ -26,9 +26,13 @@ func Bind(c *catalog.Command, call *syntax.CommandCall) Binding {
 		_, isName := NameOf(argAt(call.Args, t))
 		leftOut = len(call.Args) < len(c.Params) || !isName
 	}
+	given := len(call.Args)
+	if leftOut {
+		given++
+	}
 	next := 0
-	for i := range c.Params {
-		if leftOut && i == t {
+	for i, p := range c.Params {
+		if leftOut && i == t || p.Leading && given < len(c.Params) {
 			continue
 		}
 		if arg := argAt(call.Args, next); arg != nil && arg.Kind != syntax.ArgEmpty {

@@ -24,6 +24,9 @@ type Info struct {
 	ByName map[string]*Function
 	// Handlers are the functions that endpoints name.
 	Handlers map[string]bool
+	// SQL is set when the script runs SQL, so that its texts must know their
+	// parts, and Connectors when it has connectors.
+	SQL, Connectors bool
 }
 
 // Function is a script function and where it was declared.
@@ -47,6 +50,9 @@ func Check(files []*syntax.Script) (*Info, diag.List) {
 		c.source = file.Source
 		c.stmts(file.Body)
 	}
+	for _, f := range c.later {
+		f()
+	}
 	return c.info, c.diags.Sorted()
 }
 
@@ -54,6 +60,9 @@ type checker struct {
 	info   *Info
 	source *syntax.Source
 	diags  diag.List
+	later  []func() // checks that need to know the whole script
+	// warnings counts those in diags; they must not keep errors out.
+	warnings int
 }
 
 func (c *checker) errorf(code diag.Code, at syntax.Node, format string, args ...any) *diag.Diagnostic {
@@ -185,6 +194,14 @@ func (c *checker) method(x *syntax.MethodCall) {
 // call checks the number of arguments and the keywords of a builtin or method.
 func (c *checker) call(at syntax.Node, f *catalog.Function, shown string, args []syntax.Expr, keywords []syntax.Keyword) {
 	switch n := len(args); {
+	if f, ok := catalog.LookupConnectorMethod(x.Name.Name); ok {
+		c.connectorMethod(x, f)
+		return
+	}
+	c.ordinaryMethod(x)
+}
+
+func (c *checker) ordinaryMethod(x *syntax.MethodCall) {
 	case n < f.MinArgs:
 		c.errorf(diag.BadArguments, at, "%s takes at least %s, %d given", shown, plural(f.MinArgs), n)
 	case f.MaxArgs >= 0 && n > f.MaxArgs:

@@ -28,6 +28,7 @@ func (c *checker) command(call *syntax.CommandCall) {
 	if cmd.NoResult && call.Place != syntax.AsStatement {
 		c.errorf(diag.NoResult, call, "%s has no result", name)
 		return
+	c.note(cmd)
 	}
 	b := Bind(cmd, call)
 	for i, p := range cmd.Params {
@@ -51,7 +52,7 @@ func (c *checker) param(call *syntax.CommandCall, b Binding, i int, p catalog.Pa
 	arg := b.Args[i]
 	if arg == nil {
 		targetLeftOut := p.Kind == catalog.Target && call.Place != syntax.AsStatement
-		if !p.Optional && !targetLeftOut {
+		if !p.Optional && !p.Leading && !targetLeftOut {
 			c.errorf(diag.MissingArgument, call, "%s lacks its argument %s", call.Name.Name, p.Name)
 		}
 		return

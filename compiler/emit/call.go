@@ -242,11 +242,27 @@ func (u *unit) display(x *ir.Expr) {
 func (u *unit) concat(x *ir.Expr) {
 	for i, a := range x.Args {
 		u.value(a)
+		u.forgetParts()
 		if i > 0 {
 			u.setSite(x.Site)
 			u.call("Concat")
 		}
 	}
+}
+
+// forgetParts makes a text on the stack one that is neither constant nor has
+// parts: only templates and + keep values apart.
+func (u *unit) forgetParts() {
+	if !u.e.prog.SQL {
+		return
+	}
+	f := u.f
+	p := f.Temp(wasm.I64)
+	f.LocalSet(p)
+	f.I32Const(^(abi.FlagConst | abi.FlagParts))
+	f.Op(wasm.OpI32And)
+	f.LocalGet(p)
+	f.Release(p)
 }
 
 // minTable is the number of constants from which a list is copied from the

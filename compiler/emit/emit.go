@@ -189,6 +189,9 @@ func (e *emitter) text(s string) (tag int32, payload int64) {
 			tag = abi.KindText
 		}
 	}
+	if e.prog.SQL {
+		tag |= abi.FlagConst
+	}
 	return tag, int64(uint64(offset) | uint64(len(s))<<32)
 }
 

@@ -23,6 +23,8 @@ type Program struct {
 	Functions []*Func
 	// Sites are the places errors and fuel refer to; number 0 is not used.
 	Sites []Site
+	// SQL is set when the script runs SQL: its constant texts are marked.
+	SQL bool
 	// HasTry is set when the script catches errors anywhere.
 	HasTry bool
 	// LastError is the number of the global __last_error__, or -1.

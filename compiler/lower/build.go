@@ -48,6 +48,11 @@ func lib(name string, args ...*ir.Expr) *ir.Expr {
 	return &ir.Expr{Op: ir.OpLib, Lib: f, Args: args}
 }
 
+// host calls a function of the host.
+func host(name string, args ...*ir.Expr) *ir.Expr {
+	return &ir.Expr{Op: ir.OpHost, Host: ir.HostFunction(name), Args: args}
+}
+
 func (l *lowerer) load(v *ir.Var, mode ir.Mode) *ir.Expr {
 	l.use(v)
 	return &ir.Expr{Op: ir.OpLoad, Var: v, Mode: mode}

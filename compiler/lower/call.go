@@ -177,8 +177,43 @@ func (l *lowerer) apply(f *syntax.FuncRef, item *ir.Expr) *ir.Expr {
 	return l.funcCall(l.funcs[f.Name], []*ir.Expr{item})
 }
 
+// connectorMethod calls a method of connectors. What other values have too
+// depends on the value.
+func (l *lowerer) connectorMethod(x *syntax.MethodCall) *ir.Expr {
+	var body []*ir.Stmt
+	receiver := l.held(l.expr(x.X), &body)
+	var args []func() *ir.Expr
+	for _, a := range x.Args {
+		args = append(args, l.held(l.expr(a), &body))
+	}
+	hostArgs := []*ir.Expr{receiver(), text(x.Name.Name)}
+	for i, arg := range args {
+		value := arg()
+		if x.Name.Name != "query" && i > 0 {
+			value = lib("LiteralOf", value)
+		}
+		hostArgs = append(hostArgs, value)
+	}
+	call := host(catalog.ConnectorCallHost, hostArgs...)
+	f, ok := catalog.LookupMethod(x.Name.Name)
+	if !ok || len(args) > f.MaxArgs {
+		return do(body, call)
+	}
+	guestArgs := []*ir.Expr{receiver()}
+	for _, arg := range args {
+		guestArgs = append(guestArgs, arg())
+	}
+	return do(body, cond(isKind(receiver(), ir.Conn), call, lib(f.Guest, guestArgs...)))
+}
+
 func (l *lowerer) methodCall(x *syntax.MethodCall) *ir.Expr {
-	f, _ := catalog.LookupMethod(x.Name.Name)
+	if _, ok := catalog.LookupConnectorMethod(x.Name.Name); ok && l.info.Connectors {
+		return l.connectorMethod(x)
+	}
+	f, ok := catalog.LookupMethod(x.Name.Name)
+	if !ok {
+		return l.unknownMethod(x)
+	}
 	receiver := l.expr(x.X)
 	args := l.exprs(x.Args)
 	switch x.Name.Name {

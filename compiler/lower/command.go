@@ -75,6 +75,14 @@ func (l *lowerer) invoke(b check.Binding, v *ir.Var) *ir.Expr {
 	if b.Command.ReadsTarget && v != nil {
 		args = append(args, l.load(v, ir.Raw))
 	}
+	switch {
+	case b.Command.Name == "RequestPost":
+		return l.post(args)
+	case b.Command.Guest == "":
+		return host(b.Command.Host, args...)
+	case b.Command.Host != "":
+		args = append([]*ir.Expr{host(b.Command.Host)}, args...)
+	}
 	return lib(b.Command.Guest, args...)
 }
 
@@ -107,7 +115,25 @@ func (l *lowerer) literalKey(b check.Binding, source *ir.Expr, word string) *ir.
 	return do(body, l.get(result))
 }
 
+// post hands the body over twice: as it is, because JSON text is sent as it
+// stands, and as what the text holds.
+func (l *lowerer) post(args []*ir.Expr) *ir.Expr {
+	var body []*ir.Stmt
+	for i, a := range args {
+		args[i] = l.held(a, &body)()
+	}
+	held := args[len(args)-1]
+	again := *held
+	if again.Op == ir.OpLoad {
+		l.use(again.Var)
+	}
+	return do(body, host("http_post", append(args, lib("LiteralOf", &again))...))
+}
+
 func (l *lowerer) param(p catalog.Param, a *syntax.Arg) *ir.Expr {
+	if p.Literal && a != nil {
+		return lib("LiteralOf", l.arg(a))
+	}
 	switch {
 	case a == nil:
 		return missing()

@@ -209,17 +209,23 @@ func (l *lowerer) template(x *syntax.Template) *ir.Expr {
 	outer := l.soft
 	l.soft = false
 	defer func() { l.soft = outer }()
-	out := op(ir.OpConcat)
+	out, shows := op(ir.OpConcat), "Str"
+	if l.info.SQL {
+		out, shows = list(), "Datum"
+	}
 	for _, p := range x.Parts {
 		if p.X == nil {
 			out.Args = append(out.Args, text(p.Text))
 			continue
 		}
-		shown := lib("Str", l.expr(p.X))
+		shown := lib(shows, l.expr(p.X))
 		if test := l.defined(p.X); test != nil {
-			shown = cond(test, shown, text(""))
+			shown = cond(test, shown, lib(shows, text("")))
 		}
 		out.Args = append(out.Args, shown)
+	}
+	if l.info.SQL {
+		return lib("TemplateOf", out)
 	}
 	return out
 }

@@ -32,7 +32,7 @@ const lastError = "__last_error__"
 func Lower(files []*syntax.Script, info *check.Info, opts Options) *ir.Program {
 	l := &lowerer{
 		files: files, info: info, opts: opts,
-		prog:    &ir.Program{Sites: make([]ir.Site, 1), LastError: -1},
+		prog:    &ir.Program{Sites: make([]ir.Site, 1), LastError: -1, SQL: info.SQL},
 		globals: map[string]int{}, funcs: map[string]*ir.Func{},
 	}
 	main := l.newFunc("", 0)

@@ -15,6 +15,7 @@ import (
 	"github.com/avapd/avapd/internal/diag"
 	"github.com/avapd/avapd/runtime/library"
 	"github.com/avapd/avapd/wasmhost"
+	"github.com/avapd/avapd/wasmhost/commands"
 )
 
 // Config describes an Engine. Every member has a default.
@@ -39,6 +40,8 @@ type Config struct {
 	Interpreter bool
 	// HashSeed gives the dict hash seed of an execution; nil for random ones.
 	HashSeed func() uint64
+	// Commands says what scripts may reach outside the sandbox.
+	Commands commands.Config
 	// Library replaces the guest library in tests.
 	Library []byte
 }
@@ -67,11 +70,12 @@ func (c *Config) setDefaults() {
 
 // Engine compiles and runs scripts. It is safe for concurrent use.
 type Engine struct {
-	config  Config
-	host    *wasmhost.Host
-	gate    *wasmhost.Gate
-	cache   *cache
-	buffers sync.Pool // of *[]byte
+	config   Config
+	host     *wasmhost.Host
+	commands *commands.Set
+	gate     *wasmhost.Gate
+	cache    *cache
+	buffers  sync.Pool // of *[]byte
 
 	mu      sync.Mutex
 	running int
@@ -87,6 +91,10 @@ func New(config Config) (*Engine, error) {
 	if config.Interpreter {
 		kind = wasmhost.EngineInterpreter
 	}
+	set, err := commands.New(config.Commands)
+	if err != nil {
+		return nil, fmt.Errorf("engine: %w", err)
+	}
 	host, err := wasmhost.New(wasmhost.Config{
 		Library: config.Library, Engine: kind,
 		MaxMemoryPages: max(config.MaxLimits.MemoryPages, config.Limits.MemoryPages),
@@ -97,7 +105,7 @@ func New(config Config) (*Engine, error) {
 		return nil, fmt.Errorf("engine: %w", err)
 	}
 	return &Engine{
-		config: config, host: host, gate: gate, idle: make(chan struct{}),
+		config: config, host: host, commands: set, gate: gate, idle: make(chan struct{}),
 		cache:   newCache(config.CacheBytes, config.CompileWorkers, config.QueueLength+config.CompileWorkers),
 		buffers: sync.Pool{New: func() any { b := make([]byte, 0, pooledBytes); return &b }},
 	}, nil
@@ -364,5 +372,5 @@ func (e *Engine) Close(ctx context.Context) error {
 		<-e.idle
 	}
 	e.cache.close()
-	return e.host.Close()
+	return errors.Join(e.host.Close(), e.commands.Close())
 }

@@ -37,6 +37,13 @@ type Param struct {
 	// LiteralKey makes a bare word mean itself when the first argument, a
 	// dict, has it as a key.
 	LiteralKey bool
+	// SQL marks text that becomes part of a statement: the values in it are
+	// kept apart.
+	SQL bool
+	// Literal parameters take a list or dict also as text that holds one.
+	Literal bool
+	// Leading parameters are left out by a call with too few arguments.
+	Leading bool
 	// NameOnly arguments must be a bare or quoted identifier.
 	NameOnly bool
 }
@@ -49,6 +56,10 @@ type Command struct {
 	// Guest is the library function that does the work. It takes the values of
 	// all parameters but the target, in order.
 	Guest string
+	// Host is the function of the host that the script imports for the command.
+	// Without a Guest it takes the arguments; with one it takes none, and what
+	// it gives is the Guest's first argument.
+	Host string
 	// ReadsTarget commands take the target's present value as their last
 	// argument.
 	ReadsTarget bool

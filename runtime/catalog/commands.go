@@ -1,11 +1,16 @@
 package catalog
 
+import "slices"
+
 var (
 	target = Param{Name: "target", Kind: Target}
 	source = Param{Name: "source", Kind: Source}
 )
 
-var commands = []Command{
+var commands = slices.Concat(pure, effects)
+
+// pure are the commands that stay inside the sandbox.
+var pure = []Command{
 	{
 		Name: "addVar", Doc: "Stores a value; text made of digits only becomes an integer.",
 		Params: []Param{target, {Name: "value", Kind: Value}},
@@ -52,6 +57,41 @@ var commands = []Command{
 		Guest:  "VariableFromJSON", FuelUnits: 3,
 	},
 	{
+		Name: "replace", Doc: "Replaces what a regular expression matches; the new text may refer to groups.",
+		Params: []Param{
+			{Name: "source", Kind: Value},
+			{Name: "pattern", Kind: Value, Raw: true},
+			{Name: "new", Kind: Value},
+			target,
+		},
+		Guest: "ReplacePattern", FuelUnits: 10,
+	},
+	{
+		Name: "getRegex", Doc: "Joins all matches of a regular expression, or of its groups; null if there are none.",
+		Params: []Param{{Name: "source", Kind: Value}, {Name: "pattern", Kind: Value, Raw: true}, target},
+		Guest:  "GetRegex", FuelUnits: 10,
+	},
+	{
+		Name: "encodeSHA256", Doc: "Gives the SHA-256 digest of a value's text in hexadecimal.",
+		Params: []Param{{Name: "value", Kind: Value}, target},
+		Guest:  "EncodeSHA256", FuelUnits: 10,
+	},
+	{
+		Name: "encodeMD5", Doc: "Gives the MD5 digest of a value's text in hexadecimal.",
+		Params: []Param{{Name: "value", Kind: Value}, target},
+		Guest:  "EncodeMD5", FuelUnits: 10,
+	},
+	{
+		Name: "getTimeStamp", Doc: "Gives the Unix time of a date as a format says, plus delta seconds.",
+		Params: []Param{{Name: "date", Kind: Value}, format, delta, target},
+		Guest:  "ParseTime", FuelUnits: 20,
+	},
+	{
+		Name: "stampToDatetime", Doc: "Writes a Unix time, plus delta seconds, as a format says.",
+		Params: []Param{{Name: "stamp", Kind: Value}, format, delta, target},
+		Guest:  "FormatTime", FuelUnits: 20,
+	},
+	{
 		Name: "raise", Doc: "Raises an error that try() can catch.",
 		Params: []Param{{Name: "message", Kind: Value}},
 		Guest:  "Raise", FuelUnits: 1,
@@ -59,8 +99,12 @@ var commands = []Command{
 	{
 		Name: "registerEndpoint", Doc: "Makes a deployed app answer a path; has no effect when a script is executed.",
 		Params: []Param{
-			{Name: "path", Kind: Value}, {Name: "method", Kind: Value}, {Name: "middleware", Kind: Value, Optional: true},
-			{Name: "description", Kind: Value, Optional: true}, {Name: "handler", Kind: Value}, {Name: "output", Kind: Value, Optional: true},
+			{Name: "path", Kind: Value},
+			{Name: "method", Kind: Value},
+			{Name: "middleware", Kind: Value, Optional: true},
+			{Name: "description", Kind: Value, Optional: true},
+			{Name: "handler", Kind: Value},
+			{Name: "output", Kind: Value, Optional: true},
 		},
 		NoResult: true, FuelUnits: 1,
 	},

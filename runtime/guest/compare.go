@@ -116,7 +116,7 @@ func equal(a, b Value, depth uint32) bool {
 	if a.Tag == abi.KindDict {
 		return dictsEqual(a.dict(), b.dict(), depth)
 	}
-	return true
+	return a.Tag != abi.KindConnector || a.Bits == b.Bits
 }
 
 // same is equality inside containers, where a value always equals itself.
@@ -298,6 +298,8 @@ func Truthy(v Value) int32 {
 		return b2i(v.list().len() != 0)
 	case abi.KindDict:
 		return b2i(v.dict().count() != 0)
+	case abi.KindConnector:
+		return 1
 	}
 	return 0
 }

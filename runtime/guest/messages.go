@@ -266,6 +266,8 @@ func typeWord(v Value) Value {
 		return literal("list")
 	case abi.KindDict:
 		return literal("dict")
+	case abi.KindConnector:
+		return literal("connector")
 	}
 	return literal("NoneType")
 }

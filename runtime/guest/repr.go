@@ -59,6 +59,8 @@ func putRepr(v Value, depth uint32) {
 		putListRepr(v.list(), depth)
 	case abi.KindDict:
 		putDictRepr(v.dict(), depth)
+	case abi.KindConnector:
+		putText(literal("<connector>"))
 	default:
 		putText(literal("None"))
 	}

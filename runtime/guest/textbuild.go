@@ -221,6 +221,9 @@ var append0, append1, append2, append3, append4, append5 uint64
 // the right one is put behind it, so that growing a text in a loop costs its
 // final size and not its square.
 func Concat(a, b Value) Value {
+	if (a.Tag|b.Tag)&knownFlags != 0 {
+		return concatKnown(a, b)
+	}
 	n := b.textLen()
 	if n == 0 {
 		return a
