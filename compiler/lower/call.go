@@ -225,6 +225,20 @@ func (l *lowerer) methodCall(x *syntax.MethodCall) *ir.Expr {
 	return lib(f.Guest, append([]*ir.Expr{receiver}, args...)...)
 }
 
+// unknownMethod computes receiver and arguments and fails as an attribute that
+// a value lacks does, also for a dict that has a key of that name.
+func (l *lowerer) unknownMethod(x *syntax.MethodCall) *ir.Expr {
+	var body []*ir.Stmt
+	receiver := l.held(l.expr(x.X), &body)
+	for _, a := range x.Args {
+		body = append(body, l.eval(l.expr(a)))
+	}
+	name := x.Name.Name
+	return do(body, cond(isKind(receiver(), ir.Dict),
+		lib("Raise", text("'dict' object has no attribute '"+name+"'")),
+		lib("Attribute", receiver(), text(name))))
+}
+
 func (l *lowerer) sortMethod(receiver *ir.Expr, keywords []syntax.Keyword) *ir.Expr {
 	reverse := l.keyword(keywords, "reverse")
 	key := l.keyOf(keywords)

@@ -99,10 +99,10 @@ func New(config Config) (*Engine, error) {
 		Library: config.Library, Engine: kind,
 		MaxMemoryPages: max(config.MaxLimits.MemoryPages, config.Limits.MemoryPages),
 		MaxInstances:   config.MaxInstances, IdleInstances: 2*config.ComputeSlots + 2,
-		Gate: gate, HashSeed: config.HashSeed,
+		Gate: gate, HashSeed: config.HashSeed, Commands: set.Table(),
 	})
 	if err != nil {
-		return nil, fmt.Errorf("engine: %w", err)
+		return nil, errors.Join(fmt.Errorf("engine: %w", err), set.Close())
 	}
 	return &Engine{
 		config: config, host: host, commands: set, gate: gate, idle: make(chan struct{}),
