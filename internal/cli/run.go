@@ -10,17 +10,20 @@ import (
 	"math"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/avapd/avapd/internal/config"
 	"github.com/avapd/avapd/internal/diag"
 	"github.com/avapd/avapd/internal/engine"
 	"github.com/avapd/avapd/internal/server"
 	"github.com/avapd/avapd/wasmhost"
+	"github.com/avapd/avapd/wasmhost/commands"
 )
 
 // runFlags are the flags of run.
@@ -30,10 +33,12 @@ type runFlags struct {
 	limits         config.Limits
 	logs, stats    bool
 	output         string
+
+	dataDir, dataURLFile, allow, connectors string
 }
 
 func runCommand(p *Process) *cobra.Command {
-	f := runFlags{limits: config.Default().Limits}
+	f := runFlags{limits: config.Default().Limits, dataDir: config.Default().DataDir}
 	cmd := &cobra.Command{
 		Use:   "run FILE",
 		Short: "Run a script or a compiled module and print its results",
@@ -63,6 +68,10 @@ document is printed that the server would send, logs and variables included.`,
 	flags.Int64Var(&f.limits.MemoryBytes, "memory-bytes", f.limits.MemoryBytes, "most memory to use")
 	flags.Int64Var(&f.limits.CallDepth, "call-depth", f.limits.CallDepth, "deepest nesting of calls")
 	flags.Int64Var(&f.limits.OutputBytes, "output-bytes", f.limits.OutputBytes, "largest answer")
+	flags.StringVar(&f.dataDir, "data-dir", f.dataDir, "`directory` of data.db, the database of the orm commands; made when it is first used")
+	flags.StringVar(&f.dataURLFile, "data-url-file", "", "`file` that holds the URL of a PostgreSQL database to use instead")
+	flags.StringVar(&f.allow, "allow", "", "address `prefixes` to allow requests to although they are not public, such as 127.0.0.0/8")
+	flags.StringVar(&f.connectors, "connectors", "", "JSON `file` that describes the connectors of avapConnector")
 	flags.BoolVar(&f.logs, "logs", false, "log every top-level statement; see --output answer")
 	flags.BoolVar(&f.stats, "stats", false, "print fuel, memory and times to standard error")
 	flags.StringVar(&f.output, "output", "json", "what to print: json (the results), text (a line per result) or answer (the whole document)")
@@ -86,7 +95,11 @@ func (f *runFlags) run(ctx context.Context, p *Process, name string) error {
 	if err != nil {
 		return err
 	}
-	e, err := engine.New(engine.Config{Limits: request.Limits, SourceBytes: math.MaxInt32, MaxInstances: 1})
+	reach, err := f.reach(p)
+	if err != nil {
+		return err
+	}
+	e, err := engine.New(engine.Config{Limits: request.Limits, SourceBytes: math.MaxInt32, MaxInstances: 1, Commands: reach})
 	if err != nil {
 		return fmt.Errorf("start the engine: %w", err)
 	}
@@ -133,6 +146,43 @@ func (f *runFlags) request(p *Process, name string, content []byte) (*engine.Req
 		Variables: variables, Body: body, Query: query,
 		Limits: limits, Logs: f.logs, EchoVariables: f.output == "answer",
 	}, nil
+}
+
+// reach is what the script may reach, by the flags and by the environment that
+// serve takes its settings from; a flag wins.
+func (f *runFlags) reach(p *Process) (commands.Config, error) {
+	settings := pflag.NewFlagSet("run", pflag.ContinueOnError)
+	config.AddFlags(settings)
+	for _, pair := range [][2]string{
+		{"log-format", "text"}, {"data-dir", f.dataDir}, {"data-url-file", f.dataURLFile}, {"egress-allow", f.allow}, {"connectors-file", f.connectors},
+	} {
+		if pair[1] == "" || pair[1] == config.Default().DataDir {
+			continue
+		}
+		if err := settings.Set(pair[0], pair[1]); err != nil {
+			return commands.Config{}, fmt.Errorf("set %s: %w", pair[0], err)
+		}
+	}
+	c, err := config.Load(settings, reachVariables(p.Environ))
+	if err != nil {
+		return commands.Config{}, usageError("the configuration has faults\n%v", err)
+	}
+	reach := server.Reach(c)
+	reach.Log = newLogger(p, c)
+	return reach, nil
+}
+
+// reachVariables leaves of the environment what concerns a single run.
+func reachVariables(environ []string) []string {
+	var kept []string
+	for _, entry := range environ {
+		for _, area := range []string{"DATA_", "EGRESS_", "SQL_", "CONNECTORS_"} {
+			if strings.HasPrefix(entry, config.EnvPrefix+area) {
+				kept = append(kept, entry)
+			}
+		}
+	}
+	return kept
 }
 
 // checkedLimits holds the flags to the ranges of the server's settings.

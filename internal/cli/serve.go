@@ -47,7 +47,9 @@ once.`,
 // serve runs until the context ends or a signal comes.
 func serve(ctx context.Context, p *Process, c *config.Config) error {
 	server.KeepProcessorFree(c)
-	scripts, err := engine.New(server.EngineConfig(c))
+	settings := server.EngineConfig(c)
+	settings.Commands.Log = newLogger(p, c)
+	scripts, err := engine.New(settings)
 	if err != nil {
 		return fmt.Errorf("start the engine: %w", err)
 	}

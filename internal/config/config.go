@@ -4,10 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/avapd/avapd/internal/egress"
 )
 
 // Config is the whole configuration, checked.
@@ -32,6 +35,18 @@ type Config struct {
 	// may name.
 	Limits, LimitsMax Limits
 	SourceLimitBytes  int64
+	// Egress says which servers scripts may reach over HTTP.
+	Egress struct {
+		Allow, Deny, Hosts string
+		// AllowPrefixes and DenyPrefixes are what the lists name.
+		AllowPrefixes, DenyPrefixes []netip.Prefix
+	}
+	// Data is the database of scripts; URL is also what URLFile holds.
+	Data struct {
+		URL, URLFile      string
+		RequireParameters string
+	}
+	Connectors        struct{ File, Tokens string }
 	CacheBytes        int64
 	Compute           struct{ Slots, QueueLength int64 }
 	ShutdownTimeoutMS int64
@@ -109,10 +124,47 @@ func (c *Config) finish(origin func(key string) string) Faults {
 		}
 		c.Admin.Token = token
 	}
+	c.finishReach(add)
 	if err := c.checkListen(); err != nil {
 		add("listen", "%v", err)
 	}
 	return faults
+}
+
+// finishReach reads what is written about where scripts may go.
+func (c *Config) finishReach(add func(key, format string, args ...any)) {
+	var err error
+	if c.Egress.AllowPrefixes, err = egress.ParsePrefixes(c.Egress.Allow); err != nil {
+		add("egress.allow", "%v", err)
+	}
+	if c.Egress.DenyPrefixes, err = egress.ParsePrefixes(c.Egress.Deny); err != nil {
+		add("egress.deny", "%v", err)
+	}
+	if c.Data.URLFile == "" {
+		return
+	}
+	if c.Data.URL != "" {
+		add("data.url_file", "data.url is set too; one of the two is enough")
+	}
+	if c.Data.URL, err = readSecret(c.Data.URLFile); err != nil {
+		add("data.url_file", "%v", err)
+	}
+}
+
+// maxSecretBytes bounds a file that holds a secret.
+const maxSecretBytes = 64 << 10
+
+// readSecret reads a file that holds one line.
+func readSecret(path string) (string, error) {
+	content, err := os.ReadFile(path) //nolint:gosec // the path is the operator's own
+	if err != nil {
+		return "", fmt.Errorf("the file cannot be read: %w", errors.Unwrap(err))
+	}
+	secret := strings.TrimSpace(string(content))
+	if secret == "" || len(content) > maxSecretBytes || strings.ContainsAny(secret, "\r\n") {
+		return "", errors.New("the file does not hold one line")
+	}
+	return secret, nil
 }
 
 type limitPair struct {

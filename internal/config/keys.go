@@ -206,6 +206,46 @@ var table = []Key{
 		number: func(c *Config) *int64 { return &c.SourceLimitBytes },
 	},
 	{
+		Name: "egress.allow", Default: "",
+		Doc:  "Address prefixes that scripts may reach over HTTP although they are not public, separated by commas, such as 127.0.0.0/8",
+		text: func(c *Config) *string { return &c.Egress.Allow },
+	},
+	{
+		Name: "egress.deny", Default: "",
+		Doc:  "Address prefixes that scripts may not reach over HTTP although they are public",
+		text: func(c *Config) *string { return &c.Egress.Deny },
+	},
+	{
+		Name: "egress.hosts", Default: "",
+		Doc:  "The only hosts that scripts may reach over HTTP, separated by commas, such as api.example.com,*.example.org; none means all",
+		text: func(c *Config) *string { return &c.Egress.Hosts },
+	},
+	{
+		Name: "data.url", Default: "",
+		Doc:  "URL of the PostgreSQL database of the orm commands; without one it is the file data.db in data_dir",
+		text: func(c *Config) *string { return &c.Data.URL },
+	},
+	{
+		Name: "data.url_file", Default: "",
+		Doc:  "File that holds data.url, which has a password in it",
+		text: func(c *Config) *string { return &c.Data.URLFile },
+	},
+	{
+		Name: "sql.require_parameters", Default: "false", Allowed: []string{"true", "false"},
+		Doc:  "Refuse SQL that a script puts together without keeping its values apart",
+		text: func(c *Config) *string { return &c.Data.RequireParameters },
+	},
+	{
+		Name: "connectors_file", Default: "",
+		Doc:  "JSON file that describes the connectors of avapConnector by name",
+		text: func(c *Config) *string { return &c.Connectors.File },
+	},
+	{
+		Name: "connectors.tokens", Default: "false", Allowed: []string{"true", "false"},
+		Doc:  "Let scripts describe an API by a token for avapConnector",
+		text: func(c *Config) *string { return &c.Connectors.Tokens },
+	},
+	{
 		Name: "cache.bytes", Default: "67108864", Min: mib, Max: 64 * gib,
 		Doc:    "Memory for compiled scripts; the least recently used go first",
 		number: func(c *Config) *int64 { return &c.CacheBytes },

@@ -56,6 +56,7 @@ func Start(arguments ...string) (*Server, error) {
 	arguments = append([]string{"serve", "--listen", "127.0.0.1:0", "--data-dir", filepath.Join(dir, "data")}, arguments...)
 	s.command = exec.Command(binary, arguments...)
 	s.command.Dir = dir
+	s.command.Env = append(os.Environ(), "AVAP_EGRESS_ALLOW=127.0.0.0/8")
 	if err := s.start(); err != nil {
 		return nil, errors.Join(err, s.Stop())
 	}

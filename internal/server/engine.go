@@ -2,12 +2,16 @@ package server
 
 import (
 	"context"
+	"path/filepath"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/avapd/avapd/internal/config"
+	"github.com/avapd/avapd/internal/datasource"
 	"github.com/avapd/avapd/internal/diag"
 	"github.com/avapd/avapd/internal/engine"
+	"github.com/avapd/avapd/wasmhost/commands"
 )
 
 // Engine is what the server needs of the engine.
@@ -62,5 +66,26 @@ func EngineConfig(c *config.Config) engine.Config {
 		ComputeSlots: int(c.Compute.Slots),
 		QueueLength:  int(c.Compute.QueueLength),
 		CacheBytes:   c.CacheBytes,
+		Commands:     Reach(c),
 	}
+}
+
+// Reach translates what scripts may reach outside the sandbox.
+func Reach(c *config.Config) commands.Config {
+	reach := commands.Config{
+		Data: commands.Data{
+			PostgresURL: c.Data.URL,
+			SQLiteFile:  filepath.Join(c.DataDir, "data.db"),
+			Policy:      datasource.Policy{RequireParameters: c.Data.RequireParameters == "true"},
+		},
+		ConnectorsFile: c.Connectors.File,
+		AllowTokens:    c.Connectors.Tokens == "true",
+	}
+	reach.Egress.Allow, reach.Egress.Deny = c.Egress.AllowPrefixes, c.Egress.DenyPrefixes
+	for host := range strings.SplitSeq(c.Egress.Hosts, ",") {
+		if host = strings.TrimSpace(host); host != "" {
+			reach.Egress.Hosts = append(reach.Egress.Hosts, host)
+		}
+	}
+	return reach
 }
