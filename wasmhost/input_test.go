@@ -193,11 +193,12 @@ func TestBadInputs(t *testing.T) {
 func TestParameters(t *testing.T) {
 	h := newHost(t, EngineCompiler, nil)
 	m := newScript(nil, nil).finish(t, h, 0)
-	m.Manifest.Needs = abi.Needs{Query: true, Body: true, Form: true}
+	m.Manifest.Needs = abi.Needs{Path: true, Query: true, Body: true, Form: true}
 	in := Input{
 		Body:  []byte(`{"script":"ignored","variables":{"x":1},"n":1,"o":{"script":2}}`),
 		Query: []Pair{{"a", "1"}, {"b", "é x"}, {"a", ""}, {"bad", "\xff"}},
 		Form:  []Pair{{"f", "&="}},
+		Path:  []Pair{{"id", "7"}},
 	}
 	e, err := h.takeExecution()
 	if err != nil {
@@ -215,6 +216,7 @@ func TestParameters(t *testing.T) {
 		abi.Body:  `{"n":1,"o":{"script":2}}`,
 		abi.Query: `[["a","1"],["b","é x"],["a",""],["bad","` + "\uFFFD" + `"]]`,
 		abi.Form:  `[["f","&="]]`,
+		abi.Path:  `[["id","7"]]`,
 	} {
 		mem := e.slot.memory()
 		c, _ := mem.cell(at)

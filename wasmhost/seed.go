@@ -17,8 +17,9 @@ type Input struct {
 	// Body is the request's JSON object; its members script and variables are
 	// no parameters.
 	Body []byte
-	// Query and Form are the parameters in the order of their arrival.
-	Query, Form []Pair
+	// Path are the parameters in the path of an endpoint, Query and Form those
+	// of the request, in the order of their arrival.
+	Path, Query, Form []Pair
 	// EchoVariables asks for the variables in the answer.
 	EchoVariables bool
 }
@@ -135,6 +136,11 @@ func (e *execution) seedParameters(in *Input) error {
 	needs := e.module.Manifest.Needs
 	if needs.Body {
 		if err := e.seedBody(in.Body); err != nil {
+			return err
+		}
+	}
+	if needs.Path && len(in.Path) > 0 {
+		if err := e.seedPairs(abi.Path, in.Path); err != nil {
 			return err
 		}
 	}

@@ -35,6 +35,8 @@ type Manifest struct {
 	// Functions are the script functions' names as sites refer to them; number
 	// 0 is the top level.
 	Functions []string `json:"functions"`
+	// Endpoints are what the script registers, in source order.
+	Endpoints []Endpoint `json:"endpoints,omitempty"`
 	// Needs says which parts of the request the script can read.
 	Needs Needs `json:"needs"`
 	// Logs is set when the script records every top-level statement.
@@ -45,8 +47,32 @@ type Manifest struct {
 	Capabilities []string `json:"capabilities,omitempty"`
 }
 
+// Endpoint is a path that a script answers when it is deployed. The functions
+// it names are exported; see HandlerExport.
+type Endpoint struct {
+	// Path begins with a slash; a segment in braces is a parameter.
+	Path string `json:"path"`
+	// Method is in upper case.
+	Method string `json:"method"`
+	// Middleware functions run before the handler, in order.
+	Middleware  []string `json:"middleware,omitempty"`
+	Description string   `json:"description,omitempty"`
+	Handler     string   `json:"handler"`
+	// Output is the global that is answered when there are no results; or empty.
+	Output string `json:"output,omitempty"`
+	// Site is where the endpoint is registered.
+	Site int `json:"site"`
+}
+
+// HandlerExport is the name under which a module exports a function that an
+// endpoint names. It has the signature and the results of RunExport, which must
+// have succeeded before, and takes its frame behind the top level's: the host
+// stores there the site that the call counts as coming from.
+func HandlerExport(function string) string { return "handler " + function }
+
 // Needs says which parts of the request must be put into guest memory.
 type Needs struct {
+	Path  bool `json:"path,omitempty"`
 	Query bool `json:"query,omitempty"`
 	Body  bool `json:"body,omitempty"`
 	Form  bool `json:"form,omitempty"`

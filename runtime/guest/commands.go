@@ -39,12 +39,16 @@ func AddResult(name, v Value) int32 {
 	return DictSet(loadValue(abi.Results), name, value)
 }
 
-// Param is addParam: the query string, then the JSON body, then the form.
+// Param is addParam: an endpoint's path, then the query string, then the JSON
+// body, then the form.
 func Param(name Value) Value {
 	if !name.isText() {
 		name = Str(name)
 	}
-	text := firstField(abi.Query, name)
+	text := firstField(abi.Path, name)
+	if text.Tag == abi.KindUndefined {
+		text = firstField(abi.Query, name)
+	}
 	if text.Tag != abi.KindUndefined {
 		return parseParamText(text)
 	}

@@ -52,15 +52,16 @@ func TestParam(t *testing.T) {
 	start(t)
 	want(t, "without a request", Param(val("a")), nil)
 	want(t, "list without a request", QueryParamList(), []any{})
-	storeValue(abi.Query, val([]any{[]any{"a", "1"}, []any{"a", "2"}, []any{"e", ""}, []any{"l", "[1, 2]"}, []any{"f", "1.50"}}))
+	storeValue(abi.Path, val([]any{[]any{"p", "9"}, []any{"q", "é"}}))
+	storeValue(abi.Query, val([]any{[]any{"p", "1"}, []any{"a", "1"}, []any{"a", "2"}, []any{"e", ""}, []any{"l", "[1, 2]"}, []any{"f", "1.50"}}))
 	storeValue(abi.Body, val(pairs{"a", "body", "n", "12", "t", "text", "d", "1.5", "l2", []any{"5"}, "z", nil, "i", 5}))
 	storeValue(abi.Form, val([]any{[]any{"n", "7"}, []any{"g", "x"}, []any{"h", "8"}}))
 	for _, c := range []struct{ name, wanted any }{
-		{"a", 1}, {"e", nil}, {"l", []any{1, 2}}, {"f", 1.5}, {"n", 12}, {"t", "text"}, {"d", 1.5}, {"l2", []any{"5"}}, {"z", nil}, {"i", 5}, {"g", "x"}, {"h", 8}, {"none", nil}, {5, nil},
+		{"p", 9}, {"q", "é"}, {"a", 1}, {"e", nil}, {"l", []any{1, 2}}, {"f", 1.5}, {"n", 12}, {"t", "text"}, {"d", 1.5}, {"l2", []any{"5"}}, {"z", nil}, {"i", 5}, {"g", "x"}, {"h", 8}, {"none", nil}, {5, nil},
 	} {
 		want(t, "addParam "+show(val(c.name)), Param(val(c.name)), c.wanted)
 	}
-	want(t, "list", QueryParamList(), []any{pairs{"a", "1"}, pairs{"a", "2"}, pairs{"e", ""}, pairs{"l", "[1, 2]"}, pairs{"f", "1.50"}})
+	want(t, "list", QueryParamList(), []any{pairs{"p", "1"}, pairs{"a", "1"}, pairs{"a", "2"}, pairs{"e", ""}, pairs{"l", "[1, 2]"}, pairs{"f", "1.50"}})
 	Push(Param(val("l2")), val(1))
 	want(t, "body after a change", Param(val("l2")), []any{"5"})
 }

@@ -34,7 +34,7 @@ func start(t testing.TB) {
 	mark := load32(abi.HeapTop)
 	storeValue(abi.Results, NewDict(0))
 	storeValue(abi.Logs, NewList(0))
-	for _, cell := range []Ptr{abi.Query, abi.Body, abi.Form, abi.Return, abi.Message, abi.ErrorA, abi.ErrorB} {
+	for _, cell := range []Ptr{abi.Path, abi.Query, abi.Body, abi.Form, abi.Return, abi.Message, abi.ErrorA, abi.ErrorB} {
 		storeValue(cell, undefined())
 	}
 	for _, word := range []Ptr{abi.Site, abi.ErrorCode, abi.ErrorDetail, abi.ErrorFrame, abi.ErrorSite, abi.Halt, abi.Sequence, abi.LastError} {
