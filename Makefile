@@ -52,7 +52,7 @@ conformance: ## Run the conformance cases over HTTP and print passed/total per a
 .PHONY: generate
 generate: ## Write everything that is made from something else
 	$(GO) generate ./...
-	$(GO) test -count=1 ./internal/config -run Documentation -update
+	$(GO) test -count=1 ./internal/config ./internal/diag -run Documentation -update
 	$(GO) test -count=1 ./internal/manual -run Reference -update
 
 .PHONY: cross

@@ -49,7 +49,7 @@ func TestCheck(t *testing.T) {
 func TestSuggestions(t *testing.T) {
 	for script, want := range map[string]string{
 		"addvar(x, 1)":                 "did you mean addVar?",
-		"x = s.uper()":                 "did you mean upper?",
+		"print(\"s\".uper())":          "did you mean upper?",
 		"qqqqqq(1)":                    "",
 		"function share(a){}\nshar(1)": "did you mean share?",
 	} {

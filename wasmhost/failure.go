@@ -169,8 +169,32 @@ func (e *execution) scriptError() *diag.Failure {
 	site, _ := mem.u32(abi.ErrorSite)
 	detail, _ := mem.u32(abi.ErrorDetail)
 	f := e.at(site, codeOf(code, detail), "%s", shorten(message))
+	if code == abi.ErrName {
+		f.Suggestion = e.suggestName(message)
+	}
 	e.readStack(f, site)
 	return f
+}
+
+// maxSuggestions bounds the globals among which a suggestion is looked for.
+const maxSuggestions = 1000
+
+// suggestName finds the global with a value whose name is close to the
+// undefined one that a message quotes.
+func (e *execution) suggestName(message []byte) string {
+	_, rest, _ := strings.Cut(string(message), "'")
+	name, _, found := strings.Cut(rest, "'")
+	if !found {
+		return ""
+	}
+	var defined []string
+	globals := e.module.Manifest.Globals
+	for i, global := range globals[:min(len(globals), maxSuggestions)] {
+		if tag, _ := e.slot.memory().u32(globalCell(i) + abi.CellTag); tag != abi.KindUndefined {
+			defined = append(defined, global)
+		}
+	}
+	return diag.DidYouMean(name, defined)
 }
 
 // shorten cuts a message at a character's boundary.

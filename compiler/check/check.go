@@ -67,10 +67,22 @@ type checker struct {
 
 func (c *checker) errorf(code diag.Code, at syntax.Node, format string, args ...any) *diag.Diagnostic {
 	// The list keeps more than it shows, so that sorting decides what stays.
-	if len(c.diags) >= 4*diag.MaxList {
+	if len(c.diags)-c.warnings >= 4*diag.MaxList {
 		return &diag.Diagnostic{}
 	}
 	c.diags = append(c.diags, diag.New(code, c.source.Span(at), format, args...))
+	return &c.diags[len(c.diags)-1]
+}
+
+// warnf reports what does not refuse the script.
+func (c *checker) warnf(code diag.Code, at syntax.Node, format string, args ...any) *diag.Diagnostic {
+	if c.warnings >= 4*diag.MaxList {
+		return &diag.Diagnostic{}
+	}
+	c.warnings++
+	d := diag.New(code, c.source.Span(at), format, args...)
+	d.Severity = diag.Warning
+	c.diags = append(c.diags, d)
 	return &c.diags[len(c.diags)-1]
 }
 
@@ -182,9 +194,18 @@ const (
 )
 
 func (c *checker) method(x *syntax.MethodCall) {
+	if f, ok := catalog.LookupConnectorMethod(x.Name.Name); ok {
+		c.connectorMethod(x, f)
+		return
+	}
+	c.ordinaryMethod(x)
+}
+
+func (c *checker) ordinaryMethod(x *syntax.MethodCall) {
 	f, ok := catalog.LookupMethod(x.Name.Name)
 	if !ok {
-		d := c.errorf(diag.UnknownMethod, x.Name, "there is no method %s", x.Name.Name)
+		// The call fails when it is reached, as the receiver's type says then.
+		d := c.warnf(diag.UnknownMethod, x.Name, "no value has a method %s", x.Name.Name)
 		d.Suggestion = diag.DidYouMean(x.Name.Name, methodNames)
 		return
 	}
@@ -194,14 +215,6 @@ func (c *checker) method(x *syntax.MethodCall) {
 // call checks the number of arguments and the keywords of a builtin or method.
 func (c *checker) call(at syntax.Node, f *catalog.Function, shown string, args []syntax.Expr, keywords []syntax.Keyword) {
 	switch n := len(args); {
-	if f, ok := catalog.LookupConnectorMethod(x.Name.Name); ok {
-		c.connectorMethod(x, f)
-		return
-	}
-	c.ordinaryMethod(x)
-}
-
-func (c *checker) ordinaryMethod(x *syntax.MethodCall) {
 	case n < f.MinArgs:
 		c.errorf(diag.BadArguments, at, "%s takes at least %s, %d given", shown, plural(f.MinArgs), n)
 	case f.MaxArgs >= 0 && n > f.MaxArgs:

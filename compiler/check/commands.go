@@ -20,16 +20,15 @@ func (c *checker) command(call *syntax.CommandCall) {
 	}
 	cmd, ok := catalog.LookupCommand(name)
 	if !ok {
-		d := c.errorf(diag.CommandNotFound, call.Name, "Command not found: %s", name)
-		d.Severity = diag.Warning
+		d := c.warnf(diag.UnknownCommand, call.Name, "Command not found: %s", name)
 		d.Suggestion = c.didYouMean(name)
 		return
 	}
 	if cmd.NoResult && call.Place != syntax.AsStatement {
 		c.errorf(diag.NoResult, call, "%s has no result", name)
 		return
-	c.note(cmd)
 	}
+	c.note(cmd)
 	b := Bind(cmd, call)
 	for i, p := range cmd.Params {
 		c.param(call, b, i, p)

@@ -101,9 +101,9 @@ Exit codes: 0 success, 1 script error, 2 wrong usage, 3 stopped by a limit,
 			return unknownCommand(cmd, args[0])
 		},
 	}
-	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(runCommand(p), checkCommand(p), buildCommand(p), serveCommand(p), versionCommand(p))
+	root.AddCommand(runCommand(p), checkCommand(p), fmtCommand(p), explainCommand(p), buildCommand(p), serveCommand(p), versionCommand(p))
+	completion(root)
 	return root
 }
 

@@ -52,6 +52,16 @@ const (
 	TooComplex         Code = "AVAP2015"
 )
 
+// Warnings: the script runs, but does not do what it seems to.
+const (
+	UnusedVariable Code = "AVAP2101"
+	NeverSet       Code = "AVAP2102"
+	Unreachable    Code = "AVAP2103"
+	QuotedDigits   Code = "AVAP2104"
+	UnknownCommand Code = "AVAP2105"
+	UnsafeSQL      Code = "AVAP2106"
+)
+
 // Run time: the script failed.
 const (
 	ScriptError     Code = "AVAP3001"
@@ -108,10 +118,14 @@ type Entry struct {
 	Title string
 	// Next is the reader's next step, one sentence.
 	Next string
+	// Explanation and Example come from explain.txtar; a kind of problem that
+	// no short script shows has no example.
+	Explanation string
+	Example     *Example
 }
 
-// table is the one list of all codes. A code without a line here fails the
-// package's test.
+// table is the one list of all codes. A code without a line here, or without
+// an explanation in explain.txtar, fails the package's test.
 var table = map[Code]Entry{
 	SyntaxError:       {Title: "Syntax error", Next: "Correct the marked place; docs/language.md shows the form of every statement and expression."},
 	UnexpectedText:    {Title: "Line not understood", Next: "Write an assignment, a command call or a block marker; put plain text in quotes."},
@@ -149,6 +163,13 @@ var table = map[Code]Entry{
 	UnknownMethod:      {Title: "Unknown method", Next: "Use a method the value's type has; docs/language.md lists them."},
 	NotAvailable:       {Title: "Not available in this build", Next: "Call the function directly; go, gather and go_async are not part of this build."},
 	TooComplex:         {Title: "Script too complex", Next: "Split the script into several, or move parts of it into functions."},
+
+	UnusedVariable: {Title: "Variable not used", Next: "Read the variable, add it to the results, or remove the line."},
+	NeverSet:       {Title: "Variable not set", Next: "Check the spelling, or send the variable with the request."},
+	Unreachable:    {Title: "Statement never reached", Next: "Remove the statement, or move it before the one that leaves."},
+	QuotedDigits:   {Title: "Quoted digits become a number", Next: "Write the number without quotes, or assign the text with = to keep it."},
+	UnknownCommand: {Title: "Unknown command", Next: "Check the spelling and case; a registered command is found when the line is reached."},
+	UnsafeSQL:      {Title: "Values in SQL text", Next: "Write the SQL as a template; the values in it are bound and cannot change the statement."},
 
 	ScriptError:     {Title: "Script failed", Next: "Look at the marked line, or catch the error with try() and exception(e)."},
 	UndefinedName:   {Title: "Name not defined", Next: "Assign the variable before it is read."},
@@ -194,6 +215,7 @@ var table = map[Code]Entry{
 func Lookup(code Code) (Entry, bool) {
 	e, ok := table[code]
 	e.Code = code
+	e.Explanation, e.Example = explanations().of(code)
 	return e, ok
 }
 

@@ -164,6 +164,10 @@ func (l List) Sorted() List {
 	out = slices.CompactFunc(out, func(a, b Diagnostic) bool {
 		return a.Span == b.Span && a.Message == b.Message
 	})
+	if len(out) > MaxList && out.HasErrors() {
+		// Warnings must not push out what keeps the script from running.
+		out = slices.DeleteFunc(out, func(d Diagnostic) bool { return d.Severity == Warning })
+	}
 	if len(out) > MaxList {
 		out = out[:MaxList]
 	}

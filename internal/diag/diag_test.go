@@ -3,6 +3,7 @@ package diag
 import (
 	"encoding/json"
 	"errors"
+	"flag"
 	"os"
 	"regexp"
 	"strings"
@@ -39,6 +40,9 @@ func TestTable(t *testing.T) {
 	for _, e := range Entries() {
 		if !seen[string(e.Code)] {
 			t.Errorf("%s is in the table but not declared", e.Code)
+		}
+		if e.Explanation == "" || !strings.HasSuffix(e.Explanation, ".") || Group(e.Code) == "" {
+			t.Errorf("%s has no explanation in explain.txtar, or no group", e.Code)
 		}
 		if e.Title == "" || !strings.HasSuffix(e.Next, ".") || !strings.Contains("123459", string(e.Code[4])) {
 			t.Errorf("incomplete entry %+v", e)
@@ -123,5 +127,40 @@ func TestSuggest(t *testing.T) {
 	}
 	if got := DidYouMean("addvar", words); got != "did you mean addVar?" {
 		t.Errorf("DidYouMean = %q", got)
+	}
+}
+
+var update = flag.Bool("update", false, "write docs/errors.md")
+
+// TestExplanations checks that explain.txtar speaks of nothing but codes of
+// the table.
+func TestExplanations(t *testing.T) {
+	name := regexp.MustCompile(`^(AVAP\d+)(\.with|\.(bad|good)(\.http)?)?$`)
+	for section := range explanations() {
+		m := name.FindStringSubmatch(section)
+		if m == nil {
+			t.Errorf("section %s", section)
+			continue
+		}
+		if _, ok := Lookup(Code(m[1])); !ok {
+			t.Errorf("%s is no code", m[1])
+		}
+	}
+}
+
+// TestDocumentation checks that docs/errors.md is what the table says.
+func TestDocumentation(t *testing.T) {
+	const path = "../../docs/errors.md"
+	if *update {
+		if err := os.WriteFile(path, []byte(Markdown()), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	have, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(Markdown(), string(have)); diff != "" {
+		t.Errorf("run make generate: %s", diff)
 	}
 }
