@@ -68,10 +68,14 @@ func Compile(src Source, opts Options) (*Artifact, diag.List) {
 	return c.artifact, c.diags.Sorted()
 }
 
-// Check finds what is wrong with a script without making its module.
+// Check finds what is wrong with a script, and what looks wrong, without
+// making its module.
 func Check(src Source, opts Options) diag.List {
 	c := &compilation{source: src, opts: opts}
 	c.run(stages[:2])
+	if !c.diags.HasErrors() {
+		c.diags = append(c.diags, check.Warnings(c.files, c.info)...)
+	}
 	return c.diags.Sorted()
 }
 
@@ -188,11 +192,11 @@ func (c *compilation) manifest() abi.Manifest {
 		DataEnd:      c.emitted.DataEnd,
 		Logs:         c.opts.Logs,
 		Imports:      c.emitted.Imports,
+		Capabilities: catalog.Capabilities(c.emitted.Imports),
 	}
 	for _, f := range c.files {
 		m.Files = append(m.Files, f.Source.File)
 	}
-		Capabilities: catalog.Capabilities(c.emitted.Imports),
 	for _, s := range c.program.Sites {
 		m.Sites = append(m.Sites, abi.SourceSite(s))
 	}
