@@ -220,7 +220,11 @@ func (l *lowerer) template(x *syntax.Template) *ir.Expr {
 		}
 		shown := lib(shows, l.expr(p.X))
 		if test := l.defined(p.X); test != nil {
-			shown = cond(test, shown, lib(shows, text("")))
+			nothing := text("")
+			if l.info.SQL {
+				nothing = lib(shows, nothing)
+			}
+			shown = cond(test, shown, nothing)
 		}
 		out.Args = append(out.Args, shown)
 	}

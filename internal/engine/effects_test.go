@@ -15,6 +15,7 @@ import (
 
 	"github.com/avapd/avapd/internal/conformance/loopback"
 	"github.com/avapd/avapd/internal/diag"
+	"github.com/avapd/avapd/internal/testservices"
 	"github.com/avapd/avapd/wasmhost/commands"
 )
 
@@ -101,13 +102,10 @@ func TestHTTPIsRefusedWithoutPermission(t *testing.T) {
 	checkEffects(t, nil, []effect{{script: "RequestGet('{}/json', '', '', r)", code: diag.Forbidden}}, "{}", server.URL)
 }
 
-func TestDataCommands(t *testing.T) {
-	var n atomic.Int32
-	fresh := func(c *Config) {
-		c.Commands.Data.SQLiteFile = filepath.Join(t.TempDir(), fmt.Sprint(n.Add(1)), "data.db")
-	}
-	checkEffects(t, fresh, []effect{
-		{script: "ormDirect('CREATE TABLE t (id INTEGER, n TEXT, x REAL)', r)\naddResult(r)", want: `{"r":"Success: 0"}`},
+// dataEffects are scripts that mean the same on every database. They share one.
+func dataEffects(float string) []effect {
+	return []effect{
+		{script: "ormDirect('CREATE TABLE t (id INTEGER, n TEXT, x " + float + ")', r)\naddResult(r)", want: `{"r":"Success: 0"}`},
 		{script: "ormDirect(`INSERT INTO t VALUES (${n}, ${given}, 1.5)`, r)\naddResult(r)", want: `{"r":"Success: 1"}`},
 		{script: "ormDirect(`SELECT * FROM t WHERE n = '${given}'`, r)\naddResult(r)", want: `{"r":[{"id":5,"n":"it's","x":1.5}]}`},
 		{script: "ormDirect(`SELECT id FROM t WHERE n LIKE '%${given[0]}%' AND id IN (${[n, 7]})`, r)\naddResult(r)", want: `{"r":[{"id":5}]}`},
@@ -115,16 +113,26 @@ func TestDataCommands(t *testing.T) {
 		{script: "q = \"SELECT id FROM t WHERE n = '\" + evil + \"'\"\nr = ormDirect(q)\naddResult(r)", want: `{"r":[]}`},
 		{script: "function cond(v){ return `n = ${v}` }\nc = [cond(evil)]\nw = c[0]\nr = ormDirect(`SELECT id FROM t WHERE ${w}`)\naddResult(r)", want: `{"r":[]}`},
 		{script: "w = `id = ${n}`\nr = ormAccessSelect('id', 't', w)\ns = ormAccessSelect('id,n', 't', `${w} AND n = ${None}`)\naddResult(r)\naddResult(s)", want: `{"r":[{"id":5}],"s":[]}`},
-		{script: "d = 'id = 5'\nr = ormDirect(`SELECT id FROM t WHERE ${d}`)\naddResult(r)", want: `{"r":[]}`},
+		{script: "d = 'id = 5'\nr = ormDirect(`SELECT id FROM t WHERE n = ${d}`)\naddResult(r)", want: `{"r":[]}`},
 		{script: "r = ormDirect(f\"SELECT id FROM t WHERE id = {n}\")\naddResult(r)", want: `{"r":[{"id":5}]}`},
 		{script: "x = ''\nx += 'SELECT id FROM t WHERE id IN ('\nstartLoop(i, 1, 5)\nx += str(i)\nx += ','\nendLoop()\nx += \"9) OR n = '\"\nx += evil\nx += \"'\"\nr = ormDirect(x)\naddResult(r)", want: `{"r":[{"id":5}]}`},
 		{script: "ormAccessInsert('id,n', `${n + 1},${given}`, 't', r)\nq = ormAccessSelect('n', 't', 'id = 6')\naddResult(r)\naddResult(q)", want: `{"r":"Success: 1","q":[{"n":"it's"}]}`},
 		{script: "ormAccessUpdate('n', 'z', 't', `id = ${6}`, r)\nq = ormAccessDelete('t', 'id = 6')\naddResult(r)\naddResult(q)", want: `{"r":"Success: 1","q":"Success: 1"}`},
 		{script: "ormCheckTable(t, a)\nb = ormCheckTable('absent')\naddResult(a)\naddResult(b)", want: `{"a":"True","b":"False"}`},
+		{script: "ormAccessSelect('id', 'no_table', '', r)", code: diag.HostFailure, want: "no_table"},
+		{script: "ormAccessSelect('id; DROP TABLE t', 't', '', r)", code: diag.Forbidden, want: "is not a name"},
+	}
+}
+
+func TestDataCommands(t *testing.T) {
+	var n atomic.Int32
+	fresh := func(c *Config) {
+		c.Commands.Data.SQLiteFile = filepath.Join(t.TempDir(), fmt.Sprint(n.Add(1)), "data.db")
+	}
+	checkEffects(t, fresh, dataEffects("REAL"))
+	checkEffects(t, fresh, []effect{
 		{script: "ormDirect('SELECT nosuch', r)\ne = r['error']\naddResult(e)", want: `{"e":"no such column: nosuch"}`},
 		{script: "ormDirect('ATTACH DATABASE \"x\" AS y', r)\ne = 'error' in r\naddResult(e)", want: `{"e":true}`},
-		{script: "ormAccessSelect('id', 'no_table', '', r)", code: diag.HostFailure, want: "no such table"},
-		{script: "ormAccessSelect('id; DROP TABLE t', 't', '', r)", code: diag.Forbidden, want: "is not a name"},
 	})
 	strict := func(c *Config) {
 		fresh(c)
@@ -134,6 +142,18 @@ func TestDataCommands(t *testing.T) {
 		{script: "r = ormDirect('SELECT %d AS a' % n)\ne = r['error']\nx = 'template' in e\ns = ormDirect(`SELECT ${n} AS a`)\naddResult(x)\naddResult(s)", want: `{"x":true,"s":[{"a":5}]}`},
 	})
 	checkEffects(t, nil, []effect{{script: "r = ormDirect('SELECT 1')\naddResult(r)", want: `{"r":{"error":"no database is configured"}}`}})
+}
+
+// The same scripts on PostgreSQL.
+func TestDataCommandsOnPostgres(t *testing.T) {
+	server, err := testservices.StartPostgres()
+	testservices.Need(t, err)
+	t.Cleanup(func() { // after the engines and schemas
+		if err := server.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	checkEffects(t, func(c *Config) { c.Commands.Data.PostgresURL = server.Schema(t) }, dataEffects("DOUBLE PRECISION"))
 }
 
 func TestConnectors(t *testing.T) {
