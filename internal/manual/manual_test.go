@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"net/http/httptest"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -93,22 +94,46 @@ type fixture struct {
 
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
-	e, err := engine.New(engine.Config{HashSeed: func() uint64 { return 1 }})
+	f := &fixture{engine: newEngine(t), http: loopback.Start()}
+	t.Cleanup(f.http.Close)
+	return f
+}
+
+// newEngine makes an engine with an empty database.
+func newEngine(t *testing.T) *engine.Engine {
+	t.Helper()
+	config := engine.Config{HashSeed: func() uint64 { return 1 }}
+	config.Commands.Egress.Allow = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+	config.Commands.Data.SQLiteFile = filepath.Join(t.TempDir(), "data.db")
+	e, err := engine.New(config)
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &fixture{engine: e, http: loopback.Start()}
 	t.Cleanup(func() {
-		f.http.Close()
 		if err := e.Close(context.Background()); err != nil {
 			t.Error(err)
 		}
 	})
-	return f
+	return e
+}
+
+// needsSQL reports whether an example leaves something in the database.
+func needsSQL(e *Example) bool {
+	return slices.ContainsFunc(e.Needs, func(name string) bool {
+		c, ok := catalog.LookupCommand(name)
+		return ok && c.Capability == catalog.CapabilitySQL
+	})
 }
 
 // provided are the capabilities that the fixture's engine has something for.
-var provided = map[string]bool{"": true}
+var provided = map[string]bool{
+	"":                          true,
+	catalog.CapabilityClock:     true,
+	catalog.CapabilityConnector: true,
+	catalog.CapabilityHTTP:      true,
+	catalog.CapabilityRandom:    true,
+	catalog.CapabilitySQL:       true,
+}
 
 // checkFile runs the examples of a file; with -update it writes what they
 // answered.
@@ -174,7 +199,11 @@ func (f *fixture) check(t *testing.T, e *Example, lines []string) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	answer, err := f.engine.Run(t.Context(), request)
+	runner := f.engine
+	if needsSQL(e) {
+		runner = newEngine(t)
+	}
+	answer, err := runner.Run(t.Context(), request)
 	if err != nil || len(failures) > 0 {
 		return compareFailures(t, e, failures, err, lines)
 	}
