@@ -24,6 +24,8 @@ type Info struct {
 	ByName map[string]*Function
 	// Handlers are the functions that endpoints name.
 	Handlers map[string]bool
+	// Endpoints are what the script registers, in order of splicing.
+	Endpoints []Endpoint
 	// SQL is set when the script runs SQL, so that its texts must know their
 	// parts, and Connectors when it has connectors.
 	SQL, Connectors bool
@@ -61,6 +63,7 @@ type checker struct {
 	source *syntax.Source
 	diags  diag.List
 	later  []func() // checks that need to know the whole script
+	routes map[string]bool
 	// warnings counts those in diags; they must not keep errors out.
 	warnings int
 }

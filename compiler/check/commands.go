@@ -2,7 +2,6 @@ package check
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/avapd/avapd/compiler/syntax"
 	"github.com/avapd/avapd/internal/diag"
@@ -34,7 +33,7 @@ func (c *checker) command(call *syntax.CommandCall) {
 		c.param(call, b, i, p)
 	}
 	if name == "registerEndpoint" {
-		c.endpoint(b)
+		c.endpoint(call, b)
 	}
 }
 
@@ -61,73 +60,6 @@ func (c *checker) param(call *syntax.CommandCall, b Binding, i int, p catalog.Pa
 			c.errorf(diag.BadTargetArgument, arg, "%s of %s must be a name", p.Name, call.Name.Name)
 		}
 	}
-}
-
-var httpMethods = []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
-
-// endpoint checks what registerEndpoint names. Its parameters are, in order:
-// path, method, middleware, description, handler, output.
-func (c *checker) endpoint(b Binding) {
-	if path := b.Args[0]; path != nil && path.Kind == syntax.ArgQuoted && !strings.HasPrefix(path.Text, "/") {
-		c.errorf(diag.BadEndpoint, path, "an endpoint's path starts with /")
-	}
-	if method := b.Args[1]; method != nil && (method.Kind == syntax.ArgQuoted || method.Kind == syntax.ArgWord) {
-		if !contains(httpMethods, strings.ToUpper(method.Text)) {
-			d := c.errorf(diag.BadEndpoint, method, "%s is no HTTP method", method.Text)
-			d.Suggestion = diag.DidYouMean(method.Text, httpMethods)
-		}
-	}
-	c.handlers(b.Args[2])
-	c.handlers(b.Args[4])
-	if output := b.Args[5]; output != nil {
-		if _, ok := NameOf(output); !ok {
-			c.errorf(diag.BadEndpoint, output, "an endpoint's output names a variable")
-		}
-	}
-}
-
-// handlers checks an argument that names a function, or a list of those.
-func (c *checker) handlers(arg *syntax.Arg) {
-	if arg == nil {
-		return
-	}
-	switch arg.Kind {
-	case syntax.ArgWord, syntax.ArgQuoted, syntax.ArgDollar, syntax.ArgRaw:
-		if arg.Text != "" {
-			c.handler(arg, arg.Text)
-		}
-		return
-	}
-	list, ok := arg.Expr.(*syntax.List)
-	if !ok {
-		if _, null := arg.Expr.(*syntax.Null); !null {
-			c.errorf(diag.BadEndpoint, arg, "an endpoint's functions are given by name")
-		}
-		return
-	}
-	for _, x := range list.Elems {
-		switch x := x.(type) {
-		case *syntax.Name:
-			c.handler(x, x.Name)
-		case *syntax.String:
-			c.handler(x, x.Value)
-		default:
-			c.errorf(diag.BadEndpoint, x, "an endpoint's functions are given by name")
-		}
-	}
-}
-
-func (c *checker) handler(at syntax.Node, name string) {
-	if _, ok := c.info.ByName[name]; !ok {
-		d := c.errorf(diag.BadEndpoint, at, "there is no function %s", name)
-		names := make([]string, len(c.info.Functions))
-		for i, f := range c.info.Functions {
-			names[i] = f.Decl.Name.Name
-		}
-		d.Suggestion = diag.DidYouMean(name, names)
-		return
-	}
-	c.info.Handlers[name] = true
 }
 
 func plural(n int) string {

@@ -23,7 +23,8 @@ func (w *warner) unreachable(list []syntax.Stmt) {
 			continue
 		}
 		if left != "" {
-			w.warn(diag.Unreachable, s, "nothing reaches this statement behind %s", left)
+			d := w.warn(diag.Unreachable, s, "nothing reaches this statement behind %s", left)
+			d.Suggestion = "remove it, or move it before the " + left
 			return
 		}
 		left = leaves(s)

@@ -237,8 +237,8 @@ func (w *warner) unsafeSQL(arg *syntax.Arg) {
 }
 
 func (w *warner) unsafe(at syntax.Node) {
-	w.warn(diag.UnsafeSQL, at, "values become part of the SQL text").Suggestion =
-		"write the SQL as a template, `… WHERE id = ${id}`; its values are bound"
+	d := w.warn(diag.UnsafeSQL, at, "values become part of the SQL text")
+	d.Suggestion = "write the SQL as a template, `… WHERE id = ${id}`; its values are bound"
 }
 
 // mixesText reports whether an expression puts text together from parts that

@@ -207,7 +207,7 @@ func sameTree(a, b reflect.Value) bool {
 		}
 		return a.Len() == b.Len()
 	case reflect.Struct:
-		arg, isArg := a.Interface().(Arg)
+		arg, isArg := reflect.TypeAssert[Arg](a)
 		for i := range a.NumField() {
 			if isArg && a.Type().Field(i).Name == "Text" && arg.Kind == ArgExpr && len(FreeNames(arg.Expr)) == 0 {
 				continue

@@ -116,7 +116,7 @@ func indented(s string) string {
 func wrap(s string) string {
 	var b strings.Builder
 	column := 0
-	for _, word := range strings.Fields(s) {
+	for word := range strings.FieldsSeq(s) {
 		switch width := len([]rune(word)); {
 		case column == 0:
 			column = width
