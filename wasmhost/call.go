@@ -3,6 +3,7 @@ package wasmhost
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/tetratelabs/wazero/api"
 
@@ -195,11 +196,20 @@ func (e *execution) withoutSlot(f func()) {
 	f()
 }
 
+// maxKeptValues bounds what one execution makes the host keep, which the
+// guest's own memory limit does not see.
+const maxKeptValues = 10_000
+
+var errKeptValues = fmt.Errorf("the script has more than %d connectors", maxKeptValues)
+
 // Keep stores something that lasts as long as the execution and gives its
 // number; Kept finds it again.
-func (c *Call) Keep(v any) Connector {
+func (c *Call) Keep(v any) (Connector, error) {
+	if len(c.e.kept) == maxKeptValues {
+		return 0, Mistaken(errKeptValues)
+	}
 	c.e.kept = append(c.e.kept, v)
-	return Connector(len(c.e.kept))
+	return Connector(len(c.e.kept)), nil
 }
 
 // Kept is what Keep stored under a number.

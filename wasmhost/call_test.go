@@ -253,3 +253,24 @@ func (g *image) withCells(cs ...cell) []byte {
 	g.cells(cs...)
 	return g.b
 }
+
+func TestKeptValuesAreBounded(t *testing.T) {
+	kept := 0
+	command := func(c *Call) error {
+		for {
+			number, err := c.Keep(&kept)
+			if err != nil {
+				return err
+			}
+			if kept++; int(number) != kept {
+				t.Errorf("number %d, want %d", number, kept)
+			}
+		}
+	}
+	h := newHost(t, EngineCompiler, withCommand(command))
+	m := commandScript(t, h, &image{})
+	mustFail(t, h, m, Input{}, testLimits, diag.BadValue)
+	if kept != maxKeptValues {
+		t.Errorf("kept %d, want %d", kept, maxKeptValues)
+	}
+}

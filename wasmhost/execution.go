@@ -156,7 +156,7 @@ func (e *execution) reset() {
 	e.stopped, e.stoppedSite = stopNone, 0
 	e.stack[0] = 0
 	clear(e.kept)
-	e.kept = e.kept[:0]
+	e.kept = emptied(e.kept)
 	e.request, e.broughtSet, e.order = emptied(e.request), emptied(e.broughtSet), emptied(e.order)
 	e.builder.close()
 	e.reader.close()

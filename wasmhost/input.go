@@ -31,8 +31,8 @@ var (
 )
 
 // builder makes values in guest memory, before the run and for the results of
-// commands. Every container is
-// written once, when its end is reached: until then its parts wait in scratch.
+// commands. Every container is written once, when its end is reached: until
+// then its parts wait in scratch.
 type builder struct {
 	slot   *slot
 	grower api.Memory

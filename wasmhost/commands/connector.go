@@ -151,7 +151,11 @@ func (s *Set) connector(c *wasmhost.Call) error {
 			return err
 		}
 	}
-	return c.Return(c.Keep(found))
+	number, err := c.Keep(found)
+	if err != nil {
+		return err
+	}
+	return c.Return(number)
 }
 
 // fromToken reads a token: a description in JSON, in base64. Only an API can be
