@@ -157,6 +157,20 @@ func TestShutdownCancelsInTheEnd(t *testing.T) {
 	}
 }
 
+// A request that reaches its handler after everything was cancelled must not
+// run to its own limits.
+func TestLateExecutionIsCancelled(t *testing.T) {
+	w := newWatcher()
+	defer w.close()
+	w.cancelAll(errShutdown)
+	var late runContext
+	w.add(&late.watched, nil, late.end)
+	defer w.remove(&late.watched)
+	if err := late.Err(); !errors.Is(err, errShutdown) {
+		t.Errorf("cancelled by %v", err)
+	}
+}
+
 func TestSlowRequestIsCut(t *testing.T) {
 	h := start(t, "--http-read-timeout-ms=50")
 	conn := h.dial()

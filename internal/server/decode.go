@@ -62,6 +62,8 @@ func newDecoder(body []byte) *decoder {
 
 func (d *decoder) release() {
 	d.buffer = bytes.Buffer{}
+	// The decoder must not hold on to the body while it waits in the pool.
+	d.json.Reset(&d.buffer)
 	if cap(d.text) > maxKeptBytes {
 		d.text = nil
 	}

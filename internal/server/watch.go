@@ -32,6 +32,7 @@ const (
 type watcher struct {
 	mu     sync.Mutex
 	head   watched // ring of entries
+	over   error   // why everything is cancelled, also what comes later
 	idle   int     // looks in a row that found it empty
 	asleep bool
 	wake   chan struct{}
@@ -63,6 +64,10 @@ func (w *watcher) add(e *watched, conn net.Conn, cancel func(error)) {
 	w.mu.Lock()
 	e.prev, e.next = w.head.prev, &w.head
 	e.prev.next, e.next.prev = e, e
+	if w.over != nil {
+		cancel(w.over)
+		e.cancel = nil
+	}
 	wake := w.asleep
 	w.asleep, w.idle = false, 0
 	w.mu.Unlock()
@@ -125,10 +130,12 @@ func (w *watcher) look() bool {
 	return !w.asleep
 }
 
-// cancelAll cancels every execution there is.
+// cancelAll cancels every execution there is, and those that still come: a
+// request may have been on its way to a handler.
 func (w *watcher) cancelAll(cause error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.over = cause
 	for e := w.head.next; e != &w.head; e = e.next {
 		if e.cancel != nil {
 			e.cancel(cause)
