@@ -200,6 +200,12 @@ func (c *compilation) manifest() abi.Manifest {
 	for _, s := range c.program.Sites {
 		m.Sites = append(m.Sites, abi.SourceSite(s))
 	}
+	for _, e := range c.program.Endpoints {
+		m.Endpoints = append(m.Endpoints, abi.Endpoint{
+			Path: e.Path, Method: e.Method, Middleware: e.Middleware, Description: e.Description,
+			Handler: e.Handler, Output: e.Output, Site: e.Site,
+		})
+	}
 	for _, fn := range c.program.Functions {
 		m.Functions = append(m.Functions, fn.Name)
 	}
@@ -216,7 +222,7 @@ func needs(r *emit.Result) abi.Needs {
 		}
 		switch f.Import.Field {
 		case "Param":
-			n.Query, n.Body, n.Form = true, true, true
+			n.Path, n.Query, n.Body, n.Form = true, true, true, true
 		case "QueryParamList":
 			n.Query = true
 		}

@@ -39,7 +39,9 @@ func (c *checker) endpoint(call *syntax.CommandCall, b Binding) {
 	e.Path = c.endpointPath(b.Args[0])
 	e.Method = c.endpointMethod(b.Args[1])
 	e.Middleware = c.handlers(b.Args[2])
-	e.Description = c.endpointText(b.Args[3], "description")
+	if description := b.Args[3]; description != nil && !isNull(description) {
+		e.Description, _ = c.endpointText(description, "description")
+	}
 	if handlers := c.handlers(b.Args[4]); len(handlers) == 1 {
 		e.Handler = handlers[0]
 	} else if b.Args[4] != nil && len(c.diags) == before {
@@ -88,15 +90,11 @@ func PathShape(path string) string {
 }
 
 func (c *checker) endpointPath(arg *syntax.Arg) string {
-	path := c.endpointText(arg, "path")
-	if arg == nil || arg.Kind != syntax.ArgQuoted && arg.Kind != syntax.ArgRaw {
-		if arg != nil && arg.Kind == syntax.ArgWord {
-			c.errorf(diag.BadEndpoint, arg, "an endpoint's path starts with /")
+	path, plain := c.endpointText(arg, "path")
+	if plain {
+		if problem := pathProblem(path); problem != "" {
+			c.errorf(diag.BadEndpoint, arg, "%s", problem)
 		}
-		return path
-	}
-	if problem := pathProblem(path); problem != "" {
-		c.errorf(diag.BadEndpoint, arg, "%s", problem)
 	}
 	return path
 }
@@ -136,28 +134,27 @@ func pathProblem(path string) string {
 }
 
 func (c *checker) endpointMethod(arg *syntax.Arg) string {
-	method := strings.ToUpper(c.endpointText(arg, "method"))
-	if arg != nil && constantKind(arg) && !contains(httpMethods, method) {
-		d := c.errorf(diag.BadEndpoint, arg, "%s is no HTTP method", arg.Text)
+	text, plain := c.endpointText(arg, "method")
+	method := strings.ToUpper(text)
+	if plain && !contains(httpMethods, method) {
+		d := c.errorf(diag.BadEndpoint, arg, "%s is no HTTP method", text)
 		d.Suggestion = diag.DidYouMean(method, httpMethods)
 	}
 	return method
 }
 
-// endpointText is an argument that is plain text.
-func (c *checker) endpointText(arg *syntax.Arg, what string) string {
-	switch {
-	case arg == nil || isNull(arg):
-		return ""
-	case constantKind(arg):
-		return arg.Text
+// endpointText is an argument that is plain text. It reports whether there is
+// one.
+func (c *checker) endpointText(arg *syntax.Arg, what string) (string, bool) {
+	if arg == nil {
+		return "", false
+	}
+	switch arg.Kind {
+	case syntax.ArgQuoted, syntax.ArgRaw, syntax.ArgWord:
+		return arg.Text, true
 	}
 	c.errorf(diag.BadEndpoint, arg, "an endpoint's %s is plain text: it must be known before the script runs", what)
-	return ""
-}
-
-func constantKind(arg *syntax.Arg) bool {
-	return arg.Kind == syntax.ArgQuoted || arg.Kind == syntax.ArgRaw || arg.Kind == syntax.ArgWord
+	return "", false
 }
 
 func isNull(arg *syntax.Arg) bool {

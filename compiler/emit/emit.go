@@ -41,6 +41,7 @@ func Emit(p *ir.Program, logs bool) *Result {
 		}
 	}
 	e.main(p.Functions[0])
+	e.handlers()
 	return e.finish()
 }
 

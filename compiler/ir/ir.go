@@ -21,6 +21,8 @@ type Program struct {
 	Globals []string
 	// Functions are all functions; number 0 is the top level.
 	Functions []*Func
+	// Endpoints are what the script registers.
+	Endpoints []Endpoint
 	// Sites are the places errors and fuel refer to; number 0 is not used.
 	Sites []Site
 	// SQL is set when the script runs SQL: its constant texts are marked.
@@ -39,6 +41,15 @@ type Site struct {
 	File, Line, Column int
 	Function           int
 	Command            string
+}
+
+// Endpoint is a path that the script answers when it is deployed; its
+// functions are marked as handlers.
+type Endpoint struct {
+	Path, Method, Description string
+	Middleware                []string
+	Handler, Output           string
+	Site                      int
 }
 
 // Func is a script function, or the top level.

@@ -8,6 +8,8 @@
 package lower
 
 import (
+	"slices"
+
 	"github.com/avapd/avapd/compiler/check"
 	"github.com/avapd/avapd/compiler/ir"
 	"github.com/avapd/avapd/compiler/syntax"
@@ -45,6 +47,7 @@ func Lower(files []*syntax.Script, info *check.Info, opts Options) *ir.Program {
 	for _, f := range info.Functions {
 		l.function(f, l.funcs[f.Decl.Name.Name])
 	}
+	l.endpoints(main)
 	if l.prog.HasTry {
 		l.prog.LastError = l.globalNumber(lastError)
 	}
@@ -118,6 +121,20 @@ func (l *lowerer) function(f *check.Function, fn *ir.Func) {
 	l.at(f.Decl, fn.Name)
 	fn.Site = l.site
 	fn.Body = l.stmts(f.Decl.Body)
+}
+
+// endpoints copies what is registered. An output that no line mentions is never
+// defined, so it needs no global.
+func (l *lowerer) endpoints(main *ir.Func) {
+	l.fn = main
+	for _, e := range l.info.Endpoints {
+		l.setFile(slices.IndexFunc(l.files, func(f *syntax.Script) bool { return f.Source == e.Source }))
+		l.prog.Endpoints = append(l.prog.Endpoints, ir.Endpoint{
+			Path: e.Path, Method: e.Method, Description: e.Description,
+			Middleware: e.Middleware, Handler: e.Handler, Output: e.Output,
+			Site: l.newSite(e.At, "registerEndpoint"),
+		})
+	}
 }
 
 // at makes the site of a statement.

@@ -1,0 +1,47 @@
+package emit
+
+import (
+	"github.com/avapd/avapd/compiler/ir"
+	"github.com/avapd/avapd/internal/wasm"
+	"github.com/avapd/avapd/runtime/abi"
+)
+
+// handlers exports the functions that endpoints name. The host calls them one
+// after the other, because it alone decides by the status whether the next one
+// runs, as it decides what status the answer has.
+func (e *emitter) handlers() {
+	for _, fn := range e.prog.Functions[1:] {
+		if fn.IsHandler && fn.Reached {
+			e.handler(fn.Name, e.funcs[fn.Number], len(fn.Params))
+		}
+	}
+}
+
+// handler writes the exported form of a function: without arguments, and with
+// the result of the function that runs the top level. The first slot of the
+// call stack is the caller's.
+func (e *emitter) handler(name string, fn *wasm.Func, params int) {
+	f := e.mod.NewFunc("handler "+name, wasm.FuncType{Results: []wasm.ValType{wasm.I32}})
+	f.Exports = []string{abi.HandlerExport(name)}
+	f.I32Const(0)
+	f.Mem(wasm.OpI32Load, 2, abi.StackBase)
+	f.I32Const(stackSlot)
+	f.Op(wasm.OpI32Add)
+	for range params {
+		f.I32Const(abi.KindNull)
+		f.I64Const(0)
+	}
+	f.Call(fn)
+	f.Op(wasm.OpDrop)
+	f.I32Const(0)
+	f.Op(wasm.OpI32LtS)
+	f.If()
+	f.Call(e.lib(ir.Library("Failure")))
+	f.I32Const(1)
+	f.Op(wasm.OpReturn)
+	f.End()
+	f.I32Const(0)
+}
+
+// stackSlot is the size of a slot of the call stack.
+const stackSlot = 4
