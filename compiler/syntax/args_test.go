@@ -17,7 +17,9 @@ func expectArgs(t *testing.T, call, want string) {
 		}
 		var got []string
 		for _, a := range script.Body[0].(*CallStmt).Call.(*CommandCall).Args {
-			got = append(got, DumpArg(a))
+			var d dumper
+			d.arg(a)
+			got = append(got, d.String())
 		}
 		if got := strings.Join(got, " "); got != want {
 			t.Errorf("%s\n got %s\nwant %s", call, got, want)

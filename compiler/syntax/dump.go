@@ -2,30 +2,17 @@ package syntax
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 )
 
-// Dump prints a script as nested lists, one statement per line, for tests and
-// for `avap check --tree`. With positions each statement begins with its
-// extent as line:column-line:column.
+// Dump prints a script as nested lists, one statement per line. Scripts with
+// the same dump are the same script, which is how Format checks itself. With
+// positions each statement begins with its extent as line:column-line:column.
 func Dump(s *Script, positions bool) string {
 	d := dumper{source: s.Source, positions: positions}
 	d.list(s.Body, 0)
-	return d.String()
-}
-
-// DumpExpr prints an expression as nested lists.
-func DumpExpr(x Expr) string {
-	var d dumper
-	d.expr(x)
-	return d.String()
-}
-
-// DumpArg prints an argument of a command.
-func DumpArg(a *Arg) string {
-	var d dumper
-	d.arg(a)
 	return d.String()
 }
 
@@ -345,4 +332,15 @@ func (d *dumper) keywordForm(head string, args []Expr, keywords []Keyword) {
 		d.expr(k.Value)
 	}
 	d.WriteByte(')')
+}
+
+func floatText(f float64) string {
+	if math.IsInf(f, 0) {
+		return "1e999"
+	}
+	s := strconv.FormatFloat(f, 'g', -1, 64)
+	if !strings.ContainsAny(s, ".e") {
+		s += ".0"
+	}
+	return s
 }

@@ -38,11 +38,11 @@ func expectExpr(t *testing.T, src, want string) {
 	t.Run(src, func(t *testing.T) {
 		t.Helper()
 		x := parseExpr(t, src)
-		if diff := cmp.Diff(want, DumpExpr(x)); diff != "" {
+		if diff := cmp.Diff(want, dumpExpr(x)); diff != "" {
 			t.Errorf("tree of %s (-want +got):\n%s", src, diff)
 		}
-		printed := ExprString(x)
-		if diff := cmp.Diff(DumpExpr(x), DumpExpr(parseExpr(t, printed))); diff != "" {
+		printed := exprString(x)
+		if diff := cmp.Diff(dumpExpr(x), dumpExpr(parseExpr(t, printed))); diff != "" {
 			t.Errorf("%s printed as %s (-before +after):\n%s", src, printed, diff)
 		}
 	})

@@ -199,7 +199,7 @@ func checkSource(t *testing.T, src string) {
 
 func checkExtents(t *testing.T, x Expr, outer Extent) {
 	if x.Start() < outer.From || x.End() > outer.To || x.Start() > x.End() {
-		t.Errorf("%s at %d-%d lies outside %v", DumpExpr(x), x.Start(), x.End(), outer)
+		t.Errorf("%s at %d-%d lies outside %v", dumpExpr(x), x.Start(), x.End(), outer)
 	}
 	EachChild(x, func(child Expr) { checkExtents(t, child, Extent{x.Start(), x.End()}) })
 }
@@ -223,9 +223,9 @@ func checkRoundTrip(t *testing.T, x Expr) {
 	if !exact {
 		return
 	}
-	printed := ExprString(x)
+	printed := exprString(x)
 	again, list := Parse("t", []byte("x = "+printed), testOptions)
-	if list.HasErrors() || DumpExpr(x) != DumpExpr(again.Body[0].(*Assign).Value) {
-		t.Errorf("%s\nprinted as %s\n%v", DumpExpr(x), printed, list)
+	if list.HasErrors() || dumpExpr(x) != dumpExpr(again.Body[0].(*Assign).Value) {
+		t.Errorf("%s\nprinted as %s\n%v", dumpExpr(x), printed, list)
 	}
 }

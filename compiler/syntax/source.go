@@ -83,10 +83,3 @@ func (s *Source) Line(pos Pos) int { return s.Position(pos).Line }
 func (s *Source) Span(n Node) diag.Span {
 	return diag.Span{Start: s.Position(n.Start()), End: s.Position(n.End())}
 }
-
-// Slice is the source text of a node.
-func (s *Source) Slice(n Node) string {
-	from := min(max(int(n.Start()), 0), len(s.Text))
-	to := min(max(int(n.End()), from), len(s.Text))
-	return s.Text[from:to]
-}

@@ -2,7 +2,6 @@ package syntax
 
 import (
 	"fmt"
-	"math"
 	"strconv"
 	"strings"
 )
@@ -30,9 +29,16 @@ var binaryPrec = [...]int{
 	Shl: precShift, Shr: precShift, BitAnd: precBitAnd, BitOr: precBitOr, BitXor: precBitXor,
 }
 
-// ExprString prints an expression as source text in one canonical form.
+// dumpExpr prints an expression as nested lists.
+func dumpExpr(x Expr) string {
+	var d dumper
+	d.expr(x)
+	return d.String()
+}
+
+// exprString prints an expression as source text in one canonical form.
 // Parsing the text again gives an equal tree, but for the positions.
-func ExprString(x Expr) string {
+func exprString(x Expr) string {
 	var w exprPrinter
 	w.expr(x, precCond)
 	return w.String()
@@ -337,17 +343,6 @@ func (w *exprPrinter) leaf(x Expr) {
 	}
 }
 
-func floatText(f float64) string {
-	if math.IsInf(f, 0) {
-		return "1e999"
-	}
-	s := strconv.FormatFloat(f, 'g', -1, 64)
-	if !strings.ContainsAny(s, ".e") {
-		s += ".0"
-	}
-	return s
-}
-
 // escapeText writes text between double quotes.
 func escapeText(s string) string {
 	var b strings.Builder
@@ -393,7 +388,7 @@ func (w *exprPrinter) fparts(parts []FPart, level int) {
 			w.WriteString(text)
 			continue
 		}
-		text := ExprString(part.X)
+		text := exprString(part.X)
 		if strings.HasPrefix(text, "{") {
 			text = " " + text
 		}
