@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"math/big"
 	"slices"
 	"strings"
@@ -146,23 +145,5 @@ func same(a, b any) bool {
 		return true
 	default:
 		return a == b
-	}
-}
-
-// Identical compares two JSON texts strictly: numbers as they are written, objects in their order. Only blanks and the
-// way in which a string is escaped do not count.
-func Identical(a, b json.RawMessage) bool {
-	x, y := json.NewDecoder(bytes.NewReader(a)), json.NewDecoder(bytes.NewReader(b))
-	x.UseNumber()
-	y.UseNumber()
-	for {
-		left, errX := x.Token()
-		right, errY := y.Token()
-		if errX != nil || errY != nil {
-			return errors.Is(errX, io.EOF) && errors.Is(errY, io.EOF)
-		}
-		if left != right {
-			return false
-		}
 	}
 }
