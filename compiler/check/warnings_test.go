@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"golang.org/x/tools/txtar"
+	"github.com/rogpeppe/go-internal/txtar"
 
 	"github.com/avapd/avapd/compiler/syntax"
 	"github.com/avapd/avapd/internal/diag"
