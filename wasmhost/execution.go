@@ -185,10 +185,19 @@ func (e *execution) run(in *Input, dst []byte) (output Output, failure *diag.Fai
 		return Output{}, e.inputFailure(err)
 	}
 	e.markBrought()
-	if failure := e.call(); failure != nil {
+	if failure := e.call(abi.RunExport); failure != nil {
 		return Output{}, failure
 	}
-	output, err := e.answer(dst, in.EchoVariables)
+	var err error
+	if in.Endpoint > 0 {
+		p := &e.module.endpoints[in.Endpoint-1]
+		if failure := e.callEndpoint(p); failure != nil {
+			return Output{}, failure
+		}
+		output, err = e.endpointAnswer(dst, p)
+	} else {
+		output, err = e.answer(dst, in.EchoVariables)
+	}
 	if err != nil {
 		return Output{}, e.outputFailure(err)
 	}
@@ -249,12 +258,13 @@ func (e *execution) bindFuel() *diag.Failure {
 	return nil
 }
 
-// call runs the script to its end.
-func (e *execution) call() *diag.Failure {
-	run := e.scriptInstance.ExportedFunction(abi.RunExport)
+// call runs one of the script's entries to its end.
+func (e *execution) call(entry string) *diag.Failure {
+	run := e.scriptInstance.ExportedFunction(entry)
 	if run == nil {
-		return internalFailure(errors.New("the module exports no run function"))
+		return internalFailure(fmt.Errorf("the module exports no function %q", entry))
 	}
+	e.stack[0] = 0
 	if err := run.CallWithStack(e, e.stack[:]); err != nil {
 		return e.trapped(err)
 	}
@@ -264,5 +274,5 @@ func (e *execution) call() *diag.Failure {
 	case 1:
 		return e.scriptError()
 	}
-	return internalFailure(fmt.Errorf("run gave %d", e.stack[0]))
+	return internalFailure(fmt.Errorf("%s gave %d", entry, e.stack[0]))
 }

@@ -9,7 +9,6 @@ import (
 	"sync/atomic"
 
 	"github.com/tetratelabs/wazero"
-	"github.com/tetratelabs/wazero/api"
 
 	"github.com/avapd/avapd/internal/wasm"
 	"github.com/avapd/avapd/runtime/abi"
@@ -36,6 +35,7 @@ type Module struct {
 	quoted [][]byte
 	// statusGlobal and lastErrorGlobal are numbers of globals, or -1.
 	statusGlobal, lastErrorGlobal int
+	endpoints                     []endpoint
 	refs                          atomic.Int32
 }
 
@@ -50,7 +50,7 @@ func (h *Host) Load(module []byte, manifest abi.Manifest) (*Module, error) {
 	if err != nil {
 		return nil, fmt.Errorf("compile module: %w", err)
 	}
-	if err := h.checkImports(compiled); err != nil {
+	if err := errors.Join(h.checkImports(compiled), checkEndpoints(compiled, &manifest)); err != nil {
 		return nil, errors.Join(err, compiled.Close(context.Background()))
 	}
 	m := &Module{Manifest: manifest, CodeBytes: len(module), compiled: compiled}
@@ -79,6 +79,7 @@ func (m *Module) index() {
 		m.quoted[i] = append(appendQuoted(nil, []byte(name)), ':')
 	}
 	m.statusGlobal, m.lastErrorGlobal = m.find(statusName), m.find(lastErrorName)
+	m.indexEndpoints()
 }
 
 func (m *Module) find(name string) int {
@@ -116,8 +117,7 @@ func (h *Host) checkImports(c wazero.CompiledModule) error {
 			return fmt.Errorf("module imports the unknown function %s.%s", module, field)
 		}
 	}
-	run, ok := c.ExportedFunctions()[abi.RunExport]
-	if !ok || len(run.ParamTypes()) != 0 || !slices.Equal(run.ResultTypes(), []api.ValueType{api.ValueTypeI32}) {
+	if !isEntry(c, abi.RunExport) {
 		return fmt.Errorf("module does not export %s: () -> i32", abi.RunExport)
 	}
 	return nil

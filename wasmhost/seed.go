@@ -22,6 +22,9 @@ type Input struct {
 	Path, Query, Form []Pair
 	// EchoVariables asks for the variables in the answer.
 	EchoVariables bool
+	// Endpoint is the number, counted from 1, of the endpoint to answer: the
+	// answer is its alone. With 0 the script is executed.
+	Endpoint int
 }
 
 // Pair is a name and a text of a query string or form.

@@ -182,6 +182,13 @@ func (c *cache) compile(e *entry, compile compileFunc) {
 	close(e.done)
 }
 
+// work compiles what the cache will not hold, within its bound on compiles.
+func (c *cache) work(compile func() (diag.List, error)) (diag.List, error) {
+	c.workers <- struct{}{}
+	defer func() { <-c.workers }()
+	return compile()
+}
+
 // evict forgets an entry that is compiled. Its code lives on while an
 // execution holds it.
 func (c *cache) evict(e *entry) {

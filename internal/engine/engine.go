@@ -123,12 +123,16 @@ type Request struct {
 	// Variables and Body are the texts of JSON objects, or empty.
 	Variables, Body []byte
 	Query, Form     []Pair
+	// Path are the parameters in the path of an endpoint.
+	Path []Pair
 	// Limits are what the request asks for; zero members mean the default.
 	Limits Limits
 	// Logs asks for a log of every top-level statement.
 	Logs bool
 	// EchoVariables asks for the variables in the answer.
 	EchoVariables bool
+
+	endpoint int // counted from 1; 0 executes the script
 }
 
 // Pair is a name and a text of a query string or form.
@@ -172,6 +176,21 @@ func (e *Engine) RunArtifact(ctx context.Context, wasm []byte, r *Request) (*Ans
 	})
 }
 
+func emptyScript() diag.Diagnostic {
+	return diag.New(diag.EmptyScript, diag.Span{}, "Script cannot be empty")
+}
+
+func shuttingDown() error {
+	return diag.NewFailure(diag.NoCapacity, "no capacity: the server is shutting down")
+}
+
+func (e *Engine) checkSize(text string) error {
+	if len(text) > e.config.SourceBytes {
+		return diag.NewFailure(diag.SourceTooLarge, "the script has %d bytes; the limit is %d", len(text), e.config.SourceBytes)
+	}
+	return nil
+}
+
 // ArtifactError says why an artifact cannot be run at all.
 type ArtifactError struct{ Err error }
 
@@ -195,7 +214,7 @@ func (e *Engine) load(wasm []byte) (*wasmhost.Module, diag.List, error) {
 
 func (e *Engine) execute(ctx context.Context, r *Request, find func() (found, error)) (*Answer, error) {
 	if !e.enter() {
-		return nil, diag.NewFailure(diag.NoCapacity, "no capacity: the server is shutting down")
+		return nil, shuttingDown()
 	}
 	defer e.leave()
 	limits, failure := e.config.resolve(r.Limits)
@@ -238,10 +257,10 @@ func findFailure(ctx context.Context, err error) error {
 // fromSource finds or makes the module of a request's source.
 func (e *Engine) fromSource(ctx context.Context, r *Request) (found, error) {
 	if r.Source == "" {
-		return found{findings: diag.List{diag.New(diag.EmptyScript, diag.Span{}, "Script cannot be empty")}}, nil
+		return found{findings: diag.List{emptyScript()}}, nil
 	}
-	if len(r.Source) > e.config.SourceBytes {
-		return found{}, diag.NewFailure(diag.SourceTooLarge, "the script has %d bytes; the limit is %d", len(r.Source), e.config.SourceBytes)
+	if err := e.checkSize(r.Source); err != nil {
+		return found{}, err
 	}
 	if r.Load != nil {
 		began := time.Now()
@@ -287,7 +306,8 @@ const pooledBytes = 64 << 10
 
 func (e *Engine) run(ctx context.Context, f found, r *Request, limits Limits) (*Answer, error) {
 	in := &wasmhost.Input{
-		Variables: r.Variables, Body: r.Body, Query: r.Query, Form: r.Form, EchoVariables: r.EchoVariables,
+		Variables: r.Variables, Body: r.Body, Path: r.Path, Query: r.Query, Form: r.Form,
+		EchoVariables: r.EchoVariables, Endpoint: r.endpoint,
 	}
 	buffer := e.buffers.Get().(*[]byte)
 	defer e.buffers.Put(buffer)
@@ -311,7 +331,7 @@ func (e *Engine) run(ctx context.Context, f found, r *Request, limits Limits) (*
 // the run reaches it.
 func suggest(failure *diag.Failure, findings diag.List) {
 	for _, d := range findings {
-		if d.Code == failure.Code && d.Message == failure.Message {
+		if d.Suggestion != "" && d.Message == failure.Message {
 			failure.Suggestion = d.Suggestion
 			return
 		}
