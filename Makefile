@@ -38,7 +38,7 @@ fmt: $(LINTER) ## Format all Go code
 	$(LINTER) fmt ./...
 
 .PHONY: bench
-bench: ## Print the benchmarks of docs/performance.md
+bench: ## Print what speed is promised, each figure beside a baseline
 	$(GO) run ./internal/bench
 
 .PHONY: fuzz
