@@ -107,12 +107,6 @@ func parseWhole(p Ptr, n uint32) (int64, bool) {
 	return int64(u), true
 }
 
-// isNumberText reports whether a text counts as a number.
-func isNumberText(v Value) bool {
-	p, n := trimBlanks(v)
-	return numberShape(p, n) != noNumber
-}
-
 // parseNumberText is the number that a text counts as: an int if it is whole
 // and fits in 64 bits, else a float; undefined if it is none.
 func parseNumberText(v Value) Value {

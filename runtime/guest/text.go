@@ -427,21 +427,6 @@ func bytesIndex(p Ptr, n uint32, q Ptr, m uint32) uint32 {
 	return noOffset
 }
 
-// bytesLastIndex finds the last m bytes at q in n bytes at p.
-func bytesLastIndex(p Ptr, n uint32, q Ptr, m uint32) uint32 {
-	if m > n {
-		return noOffset
-	}
-	at := n - m + 1
-	for at > 0 {
-		at--
-		if bytesEqual(p+Ptr(at), q, m) {
-			return at
-		}
-	}
-	return noOffset
-}
-
 // textFind finds sub in v from a byte offset on, and gives a byte offset.
 func textFind(v, sub Value, from uint32) uint32 {
 	i := bytesIndex(v.textPtr()+Ptr(from), v.textLen()-from, sub.textPtr(), sub.textLen())

@@ -62,15 +62,6 @@ func textPosition(recv, sub, start, end Value) Value {
 	return integer(int64(textCharIndex(recv, from+at)))
 }
 
-// textIndex is textPosition with an error for what is not there.
-func textIndex(recv, sub, start, end Value) Value {
-	at := textPosition(recv, sub, start, end)
-	if !at.failed() && at.int() < 0 {
-		return failText(literal("substring not found"))
-	}
-	return at
-}
-
 // textCount is the number of times that sub occurs within bounds without
 // overlapping.
 func textCount(recv, sub, start, end Value) Value {
