@@ -226,22 +226,9 @@ func (p *Postgres) Exec(ctx context.Context, database, statements string) error 
 	return errors.Join(conn.Exec(ctx, statements).Close(), conn.Close(ctx))
 }
 
-// Database makes an empty database, owned by a role without further rights,
-// and gives the URL for that role. Both are dropped when the test ends.
-func (p *Postgres) Database(t testing.TB) string {
-	t.Helper()
-	name := p.role(t)
-	p.must(t, "CREATE DATABASE "+name+" OWNER "+name)
-	t.Cleanup(func() {
-		p.must(t, "DROP DATABASE "+name+" WITH (FORCE)")
-		p.must(t, "DROP ROLE "+name)
-	})
-	return p.as(name, "/"+name)
-}
-
 // Schema makes an empty schema, owned by a role without further rights, and
-// gives the URL for that role, whose tables are made there. It is much faster
-// than a database of its own.
+// gives the URL for that role, whose tables are made there. It is dropped with
+// the role when the test ends. It is much faster than a database of its own.
 func (p *Postgres) Schema(t testing.TB) string {
 	t.Helper()
 	name := p.role(t)
