@@ -245,14 +245,7 @@ func (s *Set) connectorGet(c *wasmhost.Call, found *connector) error {
 	if err != nil {
 		return err
 	}
-	response, err := s.exchange(c, request)
-	if err != nil {
-		return httpError(err)
-	}
-	if err := response.StatusError(); err != nil {
-		return err
-	}
-	return respond(c, response)
+	return s.get(c, request)
 }
 
 // connectorPost takes a path, a body, query and headers.
@@ -268,11 +261,7 @@ func (s *Set) connectorPost(c *wasmhost.Call, found *connector) error {
 	if request.Body, request.ContentType, err = encodeBody(body); err != nil {
 		return err
 	}
-	response, err := s.exchange(c, request)
-	if err != nil {
-		return c.Return(failureObject(err))
-	}
-	return respond(c, response)
+	return s.post(c, request)
 }
 
 // request makes one to a path of the API. The connector's own headers win.

@@ -15,13 +15,30 @@ import (
 	"github.com/avapd/avapd/wasmhost"
 )
 
-// httpGet takes url, query and headers. Everything that is no success is an
-// error.
+// httpGet takes url, query and headers.
 func (s *Set) httpGet(c *wasmhost.Call) error {
 	request, err := newRequest(c, http.MethodGet)
 	if err != nil {
 		return err
 	}
+	return s.get(c, request)
+}
+
+// httpPost takes url, query, headers, the body, and the body as the list or
+// dict that it may be.
+func (s *Set) httpPost(c *wasmhost.Call) error {
+	request, err := newRequest(c, http.MethodPost)
+	if err != nil {
+		return err
+	}
+	if request.Body, request.ContentType, err = requestBody(c, 3, 4); err != nil {
+		return err
+	}
+	return s.post(c, request)
+}
+
+// get sends a request; everything that is no success is an error.
+func (s *Set) get(c *wasmhost.Call, request egress.Request) error {
 	response, err := s.exchange(c, request)
 	if err != nil {
 		return httpError(err)
@@ -32,16 +49,8 @@ func (s *Set) httpGet(c *wasmhost.Call) error {
 	return respond(c, response)
 }
 
-// httpPost takes url, query, headers, the body, and the body as the list or
-// dict that it may be. Any answer is a result, and so is the lack of one.
-func (s *Set) httpPost(c *wasmhost.Call) error {
-	request, err := newRequest(c, http.MethodPost)
-	if err != nil {
-		return err
-	}
-	if request.Body, request.ContentType, err = requestBody(c, 3, 4); err != nil {
-		return err
-	}
+// post sends a request; any answer is a result, and so is the lack of one.
+func (s *Set) post(c *wasmhost.Call, request egress.Request) error {
 	response, err := s.exchange(c, request)
 	if err != nil {
 		return c.Return(failureObject(err))
