@@ -106,13 +106,14 @@ func (s *Server) failed(c *fiber.Ctx, err error) error {
 }
 
 // logRequest writes the one line per request. Probes are logged only on level
-// debug, or they would be most of the log.
+// debug, or they would be most of the log. Only a defect is an error: a status
+// from 500 on may be a script's own choice, or a refusal under load.
 func (s *Server) logRequest(c *fiber.Ctx, n *note, p *problem, took time.Duration) {
 	status := c.Response().StatusCode()
 	level := slog.LevelInfo
 	route := c.Route().Path
 	switch {
-	case status >= http.StatusInternalServerError && (p == nil || p.code == diag.Internal):
+	case p != nil && p.code == diag.Internal:
 		level = slog.LevelError
 	case route == pathLive || route == pathReady:
 		level = slog.LevelDebug
@@ -128,7 +129,10 @@ func (s *Server) logRequest(c *fiber.Ctx, n *note, p *problem, took time.Duratio
 		slog.Int("status", status),
 		slog.Float64("duration_ms", float64(took.Microseconds())/1000))
 	if n.script != "" {
-		attrs = append(attrs, slog.String("script", n.script), slog.Int64("fuel", n.fuel))
+		attrs = append(attrs, slog.String("script", n.script))
+	}
+	if n.script != "" || n.fuel > 0 { // an execution that failed has used some, too
+		attrs = append(attrs, slog.Int64("fuel", n.fuel))
 	}
 	if p != nil {
 		attrs = append(attrs, slog.String("code", string(p.code)), slog.String("error", printable(p.message)))

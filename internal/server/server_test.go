@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/spf13/pflag"
 	"go.uber.org/goleak"
 
@@ -256,7 +257,7 @@ func TestExecute(t *testing.T) {
 		Limits: engine.Limits{Fuel: 5, Duration: 6 * time.Millisecond, MemoryPages: 10, CallDepth: 1000, OutputBytes: 8 << 20},
 		Logs:   true,
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(engine.Request{})); diff != "" {
 		t.Error(diff)
 	}
 	if !json.Valid(got.Body) {
@@ -543,6 +544,9 @@ func TestLogLine(t *testing.T) {
 	h.execute(`{"script":"a"}`, "X-Request-Id", "one")
 	h.do(http.MethodGet, "/secret-path", "", nil, "X-Request-Id", "two")
 	h.do(http.MethodGet, "/livez", "", nil)
+	h.execute(`{"script":"fail AVAP3001"}`, "X-Request-Id", "three")
+	h.execute(`{"script":"status 500"}`, "X-Request-Id", "four")
+	h.execute(`{"script":"defect"}`, "X-Request-Id", "five")
 	var lines []map[string]any
 	scanner := bufio.NewScanner(strings.NewReader(h.logs.String()))
 	for scanner.Scan() {
@@ -562,6 +566,15 @@ func TestLogLine(t *testing.T) {
 		{
 			"level": "INFO", "msg": "request", "request_id": "two", "method": "GET", "route": "none", "status": 404.0, "code": "AVAP5007",
 			"error": "there is no /secret-path",
+		},
+		{
+			"level": "INFO", "msg": "request", "request_id": "three", "method": "POST", "route": "/api/v1/execute", "status": 400.0,
+			"code": "AVAP3001", "error": "it failed", "fuel": 42.0,
+		},
+		{"level": "INFO", "msg": "request", "request_id": "four", "method": "POST", "route": "/api/v1/execute", "status": 500.0},
+		{
+			"level": "ERROR", "msg": "request", "request_id": "five", "method": "POST", "route": "/api/v1/execute", "status": 500.0,
+			"code": "AVAP9001", "error": "internal error", "cause": "secret detail",
 		},
 	}
 	if diff := cmp.Diff(want, lines); diff != "" {
