@@ -47,6 +47,9 @@ type Source struct {
 type Options struct {
 	// Logs makes the script record every top-level statement.
 	Logs bool
+	// Debug adds a DWARF line table to the module and makes a source map. The
+	// code is the same either way.
+	Debug bool
 	// Load gives the text of a file that the script imports, by the path as
 	// written there. Without it, every import is an error.
 	Load func(path string) ([]byte, error)
@@ -56,6 +59,8 @@ type Options struct {
 type Artifact struct {
 	Wasm     []byte
 	Manifest abi.Manifest
+	// SourceMap is a source map of version 3, as JSON; with Options.Debug only.
+	SourceMap []byte
 	// Imports are the files spliced in, by path, with their texts.
 	Imports []Source
 }
@@ -180,7 +185,15 @@ func (c *compilation) encode() {
 	}
 	module := c.emitted.Module
 	module.Customs = append(module.Customs, wasm.Custom{Name: abi.ManifestSection, Bytes: section})
-	c.artifact = &Artifact{Wasm: module.Encode(), Manifest: m, Imports: c.imports}
+	code, layout := module.EncodeLayout()
+	artifact := &Artifact{Wasm: code, Manifest: m, Imports: c.imports}
+	if c.opts.Debug {
+		if err := c.debug(artifact, &layout); err != nil {
+			c.diags = append(c.diags, diag.New(diag.Internal, c.start(), "%s", err.Error()))
+			return
+		}
+	}
+	c.artifact = artifact
 }
 
 func (c *compilation) manifest() abi.Manifest {

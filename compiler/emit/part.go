@@ -117,6 +117,7 @@ func (e *emitter) part(owner *unit, s *ir.Stmt) *wasm.Func {
 	f := e.mod.NewFunc(fmt.Sprintf("%s.part%d", owner.fn.Name, e.units), t)
 	u := e.newUnit(f, owner.fn)
 	u.part, u.stmtSite, u.logging = true, s.Site, owner.logging
+	u.mark(s.Site)
 	u.fp = f.Param(0)
 	if framed {
 		u.frame = f.Param(1)

@@ -10,12 +10,14 @@ func (u *unit) stmts(list []*ir.Stmt) {
 	for _, s := range list {
 		mark, outer := len(u.live), u.stmtSite
 		u.stmtSite = s.Site
+		u.mark(s.Site)
 		u.stmt(s)
 		if s.Whole {
 			u.releaseHidden(mark)
 		}
 		u.stmtSite = outer
 	}
+	u.mark(u.stmtSite)
 }
 
 func (u *unit) stmt(s *ir.Stmt) {

@@ -70,6 +70,7 @@ func (e *emitter) main(fn *ir.Func) {
 	f.Exports = []string{abi.RunExport}
 	u := e.newUnit(f, fn)
 	u.top, u.stmtSite = true, fn.Site
+	u.mark(fn.Site)
 	u.fp = f.NewLocal(wasm.I32)
 	f.NameLocal(u.fp, "fp")
 	u.loadControl(abi.StackBase)
@@ -103,6 +104,7 @@ func (e *emitter) function(fn *ir.Func) {
 	f := e.funcs[fn.Number]
 	u := e.newUnit(f, fn)
 	u.stmtSite = fn.Site
+	u.mark(fn.Site)
 	u.fp = f.Param(0)
 	f.NameLocal(u.fp, "fp")
 	u.checkDepth()
@@ -196,11 +198,15 @@ func (u *unit) noteFrame() {
 // call calls a library function whose arguments are on the stack.
 func (u *unit) call(name string) { u.f.Call(u.e.lib(ir.Library(name))) }
 
+// mark attributes the code that follows to a site.
+func (u *unit) mark(site int) { u.f.Mark(uint32(site)) }
+
 // setSite stores where the script is, unless the cell says so already.
 func (u *unit) setSite(site int) {
 	if site == 0 {
 		site = u.stmtSite
 	}
+	u.mark(site)
 	if u.site == site {
 		return
 	}
@@ -218,6 +224,7 @@ func (u *unit) protect() {
 // reports whether there can be one.
 func (u *unit) unprotect() bool {
 	h, f := u.handler, u.f
+	u.mark(u.stmtSite)
 	f.End()
 	if h.coldUsed {
 		u.describeCold(h)

@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"github.com/avapd/avapd/compiler"
 	"github.com/avapd/avapd/internal/diag"
 	"github.com/avapd/avapd/internal/wasm"
+	"github.com/avapd/avapd/internal/wasm/debug"
 )
 
 // What build can write.
@@ -27,9 +29,13 @@ func buildCommand(p *Process) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "build FILE",
 		Short: "Compile a script to a WebAssembly module",
-		Long: `Compile a script to a WebAssembly module that avap run runs. The forms on the
-way there can be written too: ir is the compiler's intermediate form, wat the
-module as text. A file named - is standard input, or standard output with -o.`,
+		Long: `Compile a script to a WebAssembly module that avap run runs. The module tells
+debuggers and other WebAssembly runtimes which lines its code comes from; for
+browsers, a source map is written beside it, with .map behind the module's name.
+
+The forms on the way there can be written too: ir is the compiler's intermediate
+form, wat the module as text. A file named - is standard input, or standard
+output with -o, and then there is no source map.`,
 		Example: `  avap build order.avap -o order.wasm
   avap build order.avap --emit wat -o -
   avap build order.avap --emit ir -o order.ir`,
@@ -62,7 +68,11 @@ func build(p *Process, name, out, emit string, logs bool) error {
 		return usageError("-o %s would overwrite the script", out)
 	}
 	script := script{name, content}
-	made, findings, err := compileTo(emit, script, logs)
+	mapFile := ""
+	if emit == emitWasm && out != stdinName {
+		mapFile = out + ".map"
+	}
+	output, findings, err := compileTo(emit, script, logs, mapFile)
 	if err != nil {
 		return fmt.Errorf("internal error: %w", err)
 	}
@@ -72,24 +82,37 @@ func build(p *Process, name, out, emit string, logs bool) error {
 	if err := diag.Render(p.Stderr, findings, script.text); err != nil {
 		return fmt.Errorf("write: %w", err)
 	}
-	return writeOutput(p, out, made)
+	if err := writeOutput(p, out, output.content); err != nil || mapFile == "" {
+		return err
+	}
+	return writeOutput(p, mapFile, output.sourceMap)
 }
 
-// compileTo gives the script in one of the forms that build writes.
-func compileTo(emit string, s script, logs bool) ([]byte, diag.List, error) {
+// made is what build writes; the source map is empty where there is none.
+type made struct{ content, sourceMap []byte }
+
+// compileTo gives the script in one of the forms that build writes. A module
+// for which a map file is named refers to it.
+func compileTo(emit string, s script, logs bool, mapFile string) (made, diag.List, error) {
 	if emit == emitIR {
 		text, findings := s.intermediate(logs)
-		return text, findings, nil
+		return made{content: text}, findings, nil
 	}
-	artifact, findings := compiler.Compile(s.source(), s.options(logs))
+	options := s.options(logs)
+	options.Debug = emit == emitWasm
+	artifact, findings := compiler.Compile(s.source(), options)
 	if findings.HasErrors() {
-		return nil, findings, nil
+		return made{}, findings, nil
 	}
-	if emit == emitWasm {
-		return artifact.Wasm, findings, nil
+	if emit == emitWAT {
+		text, err := printWAT(artifact.Wasm)
+		return made{content: text}, findings, err
 	}
-	text, err := printWAT(artifact.Wasm)
-	return text, findings, err
+	module := artifact.Wasm
+	if mapFile != "" {
+		module = wasm.AppendCustom(module, debug.SourceMapURL(url.PathEscape(filepath.Base(mapFile))))
+	}
+	return made{module, artifact.SourceMap}, findings, nil
 }
 
 func printWAT(module []byte) ([]byte, error) {

@@ -31,16 +31,37 @@ type encoder struct {
 	types   []FuncType
 	imports []*Func
 	defined []*Func
+	layout  Layout
 }
+
+// Layout tells where the code of an encoded module lies. Offsets count from the
+// first byte of the code section's contents, as DWARF and wazero do; adding
+// CodeStart gives offsets in the file, as source maps and V8 have them.
+type Layout struct {
+	CodeStart, CodeSize uint32
+	// Marks are in the order of their offsets. The body of every function
+	// starts with one, of position 0 if the function did not.
+	Marks []PlacedMark
+}
+
+// PlacedMark says that the code from Offset to the next mark comes from a
+// position; see Func.Mark.
+type PlacedMark struct{ Offset, Position uint32 }
 
 // Encode writes the module. The same module gives the same bytes.
 func (m *Module) Encode() []byte {
+	out, _ := m.EncodeLayout()
+	return out
+}
+
+// EncodeLayout is Encode and tells what came to lie where.
+func (m *Module) EncodeLayout() ([]byte, Layout) {
 	e := &encoder{m: m}
 	e.number()
 	out := []byte(Header)
 	for _, c := range m.Customs {
 		if c.First {
-			out = appendCustom(out, c)
+			out = AppendCustom(out, c)
 		}
 	}
 	for _, s := range []struct {
@@ -62,21 +83,25 @@ func (m *Module) Encode() []byte {
 		if body := s.body(nil); len(body) > 0 {
 			out = append(out, s.id)
 			out = AppendUleb(out, uint64(len(body)))
+			if s.id == sectionCode {
+				e.layout.CodeStart, e.layout.CodeSize = uint32(len(out)), uint32(len(body))
+			}
 			out = append(out, body...)
 		}
 	}
 	if names := e.nameSection(nil); len(names) > 0 {
-		out = appendCustom(out, Custom{Name: "name", Bytes: names})
+		out = AppendCustom(out, Custom{Name: "name", Bytes: names})
 	}
 	for _, c := range m.Customs {
 		if !c.First {
-			out = appendCustom(out, c)
+			out = AppendCustom(out, c)
 		}
 	}
-	return out
+	return out, e.layout
 }
 
-func appendCustom(out []byte, c Custom) []byte {
+// AppendCustom adds a custom section to the end of an encoded module.
+func AppendCustom(out []byte, c Custom) []byte {
 	body := AppendName(nil, c.Name)
 	body = append(body, c.Bytes...)
 	out = append(out, sectionCustom)
@@ -301,13 +326,20 @@ func (e *encoder) elementSection(b []byte) []byte {
 }
 
 func (e *encoder) codeSection(b []byte) []byte {
-	var body []byte
-	for _, f := range e.defined {
-		code := e.functionBody(f)
-		body = AppendUleb(body, uint64(len(code)))
-		body = append(body, code...)
+	if len(e.defined) == 0 {
+		return nil
 	}
-	return counted(b, len(e.defined), body)
+	b = AppendUleb(b, uint64(len(e.defined)))
+	for _, f := range e.defined {
+		first := len(e.layout.Marks)
+		code := e.functionBody(f)
+		b = AppendUleb(b, uint64(len(code)))
+		for i := first; i < len(e.layout.Marks); i++ {
+			e.layout.Marks[i].Offset += uint32(len(b))
+		}
+		b = append(b, code...)
+	}
+	return b
 }
 
 func (e *encoder) functionBody(f *Func) []byte {
@@ -315,8 +347,24 @@ func (e *encoder) functionBody(f *Func) []byte {
 		panic("wasm: function " + f.Name + " has open blocks")
 	}
 	b := appendLocals(make([]byte, 0, len(f.code)+2*len(f.relocs)+16), f.locals)
-	at := 0
+	at, marks := 0, f.marks
+	if len(marks) == 0 || marks[0].offset > 0 {
+		e.layout.Marks = append(e.layout.Marks, PlacedMark{})
+	} else {
+		// The declarations of the locals count as the function's first code.
+		e.layout.Marks = append(e.layout.Marks, PlacedMark{0, marks[0].position})
+		marks = marks[1:]
+	}
+	// place notes the marks before an offset of the code, of which the part
+	// before at lies in b.
+	place := func(offset int) {
+		for len(marks) > 0 && marks[0].offset < offset {
+			e.layout.Marks = append(e.layout.Marks, PlacedMark{uint32(len(b) + marks[0].offset - at), marks[0].position})
+			marks = marks[1:]
+		}
+	}
 	for _, r := range f.relocs {
+		place(r.offset)
 		b = append(b, f.code[at:r.offset]...)
 		at = r.offset
 		switch {
@@ -330,6 +378,7 @@ func (e *encoder) functionBody(f *Func) []byte {
 			b = AppendSleb(b, int64(e.typeIndex(*r.typ)))
 		}
 	}
+	place(len(f.code) + 1)
 	b = append(b, f.code[at:]...)
 	return append(b, byte(OpEnd))
 }

@@ -22,6 +22,7 @@ type Func struct {
 	free       map[ValType][]Local
 	code       []byte
 	relocs     []reloc
+	marks      []mark
 	labels     []blockState
 	index      uint32
 }
@@ -45,6 +46,12 @@ type reloc struct {
 	fn     *Func
 	global *Global
 	typ    *FuncType
+}
+
+// mark says where the code from offset on comes from.
+type mark struct {
+	offset   int
+	position uint32
 }
 
 type blockState struct{ isIf bool }
@@ -103,6 +110,22 @@ func (f *Func) Release(locals ...Local) {
 // Len is the size of the body written so far, in bytes, without the indices
 // that Encode fills in. Use it to bound a function's size.
 func (f *Func) Len() int { return len(f.code) }
+
+// Mark says that the code that follows comes from a position in the source:
+// any number to the caller's liking, 0 for code that has none. Layout tells
+// where the code came to lie.
+func (f *Func) Mark(position uint32) {
+	if n := len(f.marks); n > 0 && f.marks[n-1].offset == len(f.code) {
+		f.marks = f.marks[:n-1] // nothing has come from there
+	}
+	before := uint32(0)
+	if n := len(f.marks); n > 0 {
+		before = f.marks[n-1].position
+	}
+	if before != position {
+		f.marks = append(f.marks, mark{len(f.code), position})
+	}
+}
 
 // Op appends an instruction without immediate operands.
 func (f *Func) Op(ops ...Opcode) {

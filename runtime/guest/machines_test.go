@@ -252,7 +252,7 @@ func runNode(t *testing.T, all []*machineCase) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(node, "testdata/rt.mjs", "../library/rt.wasm")
+	cmd := exec.Command(node, "../../testdata/node/cases.mjs", "../library/rt.wasm")
 	cmd.Stdin = bytes.NewReader(in)
 	out, err := cmd.Output()
 	if err != nil {

@@ -1,0 +1,254 @@
+package conformance
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"maps"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/avapd/avapd/compiler"
+	"github.com/avapd/avapd/internal/diag"
+	"github.com/avapd/avapd/internal/engine"
+	"github.com/avapd/avapd/runtime/abi"
+)
+
+// hashSeed is the same everywhere: how dicts collide is part of the price.
+const hashSeed = 7
+
+// nodeRequest and nodeOutcome are what the shim in testdata/node takes and gives.
+type nodeRequest struct {
+	Module    int         `json:"module"`
+	Variables string      `json:"variables"`
+	Body      string      `json:"body"`
+	Query     [][2]string `json:"query"`
+	Fuel      int64       `json:"fuel"`
+	CallDepth uint32      `json:"callDepth"`
+	HashSeed  uint64      `json:"hashSeed"`
+}
+
+type nodeModule struct {
+	Wasm []byte `json:"wasm"`
+	Map  string `json:"map"`
+}
+
+type nodeOutcome struct {
+	Result, Message, Fuel string
+	Position              []int
+	Stack                 []string
+}
+
+// runInNode runs modules in V8, all in one process.
+func runInNode(t *testing.T, modules []nodeModule, requests []nodeRequest) []nodeOutcome {
+	t.Helper()
+	node, err := exec.LookPath("node")
+	if err != nil {
+		t.Skip("node is not installed")
+	}
+	in, err := json.Marshal(map[string]any{"modules": modules, "requests": requests})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), node, "../../testdata/node/run.mjs", "../../runtime/library/rt.wasm")
+	cmd.Stdin = bytes.NewReader(in)
+	out, err := cmd.Output()
+	if failed, ok := errors.AsType[*exec.ExitError](err); ok {
+		t.Fatalf("node: %v\n%s", err, failed.Stderr)
+	}
+	var outcomes []nodeOutcome
+	if err := json.Unmarshal(out, &outcomes); err != nil || len(outcomes) != len(requests) {
+		t.Fatalf("%d outcomes of %d requests: %v", len(outcomes), len(requests), err)
+	}
+	return outcomes
+}
+
+// parity collects runs on wazero and holds V8 to them.
+type parity struct {
+	engines  []*engine.Engine
+	names    []string
+	modules  []nodeModule
+	requests []nodeRequest
+	want     []nodeOutcome
+}
+
+func newParity(t *testing.T) *parity {
+	t.Helper()
+	p := &parity{}
+	for _, interpreter := range []bool{false, true} {
+		p.engines = append(p.engines, newEngine(t, engine.Config{Interpreter: interpreter, HashSeed: func() uint64 { return hashSeed }}))
+	}
+	return p
+}
+
+// module compiles a script, unless it imports what only a server has.
+func (p *parity) module(t *testing.T, name, script string) (wasm []byte, ok bool) {
+	t.Helper()
+	artifact, _ := compiler.Compile(compiler.Source{Name: name, Text: script}, compiler.Options{Debug: true})
+	if artifact == nil {
+		return nil, false
+	}
+	if !slices.Equal(artifact.Manifest.Imports, []string{abi.RefuelField}) {
+		return nil, false
+	}
+	p.modules = append(p.modules, nodeModule{artifact.Wasm, string(artifact.SourceMap)})
+	return artifact.Wasm, true
+}
+
+// limits end a run from outside, each host in its own words.
+var limits = []diag.Code{diag.OutOfFuel, diag.DeadlineReached, diag.OutOfMemory, diag.RecursionLimit}
+
+// add runs the last module on both engines, which must agree, and notes how it went. A run that meets a limit does not
+// count.
+func (p *parity) add(t *testing.T, name string, wasm []byte, r *engine.Request) {
+	t.Helper()
+	var want [2]nodeOutcome
+	for i, e := range p.engines {
+		answer, err := e.RunArtifact(context.Background(), wasm, r)
+		if failure, ok := errors.AsType[*diag.Failure](err); ok && slices.Contains(limits, failure.Code) {
+			return
+		}
+		want[i] = outcomeOf(answer, err)
+	}
+	if diff := cmp.Diff(want[0], want[1]); diff != "" {
+		t.Errorf("%s (-compiled +interpreted):\n%s", name, diff)
+	}
+	request := nodeRequest{
+		Module: len(p.modules) - 1, Variables: string(r.Variables), Body: string(r.Body), Query: [][2]string{},
+		Fuel: engine.DefaultLimits.Fuel, CallDepth: engine.DefaultLimits.CallDepth, HashSeed: hashSeed,
+	}
+	for _, q := range r.Query {
+		request.Query = append(request.Query, [2]string{q.Name, q.Value})
+	}
+	p.names, p.requests, p.want = append(p.names, name), append(p.requests, request), append(p.want, want[0])
+}
+
+func outcomeOf(a *engine.Answer, err error) nodeOutcome {
+	if failure, ok := errors.AsType[*diag.Failure](err); ok {
+		start := failure.Span.Start
+		return nodeOutcome{Message: failure.Message, Fuel: strconv.FormatInt(failure.Usage.FuelUsed, 10), Position: []int{start.Line, start.Column}}
+	}
+	if err != nil {
+		return nodeOutcome{Message: err.Error()}
+	}
+	return nodeOutcome{Result: string(a.Result), Fuel: strconv.FormatInt(a.Usage.FuelUsed, 10)}
+}
+
+// check runs everything in V8.
+func (p *parity) check(t *testing.T) {
+	t.Helper()
+	for i, got := range runInNode(t, p.modules, p.requests) {
+		if diff := cmp.Diff(p.want[i], got); diff != "" {
+			t.Errorf("%s (-wazero +V8):\n%s", p.names[i], diff)
+		}
+	}
+	t.Logf("%d runs of %d modules", len(p.requests), len(p.modules))
+}
+
+// TestProgramsInNode runs every program that needs no server in V8: results, byte by byte, and fuel are those of the
+// sandbox's engines.
+func TestProgramsInNode(t *testing.T) {
+	paths, err := filepath.Glob("../../testdata/programs/*.txtar")
+	if err != nil || len(paths) < 15 {
+		t.Fatalf("%d programs, %v", len(paths), err)
+	}
+	p := newParity(t)
+	for _, path := range paths {
+		name := strings.TrimSuffix(filepath.Base(path), ".txtar")
+		script, exchanges := readProgram(t, path)
+		wasm, ok := p.module(t, name+".avap", script)
+		if !ok {
+			continue
+		}
+		for i, x := range exchanges {
+			r := &engine.Request{Variables: x.Variables, Body: x.Body}
+			for _, q := range slices.Sorted(maps.Keys(x.Query)) {
+				r.Query = append(r.Query, engine.Pair{Name: q, Value: x.Query[q]})
+			}
+			p.add(t, name+"/"+strconv.Itoa(i+1), wasm, r)
+		}
+	}
+	if len(p.modules) < 10 {
+		t.Errorf("only %d programs need no server", len(p.modules))
+	}
+	p.check(t)
+}
+
+// notInNode are functions of the library whose part of the host the shim lacks, or has without its price.
+var notInNode = []string{"FormatTime", "ParseTime", "GetRegex", "ReplacePattern"}
+
+// TestCasesInNode does the same with the scripts of the conformance cases.
+func TestCasesInNode(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
+	p := newParity(t)
+	for _, c := range slices.Concat(loadCases(t, "../../testdata/conformance"), loadCases(t, "../../testdata/conformance/extra")) {
+		if strings.Contains(c.Script, "000000") {
+			continue // runs until a limit
+		}
+		wasm, ok := p.module(t, c.ID, c.Script)
+		if !ok || slices.ContainsFunc(notInNode, func(f string) bool { return bytes.Contains(wasm, []byte(f)) }) {
+			continue
+		}
+		r := &engine.Request{Variables: c.Variables, Body: c.body(t)}
+		values, err := url.ParseQuery(string(c.Query))
+		if err != nil {
+			continue
+		}
+		for _, name := range slices.Sorted(maps.Keys(values)) {
+			for _, v := range values[name] {
+				r.Query = append(r.Query, engine.Pair{Name: name, Value: v})
+			}
+		}
+		p.add(t, c.ID, wasm, r)
+	}
+	p.check(t)
+}
+
+func loadCases(t *testing.T, dir string) []Case {
+	t.Helper()
+	cases, err := Load(os.DirFS(dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cases
+}
+
+// body is the members of a case's body.
+func (c *Case) body(t *testing.T) []byte {
+	t.Helper()
+	if c.Body == nil {
+		return nil
+	}
+	body, err := json.Marshal(c.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return body
+}
+
+// TestSourceMapInNode maps the places in V8's stack trace of a trap to the script's lines.
+func TestSourceMapInNode(t *testing.T) {
+	p := newParity(t)
+	if _, ok := p.module(t, "deep.avap", "x = 1\nfunction f(n){\n    return(1 + f(n + 1))\n}\n\ny = f(x)\n"); !ok {
+		t.Fatal("the script does not compile")
+	}
+	got := runInNode(t, p.modules, []nodeRequest{{Fuel: 1e6, CallDepth: 3, Query: [][2]string{}}})
+	want := []string{
+		"script.f deep.avap:2:1", "script.f deep.avap:3:5", "script.f deep.avap:3:5", "script.f deep.avap:3:5",
+		"script.run deep.avap:6:1",
+	}
+	if diff := cmp.Diff(want, got[0].Stack); diff != "" || got[0].Message != "recursion too deep" {
+		t.Errorf("%s (-want +got):\n%s", got[0].Message, diff)
+	}
+}

@@ -1,0 +1,140 @@
+// A host for compiled scripts, by the contract in runtime/abi: all that it
+// takes to run a module of `avap build` outside of avap.
+import { parse } from "./json.mjs";
+import { libraryImports } from "./library.mjs";
+import { CELL, Memory } from "./values.mjs";
+
+const HEAP_TOP = 1024;
+const HEAP_END = 1028;
+const STACK_BASE = 1032;
+const STACK_LIMIT = 1036;
+const HALT = 1052;
+const HASH_SEED = 1056;
+const ERROR_SITE = 1068;
+const RESULTS = 1104;
+const LOGS = 1120;
+const QUERY = 1136;
+const BODY = 1152;
+const FORM = 1168;
+const MESSAGE = 1200;
+const LAST_ERROR = 1216;
+const SCRIPT_BASE = 65536;
+
+const SCRIPT_SLICE = 100_000n;
+const LIBRARY_SLICE = 10_000n;
+
+const halts = { 1: "out of memory", 2: "recursion too deep" };
+
+class Stopped extends Error {}
+
+// Meter hands out fuel in slices. What was used is what was granted less what
+// the modules still have.
+class Meter {
+  constructor(limit) {
+    this.limit = limit;
+    this.granted = 0n;
+  }
+
+  start(script, library) {
+    this.cells = { script, library };
+    script.value = this.grant(SCRIPT_SLICE);
+    library.value = this.grant(LIBRARY_SLICE);
+  }
+
+  grant(want) {
+    const rest = this.limit - this.granted;
+    const units = want < rest ? want : rest;
+    this.granted += units;
+    return units;
+  }
+
+  refuel(cell, other, slice) {
+    const need = cell.value < 0n ? -cell.value : 1n;
+    if (this.limit - this.granted < need && other.value > 0n) {
+      this.granted -= other.value;
+      other.value = 0n;
+    }
+    if (this.limit - this.granted < need) throw new Stopped("Script Execution Timeout");
+    return this.grant(slice > need ? slice : need);
+  }
+
+  imports() {
+    return {
+      script: () => this.refuel(this.cells.script, this.cells.library, SCRIPT_SLICE),
+      library: () => this.refuel(this.cells.library, this.cells.script, LIBRARY_SLICE),
+    };
+  }
+
+  get used() {
+    const used = this.granted - this.cells.script.value - this.cells.library.value;
+    return used < this.limit ? used : this.limit;
+  }
+}
+
+// prepare fills the control block and builds the request's inputs behind the
+// call stack.
+function prepare(guest, manifest, request) {
+  guest.put32(STACK_BASE, stackBase(manifest));
+  guest.put32(STACK_LIMIT, guest.top);
+  guest.put64(HASH_SEED, BigInt(request.hashSeed));
+  const globalCell = (name) => SCRIPT_BASE + CELL * manifest.globals.indexOf(name);
+  for (const [name, value] of parse(request.variables || "{}")) {
+    if (manifest.globals.includes(name)) {
+      guest.text(name);
+      guest.putCell(globalCell(name), guest.build(value));
+    }
+  }
+  if (manifest.needs.body) {
+    const body = parse(request.body || "{}");
+    body.delete("script");
+    body.delete("variables");
+    guest.putCell(BODY, guest.build(body));
+  }
+  if (manifest.needs.query) guest.putCell(QUERY, guest.build(request.query ?? []));
+  if (manifest.needs.form) guest.putCell(FORM, guest.build(request.form ?? []));
+  guest.putCell(RESULTS, guest.build(new Map()));
+  guest.putCell(LOGS, guest.build([]));
+  guest.put32(HEAP_TOP, guest.align(16));
+  guest.put32(HEAP_END, guest.size);
+  if (manifest.globals.includes("__last_error__")) guest.put32(LAST_ERROR, globalCell("__last_error__"));
+}
+
+const stackBase = (manifest) => Math.ceil(manifest.data_end / 16) * 16;
+
+export function manifestOf(module) {
+  const [section] = WebAssembly.Module.customSections(module, "avap");
+  const manifest = JSON.parse(new TextDecoder().decode(section));
+  return { ...manifest, globals: manifest.globals ?? [] };
+}
+
+// run executes a script once. The outcome has the used fuel and either the
+// result as JSON, or the message of an error and where it arose. A halt or a
+// trap leaves V8's own error behind, whose stack a source map can explain.
+export function run(library, script, request) {
+  const manifest = manifestOf(script);
+  const meter = new Meter(BigInt(request.fuel));
+  const refuel = meter.imports();
+  let memory;
+  const pure = libraryImports(() => memory);
+  const rt = new WebAssembly.Instance(library, { avap: { ...pure, refuel: refuel.library } }).exports;
+  memory = rt.memory;
+  // The script's data is copied in when it is instantiated, and needs room.
+  const guest = new Memory(memory, stackBase(manifest) + 4 * (request.callDepth + 1));
+  const { exports } = new WebAssembly.Instance(script, { rt, avap: { refuel: refuel.script } });
+  meter.start(exports.fuel, rt.fuel);
+  prepare(guest, manifest, request);
+  const outcome = {};
+  try {
+    if (exports.run() === 0) {
+      outcome.result = guest.json(guest.cell(RESULTS));
+    } else {
+      outcome.message = guest.string(guest.cell(MESSAGE));
+      outcome.position = manifest.sites[guest.u32(ERROR_SITE)].slice(1, 3);
+    }
+  } catch (e) {
+    outcome.message = halts[guest.u32(HALT)] ?? e.message;
+    outcome.cause = e;
+  }
+  outcome.fuel = String(meter.used);
+  return outcome;
+}
