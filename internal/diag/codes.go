@@ -106,6 +106,8 @@ const (
 	BadBodyType     Code = "AVAP5013"
 	BadFieldValue   Code = "AVAP5014"
 	CrossSite       Code = "AVAP5015"
+	Conflict        Code = "AVAP5016"
+	NoSuchApp       Code = "AVAP5017"
 )
 
 // Internal is a defect of the product itself.
@@ -207,6 +209,8 @@ var table = map[Code]Entry{
 	BadBodyType:     {Title: "Body type not supported", Next: "Send application/json, plain or compressed with gzip."},
 	BadFieldValue:   {Title: "Member out of range", Next: "Choose a value within the range that the message names."},
 	CrossSite:       {Title: "Request from another site", Next: "Call the API from the same origin, or from a program that is no browser."},
+	Conflict:        {Title: "Conflict with what is there", Next: "Change what the message names, or remove the other one first."},
+	NoSuchApp:       {Title: "No such app", Next: "GET /api/v1/apps lists the apps there are."},
 
 	Internal: {Title: "Internal error", Next: "Report it to the operator with the request's identifier."},
 }
