@@ -2,6 +2,7 @@ package check
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/avapd/avapd/compiler/syntax"
 	"github.com/avapd/avapd/internal/diag"
@@ -19,8 +20,10 @@ func (c *checker) command(call *syntax.CommandCall) {
 	}
 	cmd, ok := catalog.LookupCommand(name)
 	if !ok {
-		d := c.warnf(diag.UnknownCommand, call.Name, "Command not found: %s", name)
-		d.Suggestion = c.didYouMean(name)
+		if d := c.warnf(diag.UnknownCommand, call.Name, "Command not found: %s", name); d.Code != "" {
+			// Only what is shown is worth a search among all functions.
+			d.Suggestion = c.didYouMean(name)
+		}
 		return
 	}
 	if cmd.NoResult && call.Place != syntax.AsStatement {
@@ -38,12 +41,11 @@ func (c *checker) command(call *syntax.CommandCall) {
 }
 
 func (c *checker) didYouMean(name string) string {
-	names := make([]string, 0, len(commandNames)+len(c.info.Functions))
-	names = append(names, commandNames...)
+	names := slices.Concat(commandNames, syntax.Builtins)
 	for _, f := range c.info.Functions {
 		names = append(names, f.Decl.Name.Name)
 	}
-	return diag.DidYouMean(name, append(names, syntax.Builtins...))
+	return diag.DidYouMean(name, names)
 }
 
 func (c *checker) param(call *syntax.CommandCall, b Binding, i int, p catalog.Param) {

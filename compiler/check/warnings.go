@@ -83,7 +83,7 @@ func (w *warner) warn(code diag.Code, at syntax.Node, format string, args ...any
 }
 
 func (w *warner) warnAt(source *syntax.Source, code diag.Code, at syntax.Node, format string, args ...any) *diag.Diagnostic {
-	if len(w.diags) >= 4*diag.MaxList {
+	if w.full() {
 		return &diag.Diagnostic{}
 	}
 	d := diag.New(code, source.Span(at), format, args...)
@@ -91,6 +91,10 @@ func (w *warner) warnAt(source *syntax.Source, code diag.Code, at syntax.Node, f
 	w.diags = append(w.diags, d)
 	return &w.diags[len(w.diags)-1]
 }
+
+// full reports whether there are more warnings than will be shown. What only
+// serves to find or word another one is not worth its time then.
+func (w *warner) full() bool { return len(w.diags) >= 4*diag.MaxList }
 
 func (w *warner) variable(key varKey) *variable {
 	v := w.vars[key]
@@ -170,8 +174,9 @@ func (w *warner) variables() {
 }
 
 func (w *warner) neverSet(name string, at *mention, names map[*Function][]string) {
-	d := w.warnAt(at.source, diag.NeverSet, at.at, "no statement of this script sets %s; it must come with the request", name)
-	d.Suggestion = diag.DidYouMean(name, known(names, at.fn))
+	if d := w.warnAt(at.source, diag.NeverSet, at.at, "no statement of this script sets %s; it must come with the request", name); d.Code != "" {
+		d.Suggestion = diag.DidYouMean(name, known(names, at.fn))
+	}
 }
 
 // known lists the variables that can be read in a function, or at top level.
@@ -187,6 +192,9 @@ func known(names map[*Function][]string, fn *Function) []string {
 // text, because some of their names are set and others are not.
 func (w *warner) plainTexts(names map[*Function][]string) {
 	for _, text := range w.texts {
+		if w.full() {
+			return
+		}
 		w.fn = text.fn
 		var missing []string
 		for _, name := range text.names {

@@ -2,18 +2,22 @@ package diag
 
 import "strings"
 
-// maxSuggestLength bounds the work for hostile names.
-const maxSuggestLength = 64
+// These bound the work for hostile names, and for scripts with many of them.
+const (
+	maxSuggestLength = 64
+	maxCandidates    = 1000
+)
 
 // Suggest returns the candidate that name was probably meant to be, or "".
 // It counts insertions, deletions, substitutions and swaps of neighbours; a
-// third of the name may differ. A difference in case only costs nothing.
+// third of the name may differ. A difference in case only costs nothing. Of
+// very many candidates only the first are looked at.
 func Suggest(name string, candidates []string) string {
 	if name == "" || len(name) > maxSuggestLength {
 		return ""
 	}
 	best, bestDistance := "", max(1, len(name)/3)+1
-	for _, c := range candidates {
+	for _, c := range candidates[:min(len(candidates), maxCandidates)] {
 		if c == name || len(c) > maxSuggestLength {
 			continue
 		}
