@@ -21,6 +21,8 @@ func completion(root *cobra.Command) {
 			completeFlag(cmd, "output", "text", "json")
 		case "fmt":
 			cmd.ValidArgsFunction = filesEndingIn("avap")
+		case "serve":
+			completeFile(cmd, "app", "avap")
 		case "version":
 			completeFlag(cmd, "output", "text", "json")
 		case "completion":
@@ -39,6 +41,13 @@ func filesEndingIn(endings ...string) cobra.CompletionFunc {
 // a mistake in this file.
 func completeFlag(cmd *cobra.Command, flag string, words ...string) {
 	if err := cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+		panic(err)
+	}
+}
+
+// completeFile names the endings of the files that a flag takes.
+func completeFile(cmd *cobra.Command, flag string, endings ...string) {
+	if err := cmd.MarkFlagFilename(flag, endings...); err != nil {
 		panic(err)
 	}
 }

@@ -18,17 +18,23 @@ import (
 )
 
 func serveCommand(p *Process) *cobra.Command {
+	var appFiles []string
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Serve the HTTP API",
 		Long: `Serve the HTTP API. With no configuration it listens on 127.0.0.1:8888 and
-needs no other service. Every flag is also an environment variable, named in
-brackets; a flag wins.
+needs no other service. Every setting is a flag and an environment variable,
+named in brackets; a flag wins.
+
+With --app, the paths that a script registers with registerEndpoint are served
+as well; the app is called after its file. Apps that were stored over HTTP are
+below the data directory and come back with every start.
 
 The first SIGINT or SIGTERM lets running requests end, a second one stops at
 once.`,
 		Example: `  avap serve
   avap serve --listen 127.0.0.1:0
+  avap serve --app shop.avap --app stock.avap
   AVAP_LIMITS_TIME_MS=1000 avap serve`,
 		Args: arguments(0, 0, "no argument"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -36,19 +42,21 @@ once.`,
 			if err != nil {
 				return usageError("the configuration has faults\n%v", err)
 			}
-			return serve(cmd.Context(), p, c)
+			return serve(cmd.Context(), p, c, appFiles)
 		},
 	}
 	cmd.Flags().SortFlags = false
+	cmd.Flags().StringArrayVar(&appFiles, "app", nil, "script whose endpoints to serve; can be given several times")
 	config.AddFlags(cmd.Flags())
 	return cmd
 }
 
 // serve runs until the context ends or a signal comes.
-func serve(ctx context.Context, p *Process, c *config.Config) error {
+func serve(ctx context.Context, p *Process, c *config.Config, appFiles []string) error {
 	server.KeepProcessorFree(c)
+	log := newLogger(p, c)
 	settings := server.EngineConfig(c)
-	settings.Commands.Log = newLogger(p, c)
+	settings.Commands.Log = log
 	scripts, err := engine.New(settings)
 	if err != nil {
 		return fmt.Errorf("start the engine: %w", err)
@@ -56,16 +64,23 @@ func serve(ctx context.Context, p *Process, c *config.Config) error {
 	if p.onServe != nil {
 		p.onServe(scripts)
 	}
-	if err := listenAndServe(ctx, p, c, scripts); err != nil {
+	registry, err := deploy(p, c, scripts, log, appFiles)
+	if err != nil {
+		return errors.Join(err, scripts.Close(ctx))
+	}
+	err = listenAndServe(ctx, p, server.Options{Config: c, Engine: scripts, Apps: registry, Log: log})
+	if err != nil {
 		return err // the process ends; what still runs is not waited for
 	}
+	registry.Close()
 	if err := scripts.Close(context.WithoutCancel(ctx)); err != nil {
 		return fmt.Errorf("stop the engine: %w", err)
 	}
 	return nil
 }
 
-func listenAndServe(ctx context.Context, p *Process, c *config.Config, scripts *engine.Engine) error {
+func listenAndServe(ctx context.Context, p *Process, o server.Options) error {
+	c := o.Config
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", c.Listen)
 	if err != nil {
 		return usageError("cannot listen on %s: %v; choose another address with --listen", c.Listen, reason(err))
@@ -76,7 +91,7 @@ func listenAndServe(ctx context.Context, p *Process, c *config.Config, scripts *
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	defer signal.Stop(signals)
 
-	s := server.New(server.Options{Config: c, Engine: scripts, Log: newLogger(p, c)})
+	s := server.New(o)
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(listener) }()
 	fmt.Fprintf(p.Stdout, "listening on http://%s\n", listener.Addr())

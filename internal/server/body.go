@@ -38,12 +38,9 @@ func contentKind(header string, body []byte) (kind bodyKind, boundary string, er
 	if header == "" || header == fiber.MIMEApplicationJSON {
 		return bodyJSON, "", nil
 	}
-	media, parameters, err := mime.ParseMediaType(header)
+	media, parameters, err := mediaType(header)
 	if err != nil {
-		return 0, "", newProblem(http.StatusUnsupportedMediaType, diag.BadBodyType, "the content type %q is not well-formed", printable(header))
-	}
-	if charset := strings.ToLower(parameters["charset"]); charset != "" && charset != "utf-8" && charset != "us-ascii" {
-		return 0, "", newProblem(http.StatusUnsupportedMediaType, diag.BadCharset, "the body must be UTF-8, not %s", printable(charset))
+		return 0, "", err
 	}
 	switch {
 	case media == fiber.MIMEApplicationForm:
@@ -57,6 +54,22 @@ func contentKind(header string, body []byte) (kind bodyKind, boundary string, er
 		return bodyJSON, "", nil
 	}
 	return 0, "", newProblem(http.StatusUnsupportedMediaType, diag.BadBodyType, "the content type %q is not supported", printable(media))
+}
+
+// mediaType takes a content type apart, if there is one, and refuses texts that
+// are not UTF-8.
+func mediaType(header string) (media string, parameters map[string]string, err error) {
+	if header == "" {
+		return "", nil, nil
+	}
+	media, parameters, err = mime.ParseMediaType(header)
+	if err != nil {
+		return "", nil, newProblem(http.StatusUnsupportedMediaType, diag.BadBodyType, "the content type %q is not well-formed", printable(header))
+	}
+	if charset := strings.ToLower(parameters["charset"]); charset != "" && charset != "utf-8" && charset != "us-ascii" {
+		return "", nil, newProblem(http.StatusUnsupportedMediaType, diag.BadCharset, "the body must be UTF-8, not %s", printable(charset))
+	}
+	return media, parameters, nil
 }
 
 // readBody gives the request's body without its content encoding. The bytes

@@ -75,16 +75,7 @@ func (s *Server) execute(c *fiber.Ctx) error {
 	if err != nil {
 		return runProblem(note, err)
 	}
-	note.script, note.fuel = answer.Script, answer.Usage.FuelUsed
-	response := c.Response()
-	response.SetStatusCode(answer.Status)
-	if answer.Status == http.StatusNoContent || answer.Status == http.StatusNotModified {
-		response.Header.SetNoDefaultContentType(true)
-		return nil
-	}
-	response.Header.SetContentType(fiber.MIMEApplicationJSON)
-	// The bytes are the answer's own: fasthttp sends them without a copy.
-	response.SetBodyRaw(answer.JSON)
+	sendAnswer(c, note, answer)
 	return nil
 }
 

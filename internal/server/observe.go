@@ -22,6 +22,8 @@ type note struct {
 	id     string
 	script string
 	fuel   int64
+	// app is the app that is asked or changed, and route the path in it.
+	app, route string
 }
 
 type noteKey struct{}
@@ -121,13 +123,19 @@ func (s *Server) logRequest(c *fiber.Ctx, n *note, p *problem, took time.Duratio
 	if !s.log.Enabled(context.Background(), level) {
 		return
 	}
-	attrs := make([]slog.Attr, 0, 9)
+	if route = routeName(route); n.route != "" {
+		route = n.route
+	}
+	attrs := make([]slog.Attr, 0, 10)
 	attrs = append(attrs,
 		slog.String("request_id", n.id),
 		slog.String("method", c.Method()),
-		slog.String("route", routeName(route)),
+		slog.String("route", route),
 		slog.Int("status", status),
 		slog.Float64("duration_ms", float64(took.Microseconds())/1000))
+	if n.app != "" {
+		attrs = append(attrs, slog.String("app", n.app))
+	}
 	if n.script != "" {
 		attrs = append(attrs, slog.String("script", n.script))
 	}
@@ -156,7 +164,8 @@ func routeName(pattern string) string {
 // A server on 127.0.0.1 can be reached by every page its user opens; without
 // this any of them could run scripts. Programs send neither of these headers.
 func guard(c *fiber.Ctx) error {
-	if c.Method() != fiber.MethodPost {
+	switch c.Method() {
+	case fiber.MethodGet, fiber.MethodHead, fiber.MethodOptions:
 		return c.Next()
 	}
 	switch string(c.Request().Header.Peek("Sec-Fetch-Site")) {

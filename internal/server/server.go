@@ -14,6 +14,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 	"github.com/valyala/fasthttp"
 
+	"github.com/avapd/avapd/internal/apps"
 	"github.com/avapd/avapd/internal/config"
 	"github.com/avapd/avapd/internal/diag"
 )
@@ -22,23 +23,30 @@ import (
 const (
 	pathExecute = "/api/v1/execute"
 	pathCheck   = "/api/v1/check"
+	pathApps    = "/api/v1/apps"
+	pathApp     = "/api/v1/apps/:name"
+	pathOpenAPI = "/api/v1/openapi.json"
 	pathLive    = "/livez"
 	pathReady   = "/readyz"
 )
 
-var routePaths = []string{pathExecute, pathCheck, pathLive, pathReady}
+var routePaths = []string{pathExecute, pathCheck, pathApps, pathOpenAPI, pathLive, pathReady}
 
 // Options are what a server is made of.
 type Options struct {
 	Config *config.Config
 	Engine Engine
-	Log    *slog.Logger
+	// Apps are the deployed scripts. Without them the server has no routes about
+	// them either.
+	Apps *apps.Registry
+	Log  *slog.Logger
 }
 
 // Server is the HTTP side of the product.
 type Server struct {
 	config  *config.Config
 	engine  Engine
+	apps    *apps.Registry
 	log     *slog.Logger
 	app     *fiber.App
 	watcher *watcher
@@ -50,7 +58,7 @@ type Server struct {
 
 // New makes a server. Whoever makes one must call Shutdown in the end.
 func New(o Options) *Server {
-	s := &Server{config: o.Config, engine: o.Engine, log: o.Log, watcher: newWatcher()}
+	s := &Server{config: o.Config, engine: o.Engine, apps: o.Apps, log: o.Log, watcher: newWatcher()}
 	s.app = fiber.New(fiber.Config{
 		DisableStartupMessage: true,
 		CaseSensitive:         true,
@@ -75,6 +83,9 @@ func New(o Options) *Server {
 	s.app.Post(pathCheck, s.check)
 	s.app.Get(pathLive, s.live)
 	s.app.Get(pathReady, s.ready)
+	if s.apps != nil {
+		s.routeApps()
+	}
 	return s
 }
 

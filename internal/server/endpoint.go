@@ -1,0 +1,96 @@
+package server
+
+import (
+	"bytes"
+	"net/http"
+	"strings"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/avapd/avapd/internal/apps"
+	"github.com/avapd/avapd/internal/engine"
+)
+
+// ReservedSegments are the first segments of paths that no app can have.
+func ReservedSegments() []string {
+	var reserved []string
+	for _, path := range routePaths {
+		first, _, _ := strings.Cut(path[1:], "/")
+		reserved = append(reserved, first)
+	}
+	return reserved
+}
+
+// endpoint answers the paths of apps. It comes behind all other routes, and
+// leaves what no app knows to Fiber.
+func (s *Server) endpoint(c *fiber.Ctx) error {
+	path := string(c.Context().URI().PathOriginal())
+	match, allowed, ok := s.apps.Match(c.Method(), path)
+	switch {
+	case ok:
+		defer match.Release()
+		return s.answerEndpoint(c, &match)
+	case len(allowed) > 0:
+		c.Response().Header.Set(fiber.HeaderAllow, strings.Join(allowed, ", "))
+		return fiber.ErrMethodNotAllowed
+	}
+	return c.Next()
+}
+
+func (s *Server) answerEndpoint(c *fiber.Ctx, match *apps.Match) error {
+	note := noteOf(c)
+	note.app, note.route = match.App, match.Path
+	body, form, release, err := endpointBody(c)
+	if err != nil {
+		return err
+	}
+	defer release()
+	query, err := queryPairs(c)
+	if err != nil {
+		return err
+	}
+	ctx := new(runContext)
+	s.watcher.add(&ctx.watched, c.Context().Conn(), ctx.end)
+	answer, err := match.Script.Endpoint(ctx, match.Index, &engine.Request{
+		Path: match.Parameters, Query: query, Body: body, Form: form,
+	})
+	s.watcher.remove(&ctx.watched)
+	if err != nil {
+		return runProblem(note, err)
+	}
+	sendAnswer(c, note, answer)
+	return nil
+}
+
+// endpointBody reads the parameters that a body holds: the members of a JSON
+// object, or the fields of a form. They live until release is called.
+func endpointBody(c *fiber.Ctx) (body []byte, form []engine.Pair, release func(), err error) {
+	body, release, err = readBody(c)
+	if err != nil || len(bytes.TrimSpace(body)) == 0 {
+		return nil, nil, release, err
+	}
+	kind, boundary, err := contentKind(c.Get(fiber.HeaderContentType), body)
+	if err == nil && kind != bodyJSON {
+		form, err = formPairs(kind, boundary, body)
+		body = nil
+	}
+	if err != nil {
+		release()
+		return nil, nil, nil, err
+	}
+	return body, form, release, nil
+}
+
+// sendAnswer makes the answer of an execution that of the request.
+func sendAnswer(c *fiber.Ctx, note *note, answer *engine.Answer) {
+	note.script, note.fuel = answer.Script, answer.Usage.FuelUsed
+	response := c.Response()
+	response.SetStatusCode(answer.Status)
+	if answer.Status == http.StatusNoContent || answer.Status == http.StatusNotModified {
+		response.Header.SetNoDefaultContentType(true)
+		return
+	}
+	response.Header.SetContentType(fiber.MIMEApplicationJSON)
+	// The bytes are the answer's own: fasthttp sends them without a copy.
+	response.SetBodyRaw(answer.JSON)
+}

@@ -1,0 +1,255 @@
+package server
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/avapd/avapd/internal/apps"
+)
+
+// The parts of an OpenAPI 3.1 document that this server has something to say
+// in.
+type (
+	openAPI struct {
+		OpenAPI    string                         `json:"openapi"`
+		Info       apiInfo                        `json:"info"`
+		Paths      map[string]map[string]*apiCall `json:"paths"`
+		Components apiComponents                  `json:"components"`
+		Tags       []apiTag                       `json:"tags,omitempty"`
+	}
+	apiInfo struct {
+		Title   string `json:"title"`
+		Version string `json:"version"`
+	}
+	apiTag struct {
+		Name        string `json:"name"`
+		Description string `json:"description,omitempty"`
+	}
+	apiCall struct {
+		OperationID string                `json:"operationId"`
+		Summary     string                `json:"summary,omitempty"`
+		Tags        []string              `json:"tags"`
+		Security    []map[string][]string `json:"security,omitempty"`
+		Parameters  []apiParameter        `json:"parameters,omitempty"`
+		Body        *apiBody              `json:"requestBody,omitempty"`
+		Answers     map[string]apiAnswer  `json:"responses"`
+	}
+	apiParameter struct {
+		Name     string    `json:"name"`
+		In       string    `json:"in"`
+		Required bool      `json:"required"`
+		Schema   apiSchema `json:"schema"`
+	}
+	apiBody struct {
+		Required bool                `json:"required,omitempty"`
+		Content  map[string]apiMedia `json:"content"`
+	}
+	apiAnswer struct {
+		Description string              `json:"description"`
+		Content     map[string]apiMedia `json:"content,omitempty"`
+	}
+	apiMedia struct {
+		Schema apiSchema `json:"schema"`
+	}
+	// apiSchema is a JSON schema; nil is the one that takes anything.
+	apiSchema     map[string]any
+	apiComponents struct {
+		Schemas         map[string]apiSchema         `json:"schemas"`
+		SecuritySchemes map[string]map[string]string `json:"securitySchemes"`
+	}
+)
+
+const (
+	tagServer  = "server"
+	schemeName = "token"
+)
+
+// openAPI answers GET /api/v1/openapi.json.
+func (s *Server) openAPI(c *fiber.Ctx) error { return sendJSON(c, describeAPI(s.apps.List())) }
+
+// describeAPI is the document about the server's own routes and those of apps.
+func describeAPI(list []apps.App) *openAPI {
+	d := &openAPI{
+		OpenAPI: "3.1.0", Info: apiInfo{"AVAP", "1"},
+		Paths: map[string]map[string]*apiCall{},
+		Components: apiComponents{
+			Schemas:         schemas,
+			SecuritySchemes: map[string]map[string]string{schemeName: {"type": "http", "scheme": "bearer"}},
+		},
+		Tags: []apiTag{{tagServer, "The server's own routes"}},
+	}
+	for _, r := range serverRoutes {
+		d.add(r.path, r.method, r.call())
+	}
+	shown := map[string]string{}
+	for _, a := range list {
+		if len(a.Routes) > 0 {
+			d.Tags = append(d.Tags, apiTag{"app " + a.Name, "The app " + a.Name})
+		}
+		for _, r := range a.Routes {
+			d.addRoute(shown, r)
+		}
+	}
+	return d
+}
+
+func (d *openAPI) add(path, method string, call *apiCall) {
+	if d.Paths[path] == nil {
+		d.Paths[path] = map[string]*apiCall{}
+	}
+	call.OperationID = method + " " + path
+	d.Paths[path][strings.ToLower(method)] = call
+}
+
+// addRoute describes a route of an app. Two paths that differ in the names of
+// their parameters only are one path of the document, so the names that are
+// shown are those of the first.
+func (d *openAPI) addRoute(shown map[string]string, r apps.Route) {
+	shape := r.Shape()
+	path, ok := shown[shape]
+	if !ok {
+		path = r.Path
+		shown[shape] = path
+	}
+	call := &apiCall{
+		Summary: r.Description, Tags: []string{"app " + r.App},
+		Parameters: pathParameters(path),
+		Answers: map[string]apiAnswer{
+			"200":     {"The results, or the output variable of the route", media(fiber.MIMEApplicationJSON, nil)},
+			"default": problemAnswer,
+		},
+	}
+	switch r.Method {
+	case http.MethodPost, http.MethodPut, http.MethodPatch:
+		fields := typed("object")
+		call.Body = &apiBody{Content: map[string]apiMedia{
+			fiber.MIMEApplicationJSON: {fields}, fiber.MIMEApplicationForm: {fields}, fiber.MIMEMultipartForm: {fields},
+		}}
+	}
+	d.add(path, r.Method, call)
+}
+
+func pathParameters(path string) []apiParameter {
+	var list []apiParameter
+	for segment := range strings.SplitSeq(path, "/") {
+		if name, ok := strings.CutPrefix(segment, "{"); ok {
+			list = append(list, apiParameter{strings.TrimSuffix(name, "}"), "path", true, apiSchema{"type": "string"}})
+		}
+	}
+	return list
+}
+
+func media(kind string, schema apiSchema) map[string]apiMedia {
+	if schema == nil {
+		schema = apiSchema{}
+	}
+	return map[string]apiMedia{kind: {schema}}
+}
+
+func reference(name string) apiSchema { return apiSchema{"$ref": "#/components/schemas/" + name} }
+
+var problemAnswer = apiAnswer{"What went wrong", media(problemType, reference("Problem"))}
+
+// serverRoute is one of the server's own routes.
+type serverRoute struct {
+	method, path, summary string
+	// body and answer name schemas; empty is none.
+	body, answer string
+	// text is set when the body may be plain text instead.
+	text   bool
+	status string
+	also   string // another status with the same answer
+	stores bool
+}
+
+// pathOfApp is pathApp as OpenAPI writes it.
+const pathOfApp = pathApps + "/{name}"
+
+var serverRoutes = []serverRoute{
+	{method: http.MethodPost, path: pathExecute, summary: "Run a script", body: "Execution", answer: "Answer", status: "200"},
+	{method: http.MethodPost, path: pathCheck, summary: "Find what is wrong with a script without running it", body: "Execution", answer: "Findings", status: "200"},
+	{method: http.MethodGet, path: pathApps, summary: "List the apps", answer: "Apps", status: "200"},
+	{method: http.MethodGet, path: pathOfApp, summary: "Describe an app", answer: "App", status: "200"},
+	{method: http.MethodPut, path: pathOfApp, summary: "Store an app and make it answer, or replace it", body: "Source", text: true, answer: "App", status: "200", also: "201", stores: true},
+	{method: http.MethodDelete, path: pathOfApp, summary: "Remove an app", status: "204", stores: true},
+	{method: http.MethodGet, path: pathOpenAPI, summary: "This document", answer: "Object", status: "200"},
+	{method: http.MethodGet, path: pathLive, summary: "Tell that the process answers", answer: "State", status: "200"},
+	{method: http.MethodGet, path: pathReady, summary: "Tell whether the server takes work", answer: "State", status: "200", also: "503"},
+}
+
+func (r *serverRoute) call() *apiCall {
+	call := &apiCall{
+		Summary: r.summary, Tags: []string{tagServer}, Parameters: pathParameters(r.path),
+		Answers: map[string]apiAnswer{"default": problemAnswer},
+	}
+	answer := apiAnswer{Description: "Done"}
+	if r.answer != "" {
+		answer.Content = media(fiber.MIMEApplicationJSON, reference(r.answer))
+	}
+	call.Answers[r.status] = answer
+	if r.also != "" {
+		call.Answers[r.also] = answer
+	}
+	if r.body != "" {
+		call.Body = &apiBody{Required: true, Content: media(fiber.MIMEApplicationJSON, reference(r.body))}
+	}
+	if r.text {
+		call.Body.Content[fiber.MIMETextPlain] = apiMedia{typed("string")}
+	}
+	if r.stores {
+		call.Security = []map[string][]string{{schemeName: {}}}
+	}
+	return call
+}
+
+func typed(kind string) apiSchema { return apiSchema{"type": kind} }
+
+func listOf(item apiSchema) apiSchema { return apiSchema{"type": "array", "items": item} }
+
+func object(required []string, members map[string]apiSchema) apiSchema {
+	s := apiSchema{"type": "object", "properties": members}
+	if len(required) > 0 {
+		s["required"] = required
+	}
+	return s
+}
+
+// schemas are those of the server's own bodies.
+var schemas = map[string]apiSchema{
+	"Object": typed("object"),
+	"State":  object([]string{"status"}, map[string]apiSchema{"status": typed("string")}),
+	"Source": object([]string{memberScript}, map[string]apiSchema{memberScript: typed("string")}),
+	"Execution": object([]string{memberScript}, map[string]apiSchema{
+		memberScript: typed("string"), memberVariables: typed("object"), memberLogs: typed("boolean"), memberEcho: typed("boolean"),
+		memberLimits: object(nil, map[string]apiSchema{
+			"fuel": typed("integer"), "time_ms": typed("integer"), "memory_bytes": typed("integer"),
+			"call_depth": typed("integer"), "output_bytes": typed("integer"),
+		}),
+	}),
+	"Answer": object([]string{"success", "result", "logs"}, map[string]apiSchema{
+		"success": typed("boolean"), "result": typed("object"), "variables": typed("object"), "logs": listOf(typed("object")),
+	}),
+	"Diagnostic": object([]string{"code", "severity", "message"}, map[string]apiSchema{
+		"code": typed("string"), "severity": typed("string"), "message": typed("string"), "suggestion": typed("string"),
+		"file": typed("string"), "line": typed("integer"), "column": typed("integer"),
+	}),
+	"Findings": object([]string{"success", "diagnostics"}, map[string]apiSchema{
+		"success": typed("boolean"), "diagnostics": listOf(reference("Diagnostic")),
+	}),
+	"Route": object([]string{"method", "path", "description"}, map[string]apiSchema{
+		"method": typed("string"), "path": typed("string"), "description": typed("string"),
+	}),
+	"App": object([]string{"name", "stored", "routes"}, map[string]apiSchema{
+		"name": typed("string"), "digest": typed("string"), "stored": typed("boolean"), "routes": listOf(reference("Route")),
+		"error": typed("string"), "diagnostics": listOf(reference("Diagnostic")),
+	}),
+	"Apps": object([]string{"apps"}, map[string]apiSchema{"apps": listOf(reference("App"))}),
+	"Problem": object([]string{"type", "title", "status", "detail", "instance", "success", "error", "code", "next_step"}, map[string]apiSchema{
+		"type": typed("string"), "title": typed("string"), "status": typed("integer"), "detail": typed("string"), "instance": typed("string"),
+		"success": typed("boolean"), "error": typed("string"), "code": typed("string"), "suggestion": typed("string"), "next_step": typed("string"),
+		"line": typed("integer"), "column": typed("integer"), "stack": listOf(typed("object")),
+		"diagnostics": listOf(reference("Diagnostic")), "usage": typed("object"),
+	}),
+}
