@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
+	"math"
+	"math/rand/v2"
 	"net/url"
 	"os"
 	"os/exec"
@@ -55,6 +57,7 @@ func runInNode(t *testing.T, modules []nodeModule, requests []nodeRequest) []nod
 	if err != nil {
 		t.Skip("node is not installed")
 	}
+	watchShim(t)
 	in, err := json.Marshal(map[string]any{"modules": modules, "requests": requests})
 	if err != nil {
 		t.Fatal(err)
@@ -70,6 +73,21 @@ func runInNode(t *testing.T, modules []nodeModule, requests []nodeRequest) []nod
 		t.Fatalf("%d outcomes of %d requests: %v", len(outcomes), len(requests), err)
 	}
 	return outcomes
+}
+
+// watchShim opens the files of the shim, so that a cached result of a test does not outlive a change in them: what node
+// reads, go test does not see.
+func watchShim(t *testing.T) {
+	t.Helper()
+	files, err := filepath.Glob("../../testdata/node/*.mjs")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no shim: %v", err)
+	}
+	for _, file := range files {
+		if _, err := os.ReadFile(file); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // parity collects runs on wazero and holds V8 to them.
@@ -181,6 +199,51 @@ func TestProgramsInNode(t *testing.T) {
 		t.Errorf("only %d programs need no server", len(p.modules))
 	}
 	p.check(t)
+}
+
+// TestValuesInNode sends values through a script that only publishes them: what a request's JSON becomes in memory, and
+// how it is written.
+func TestValuesInNode(t *testing.T) {
+	p := newParity(t)
+	wasm, ok := p.module(t, "values.avap", `keys = {}
+startLoop(i, 0, len(numbers) - 1)
+    keys[numbers[i]] = str(numbers[i])
+endLoop()
+addResult(numbers)
+addResult(keys)
+addResult(rest)
+`)
+	if !ok {
+		t.Fatal("the script does not compile")
+	}
+	p.add(t, "values", wasm, &engine.Request{Variables: []byte(`{"numbers": [` + strings.Join(numberTexts(), ",") + `], "rest": ` + restText + `}`)})
+	if len(p.want) != 1 || p.want[0].Result == "" {
+		t.Fatalf("%+v", p.want)
+	}
+	p.check(t)
+}
+
+// restText has what JSON has beside numbers.
+const restText = `{"a": [true, false, null, {}, [], {"b": [[1]]}], "a2": "é\u00e9 😀\ud83d\ude00 \u0000\u001f\u007f\u2028\"\\\/\b\f\n\r\t",
+	"same": 1, "other": 2, "same": 3, "": "", "\ufeff": "\ufeffx"}`
+
+// numberTexts are the ends of all ranges that numbers have, and numbers at random.
+func numberTexts() []string {
+	texts := []string{
+		"0", "-0", "0.0", "-0.0", "1e2", "1E-2", "9007199254740993", "9223372036854775807", "-9223372036854775808", "9223372036854775808",
+		"-9223372036854775809", "1e400", "-1e400", "5e-324", "2e-324", "1.7976931348623157e308", "0.0001", "0.00099", "0.00009999", "1e16", "9999999999999998.0", "1e15", "123456789012345680.0", "1e21", "1e22", "1e23", "1e100", "1e-7",
+	}
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 2000 {
+		f := math.Float64frombits(random.Uint64())
+		if random.IntN(2) == 0 {
+			f = math.Ldexp(random.Float64()-0.5, random.IntN(90)-30)
+		}
+		if !math.IsNaN(f) && !math.IsInf(f, 0) {
+			texts = append(texts, strconv.FormatFloat(f, 'g', -1, 64))
+		}
+	}
+	return texts
 }
 
 // notInNode are functions of the library whose part of the host the shim lacks, or has without its price.
