@@ -156,13 +156,21 @@ func (c *compilation) lower() {
 
 func (c *compilation) split() {
 	for _, number := range ir.Split(c.program, bounds) {
-		site := c.program.Sites[number]
-		p := diag.Position{File: c.files[site.File].Source.File, Line: site.Line, Column: site.Column}
-		c.diags = append(c.diags, diag.New(diag.TooComplex, diag.Span{Start: p, End: p}, "the statement is too complex: it has too many parts that can fail"))
+		c.diags = append(c.diags, diag.New(diag.TooComplex, c.siteSpan(number), "the statement is too complex: it has too many parts that can fail"))
 	}
 }
 
+func (c *compilation) siteSpan(number int) diag.Span {
+	site := c.program.Sites[number]
+	p := diag.Position{File: c.files[site.File].Source.File, Line: site.Line, Column: site.Column}
+	return diag.Span{Start: p, End: p}
+}
+
 func (c *compilation) emit() {
+	if site := c.program.CopiesTooMany; site != 0 {
+		c.diags = append(c.diags, diag.New(diag.TooComplex, c.siteSpan(site), "the script is too complex: too many variables are copied between tasks"))
+		return
+	}
 	c.emitted = emit.Emit(c.program, c.opts.Logs)
 	if c.emitted.TooComplex != "" {
 		c.diags = append(c.diags, diag.New(diag.TooComplex, c.start(), "the script is too complex: %s", c.emitted.TooComplex))
@@ -222,8 +230,21 @@ func (c *compilation) manifest() abi.Manifest {
 	for _, fn := range c.program.Functions {
 		m.Functions = append(m.Functions, fn.Name)
 	}
+	for _, t := range c.program.Tasks {
+		m.Tasks = append(m.Tasks, task(t))
+	}
 	m.Needs = needs(c.emitted)
 	return m
+}
+
+func task(t ir.Task) abi.Task {
+	out := abi.Task{Function: t.Func.Number, Globals: t.Globals, Request: t.Request, Block: t.Block}
+	if t.Block {
+		for _, v := range t.Func.Params {
+			out.Locals = append(out.Locals, v.Name)
+		}
+	}
+	return out
 }
 
 // needs finds out which parts of the request the script reads.

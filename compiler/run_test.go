@@ -24,7 +24,7 @@ var limits = wasmhost.Limits{Fuel: 50_000_000, Duration: 30 * time.Second, Memor
 func newHost(t testing.TB, engine wasmhost.Engine) *wasmhost.Host {
 	t.Helper()
 	h, err := wasmhost.New(wasmhost.Config{
-		Library: library.Module, Engine: engine, MaxMemoryPages: 1024, MaxInstances: 4, IdleInstances: 1,
+		Library: library.Module, Engine: engine, MaxMemoryPages: 1024, MaxInstances: 128, IdleInstances: 1,
 		HashSeed: func() uint64 { return 7 },
 	})
 	if err != nil {

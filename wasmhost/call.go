@@ -33,6 +33,7 @@ const (
 	hostFailed = iota
 	hostRefused
 	hostMistaken
+	hostRaised // by a child
 )
 
 // commandError is a script's error of a certain kind.
@@ -178,13 +179,20 @@ func (c *Call) Blocking(f func(context.Context)) {
 	if cause := e.mayGoOn(); cause != stopNone {
 		e.stop(cause, 0)
 	}
-	ctx, cancel := context.WithDeadline(e.outer, e.deadline)
+	e.releaseFuel()
+	ctx, cancel := e.waiting()
 	defer cancel()
-	defer context.AfterFunc(e.host.stopping, cancel)()
 	e.withoutSlot(func() { f(ctx) })
 	if cause := e.mayGoOn(); cause != stopNone {
 		e.stop(cause, 0)
 	}
+}
+
+// waiting is the context for waits: it ends with the execution.
+func (e *execution) waiting() (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithDeadline(e.outer, e.deadline)
+	stop := context.AfterFunc(e.host.stopping, cancel)
+	return ctx, func() { stop(); cancel() }
 }
 
 // withoutSlot gives the compute slot away for as long as f runs.

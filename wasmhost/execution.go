@@ -50,6 +50,7 @@ type execution struct {
 	order                           []orderedGlobal
 	// kept is what commands keep for the script.
 	kept []any
+	children
 }
 
 var _ context.Context = (*execution)(nil)
@@ -102,8 +103,14 @@ func (h *Host) Run(ctx context.Context, m *Module, in *Input, limits Limits, dst
 	defer h.giveExecution(e)
 	e.outer, e.module, e.limits, e.began = ctx, m, limits, time.Now()
 	e.deadline = e.began.Add(limits.Duration)
+	e.found()
 
 	output, failure := e.run(in, dst)
+	if ended := e.family.ended(); ended != nil && failure == nil {
+		again := *ended
+		output, failure = Output{}, &again
+	}
+	e.endChildren()
 	usage := e.usage()
 	if failure != nil {
 		failure.Usage = usage
@@ -125,8 +132,14 @@ func noCapacity(cause error) *diag.Failure {
 }
 
 // takeExecution gives an execution with an empty memory.
-func (h *Host) takeExecution() (*execution, error) {
-	s, err := h.pool.take()
+func (h *Host) takeExecution() (*execution, error) { return h.executionIn(h.pool.take()) }
+
+// awaitExecution waits for one if need be.
+func (h *Host) awaitExecution(ctx context.Context) (*execution, error) {
+	return h.executionIn(h.pool.wait(ctx))
+}
+
+func (h *Host) executionIn(s *slot, err error) (*execution, error) {
 	if err != nil {
 		return nil, err
 	}
@@ -145,6 +158,7 @@ func (h *Host) giveExecution(e *execution) {
 			_ = instance.Close(context.Background())
 		}
 	}
+	e.slot.leaveBudget()
 	e.reset()
 	h.pool.give(e.slot)
 }
@@ -152,7 +166,9 @@ func (h *Host) giveExecution(e *execution) {
 func (e *execution) reset() {
 	e.outer, e.module, e.libraryInstance, e.scriptInstance = nil, nil, nil, nil
 	e.script, e.library = nil, nil
-	e.limit, e.granted = 0, 0
+	e.own.end()
+	e.family, e.depth, e.started, e.raised = nil, 0, 0, nil
+	clear(e.byName)
 	e.stopped, e.stoppedSite = stopNone, 0
 	e.stack[0] = 0
 	clear(e.kept)
@@ -165,7 +181,7 @@ func (e *execution) reset() {
 func (e *execution) usage() diag.Usage {
 	return diag.Usage{
 		FuelUsed:    e.used(),
-		MemoryPages: uint32(e.slot.highBytes / pageBytes),
+		MemoryPages: uint32(e.family.budget.most.Load() / pageBytes),
 		RunTime:     time.Since(e.began),
 	}
 }
@@ -181,6 +197,7 @@ func (e *execution) run(in *Input, dst []byte) (output Output, failure *diag.Fai
 	if failure := e.instantiate(); failure != nil {
 		return Output{}, failure
 	}
+	e.start()
 	if err := e.seed(in); err != nil {
 		return Output{}, e.inputFailure(err)
 	}
@@ -226,6 +243,12 @@ func (e *execution) instantiate() *diag.Failure {
 	if needBytes > e.slot.limitBytes {
 		return diag.NewFailure(diag.OutOfMemory, "out of memory: the script alone needs more than the limit of %s", pageText(e.limits.MemoryPages))
 	}
+	// The memory that the instances start with is taken at once, as the runtime
+	// does not expect to be refused it.
+	e.slot.budget = &e.family.budget
+	if !e.slot.claim((needBytes + pageBytes - 1) / pageBytes * pageBytes) {
+		return diag.NewFailure(diag.OutOfMemory, "out of memory: the script does not fit the limit of %s", pageText(e.limits.MemoryPages))
+	}
 	var err error
 	if e.libraryInstance, err = h.runtime.InstantiateModule(e.instantiating, h.library, h.moduleConfig); err != nil {
 		e.libraryInstance = nil
@@ -253,8 +276,6 @@ func (e *execution) bindFuel() *diag.Failure {
 		e.library, e.script = nil, nil
 		return internalFailure(errors.New("a module exports no fuel cell"))
 	}
-	e.limit = e.limits.Fuel
-	e.start()
 	return nil
 }
 

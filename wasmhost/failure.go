@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -131,6 +132,11 @@ func pageText(pages uint32) string {
 
 func (e *execution) stoppedFailure() *diag.Failure {
 	switch e.stopped {
+	case stopFamily:
+		if f := e.family.ended(); f != nil {
+			again := *f
+			return &again
+		}
 	case stopMemory:
 		return e.at(e.stoppedSite, diag.OutOfMemory, "out of memory: the limit is %s", pageText(e.limits.MemoryPages))
 	case stopFuel:
@@ -173,6 +179,9 @@ func (e *execution) scriptError() *diag.Failure {
 		f.Suggestion = e.suggestName(message)
 	}
 	e.readStack(f, site)
+	if code == abi.ErrHost && detail == hostRaised && e.raised != nil {
+		return e.raisedFailure(f)
+	}
 	return f
 }
 
@@ -195,6 +204,21 @@ func (e *execution) suggestName(message []byte) string {
 		}
 	}
 	return diag.DidYouMean(name, defined)
+}
+
+// raisedFailure is the failure of a child that gather raised again and nobody
+// caught: what went wrong and where is the child's, and below its call stack is
+// that of the gather.
+func (e *execution) raisedFailure(gathered *diag.Failure) *diag.Failure {
+	f := *e.raised
+	own := gathered.Stack
+	if len(own) == 0 {
+		own = []diag.Frame{{Position: gathered.Span.Start}}
+	}
+	room := min(len(own), max(0, maxFrames-len(f.Stack)))
+	f.Stack = slices.Concat(f.Stack, own[:room])
+	f.StackOmitted += gathered.StackOmitted + len(own) - room
+	return &f
 }
 
 // shorten cuts a message at a character's boundary.

@@ -31,15 +31,15 @@ const (
 	stopCancelled
 	stopShutdown
 	stopMemory
+	stopFamily // another member's limit
 )
 
 // errStopped unwinds the guest. The cause is in the execution.
 var errStopped = errors.New("execution stopped")
 
-// meter is the fuel of one execution. granted is what both modules were given
-// so far; what was used is granted less what their globals still hold.
+// meter is the fuel of one member of a family: what its modules hold, of what
+// the family has.
 type meter struct {
-	limit, granted  int64
 	script, library api.MutableGlobal
 	deadline        time.Time
 	stopped         stopCause
@@ -48,26 +48,45 @@ type meter struct {
 }
 
 // start hands out the first slices, so that a short script never calls refuel.
-func (m *meter) start() {
-	m.granted = 0
-	m.script.Set(uint64(m.grant(scriptSliceFuel)))
-	m.library.Set(uint64(m.grant(librarySliceFuel)))
+func (e *execution) start() {
+	e.script.Set(uint64(max(0, e.family.take(scriptSliceFuel, 0))))
+	e.library.Set(uint64(max(0, e.family.take(librarySliceFuel, 0))))
 }
 
-func (m *meter) grant(want int64) int64 {
-	n := min(want, m.limit-m.granted)
-	m.granted += n
-	return n
+// used is the fuel spent by all members, at most the limit: a charge that was
+// refused counts only as far as there was fuel for it. It is asked for when
+// there are no children.
+func (e *execution) used() int64 {
+	if e.script == nil || e.library == nil {
+		return 0
+	}
+	used := e.family.limit - e.family.left() - e.leftover()
+	return max(0, min(used, e.family.limit))
 }
 
-// used is the fuel spent, at most the limit: a charge that was refused counts
-// only as far as there was fuel for it.
-func (m *meter) used() int64 {
+// leftover is what both modules hold, or owe.
+func (m *meter) leftover() int64 {
 	if m.script == nil || m.library == nil {
 		return 0
 	}
-	used := m.granted - int64(m.script.Get()) - int64(m.library.Get())
-	return max(0, min(used, m.limit))
+	return int64(m.script.Get()) + int64(m.library.Get())
+}
+
+// releaseFuel gives back what this member holds while others may need it.
+func (e *execution) releaseFuel() {
+	if e.family.cancel != nil {
+		e.family.give(callIn(e.script) + callIn(e.library))
+	}
+}
+
+// callIn empties a cell; a debt stays.
+func callIn(cell api.MutableGlobal) int64 {
+	rest := int64(cell.Get())
+	if rest <= 0 {
+		return 0
+	}
+	cell.Set(0)
+	return rest
 }
 
 // refuel is what both modules import: it decides whether the run goes on.
@@ -90,47 +109,82 @@ func refuel(ctx context.Context, mod api.Module, stack []uint64) {
 }
 
 // next finds the units for a slice of the module whose cell is given, or -1.
-// The last units may lie unused in the other module's cell.
-func (m *meter) next(cell, other api.MutableGlobal, slice int64) int64 {
+// The last units may lie unused in the other module's cell, or with others.
+func (e *execution) next(cell, other api.MutableGlobal, slice int64) int64 {
 	debt := min(0, int64(cell.Get()))
 	if debt < math.MinInt64/2 {
 		return -1
 	}
 	need := max(1, -debt)
-	if m.limit-m.granted < need {
-		if rest := int64(other.Get()); rest > 0 {
-			other.Set(0)
-			m.granted -= rest
-		}
-		if m.limit-m.granted < need {
-			return -1
-		}
+	want := max(slice, need)
+	if n := e.family.take(want, need); n >= 0 {
+		return n
 	}
-	return m.grant(max(slice, need))
+	e.family.give(callIn(other))
+	if n := e.family.take(want, need); n >= 0 {
+		return n
+	}
+	return e.starve(need)
+}
+
+// starve gets fuel that other members hold unused, or -1.
+func (e *execution) starve(need int64) int64 {
+	w, granted := e.family.starve(need)
+	if w != nil {
+		granted = e.await(w)
+	}
+	if !granted {
+		return -1
+	}
+	return need
 }
 
 // spend takes units of fuel for work on the host's side. What the modules have
 // left of their slices is called in when the rest is not enough.
-func (m *meter) spend(units int64) bool {
-	if m.limit-m.granted < units {
-		for _, cell := range []api.MutableGlobal{m.library, m.script} {
-			if rest := int64(cell.Get()); rest > 0 {
-				cell.Set(0)
-				m.granted -= rest
-			}
+func (e *execution) spend(units int64) bool {
+	if units <= 0 || e.family.take(units, units) >= 0 {
+		return true
+	}
+	e.family.give(callIn(e.library) + callIn(e.script))
+	if e.family.take(units, units) >= 0 || e.starve(units) >= 0 {
+		return true
+	}
+	e.family.drain()
+	return false
+}
+
+// settle pays the library's debt with what other members hold unused.
+func (e *execution) settle() bool {
+	e.family.give(callIn(e.script))
+	n := e.starve(-int64(e.library.Get()))
+	if n > 0 {
+		e.library.Set(e.library.Get() + uint64(n))
+	}
+	return n > 0
+}
+
+// await waits, without the compute slot, for what a parked member waits for.
+func (e *execution) await(w *parked) (granted bool) {
+	ctx, cancel := e.waiting()
+	defer cancel()
+	e.withoutSlot(func() {
+		select {
+		case granted = <-w.wake:
+		case <-ctx.Done():
+			e.family.unpark(w)
 		}
+	})
+	if cause := e.mayGoOn(); cause != stopNone && !granted {
+		e.stop(cause, 0)
 	}
-	if m.limit-m.granted < units {
-		m.granted = m.limit
-		return false
-	}
-	m.granted += units
-	return true
+	return granted
 }
 
 // mayGoOn looks at everything but fuel.
 func (e *execution) mayGoOn() stopCause {
 	switch {
+	case e.family.failed.Load():
+		return stopFamily
 	case e.outer.Err() != nil:
 		return stopCancelled
 	case e.host.cancelAll.Load():

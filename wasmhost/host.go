@@ -160,6 +160,9 @@ func (h *Host) bindHostModule(ctx context.Context) error {
 			bind(imp.Field, imp.Params, imp.Results, f)
 		}
 	}
+	for _, field := range OwnCommands() {
+		bind(field, "i", "i", commandCall(ownCommands[field]))
+	}
 	for _, field := range slices.Sorted(maps.Keys(h.config.Commands)) {
 		bind(field, "i", "i", commandCall(h.config.Commands[field]))
 	}

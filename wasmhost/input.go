@@ -36,8 +36,10 @@ var (
 type builder struct {
 	slot   *slot
 	grower api.Memory
-	mem    memory
-	top    uint64
+	// bufferBytes is the limit of a buffer, which mem is without a slot.
+	bufferBytes uint64
+	mem         memory
+	top         uint64
 
 	decoder *jsontext.Decoder
 	source  bytes.Buffer
@@ -56,17 +58,21 @@ func (b *builder) reserve(end uint64) error {
 	if end <= uint64(len(b.mem)) {
 		return nil
 	}
+	if b.slot == nil {
+		return b.growBuffer(end)
+	}
 	if end > b.slot.limitBytes {
 		return errInputMemory
 	}
 	// Twice what there is, as the guest itself grows, while the limit allows.
-	want := min(max(end, 2*uint64(len(b.mem))), b.slot.limitBytes)
-	pages := (want+pageBytes-1)/pageBytes - uint64(len(b.mem))/pageBytes
-	if _, ok := b.grower.Grow(uint32(pages)); !ok {
-		return errInputMemory
+	for _, want := range [...]uint64{min(max(end, 2*uint64(len(b.mem))), b.slot.limitBytes), end} {
+		pages := (want+pageBytes-1)/pageBytes - uint64(len(b.mem))/pageBytes
+		if _, ok := b.grower.Grow(uint32(pages)); ok {
+			b.mem = b.slot.memory()
+			return nil
+		}
 	}
-	b.mem = b.slot.memory()
-	return nil
+	return errInputMemory
 }
 
 // alloc gives n bytes; before the run they are zero.

@@ -206,6 +206,7 @@ func TestParameters(t *testing.T) {
 	}
 	defer h.giveExecution(e)
 	e.module, e.limits = m, testLimits
+	e.found()
 	if failure := e.instantiate(); failure != nil {
 		t.Fatal(failure.Cause)
 	}

@@ -50,10 +50,9 @@ var libraryCalls = map[string]api.GoModuleFunc{
 // regexTurn is a running search's turn: it takes the fuel for what was done,
 // and ends the run when there is no more or its time is over.
 func (e *execution) regexTurn(units int64) {
-	left := e.limit - e.used()
 	e.library.Set(e.library.Get() - uint64(units))
 	cause := e.mayGoOn()
-	if cause == stopNone && left < units {
+	if cause == stopNone && e.family.left()+e.leftover() < 0 && !e.settle() {
 		cause = stopFuel
 	}
 	if cause != stopNone {

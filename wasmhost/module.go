@@ -50,7 +50,7 @@ func (h *Host) Load(module []byte, manifest abi.Manifest) (*Module, error) {
 	if err != nil {
 		return nil, fmt.Errorf("compile module: %w", err)
 	}
-	if err := errors.Join(h.checkImports(compiled), checkEndpoints(compiled, &manifest)); err != nil {
+	if err := errors.Join(h.checkImports(compiled), checkEndpoints(compiled, &manifest), checkTasks(compiled, &manifest)); err != nil {
 		return nil, errors.Join(err, compiled.Close(context.Background()))
 	}
 	m := &Module{Manifest: manifest, CodeBytes: len(module), compiled: compiled}
@@ -112,7 +112,7 @@ func (h *Host) checkImports(c wazero.CompiledModule) error {
 		switch {
 		case module == abi.LibraryModule && h.libraryExports[field]:
 		case module == abi.HostModule && slices.Contains(scriptImports, field):
-		case module == abi.HostModule && h.config.Commands[field] != nil:
+		case module == abi.HostModule && (h.config.Commands[field] != nil || ownCommands[field] != nil):
 		default:
 			return fmt.Errorf("module imports the unknown function %s.%s", module, field)
 		}

@@ -1,6 +1,7 @@
 package wasmhost
 
 import (
+	"context"
 	"errors"
 	"sync"
 
@@ -25,8 +26,11 @@ var errNoSlot = errors.New("no memory slot is free")
 // time, so growing moves nothing and costs no garbage.
 type slot struct {
 	base []byte // the whole range
-	// limitBytes is the cap of the current execution.
-	limitBytes uint64
+	// limitBytes is the cap of the current execution, and budget what it has
+	// together with others; budgetBytes is what was taken from that.
+	limitBytes  uint64
+	budget      *budget
+	budgetBytes uint64
 	// sizeBytes is the size of the memory now.
 	sizeBytes uint64
 	// highBytes is the most the guest was ever given since the last wipe.
@@ -44,9 +48,29 @@ func (s *slot) Reallocate(size uint64) []byte {
 	if size > s.limitBytes || size > uint64(len(s.base)) {
 		return nil
 	}
+	if s.budget != nil && size > s.budgetBytes && !s.claim(size) {
+		return nil
+	}
 	s.sizeBytes = size
 	s.highBytes = max(s.highBytes, size)
 	return s.base[:size:size]
+}
+
+// claim makes sure that the budget covers a size.
+func (s *slot) claim(size uint64) bool {
+	if !s.budget.reserve(int64(size - s.budgetBytes)) {
+		return false
+	}
+	s.budgetBytes = size
+	return true
+}
+
+// leaveBudget gives back what was taken from the budget.
+func (s *slot) leaveBudget() {
+	if s.budget != nil {
+		s.budget.release(int64(s.budgetBytes))
+	}
+	s.budget, s.budgetBytes = nil, 0
 }
 
 // Free implements experimental.LinearMemory. It comes too early to recycle
@@ -80,6 +104,8 @@ type pool struct {
 	free   []*slot
 	live   int // handed out
 	closed bool
+	// freed is closed when a slot comes back; nil while nobody waits.
+	freed chan struct{}
 }
 
 func newPool(slotPages uint32, limit, keep int) *pool {
@@ -113,6 +139,27 @@ func (p *pool) take() (*slot, error) {
 	return &slot{base: base}, nil
 }
 
+// wait is take for those who can wait for a slot.
+func (p *pool) wait(ctx context.Context) (*slot, error) {
+	for {
+		p.mu.Lock()
+		if p.freed == nil {
+			p.freed = make(chan struct{})
+		}
+		freed := p.freed
+		p.mu.Unlock()
+		s, err := p.take()
+		if err == nil {
+			return s, nil
+		}
+		select {
+		case <-freed:
+		case <-ctx.Done():
+			return nil, err
+		}
+	}
+}
+
 // give wipes a slot and takes it back. No instance may use it any more.
 func (p *pool) give(s *slot) {
 	s.wipe()
@@ -121,6 +168,10 @@ func (p *pool) give(s *slot) {
 	keep := !p.closed && len(p.free) < p.keep
 	if keep {
 		p.free = append(p.free, s)
+	}
+	if p.freed != nil {
+		close(p.freed)
+		p.freed = nil
 	}
 	p.mu.Unlock()
 	if !keep {

@@ -62,6 +62,13 @@ func (e *execution) seed(in *Input) error {
 	if err := e.seedParameters(in); err != nil {
 		return err
 	}
+	return e.blank()
+}
+
+// blank finishes what every run starts with.
+func (e *execution) blank() error {
+	m, b := &e.module.Manifest, &e.builder
+	stackEnd := stackBase(m) + 4*(e.limits.CallDepth+1)
 	results, err := b.dict(nil)
 	if err != nil {
 		return err

@@ -29,6 +29,8 @@ type Info struct {
 	// SQL is set when the script runs SQL, so that its texts must know their
 	// parts, and Connectors when it has connectors.
 	SQL, Connectors bool
+	// Blocks is set when the script has go_async blocks.
+	Blocks bool
 }
 
 // Function is a script function and where it was declared.
@@ -138,12 +140,10 @@ func (c *checker) stmt(s syntax.Stmt) {
 	case *syntax.Function:
 		c.stmts(s.Body)
 	case *syntax.Async:
-		c.notAvailable(s, "go_async")
+		c.info.Blocks = true
+		c.arg(s.ID)
+		c.stmts(s.Body)
 	}
-}
-
-func (c *checker) notAvailable(at syntax.Node, word string) {
-	c.errorf(diag.NotAvailable, at, "%s is not available in this build", word)
 }
 
 func (c *checker) arg(a *syntax.Arg) {
@@ -168,8 +168,6 @@ func (c *checker) expr(x syntax.Expr) {
 			c.arg(a)
 		}
 		c.command(x)
-	case *syntax.Go:
-		c.notAvailable(x, "go")
 	case *syntax.ListComp:
 		c.clauses(x.Clauses)
 	case *syntax.DictComp:

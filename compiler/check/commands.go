@@ -9,15 +9,8 @@ import (
 	"github.com/avapd/avapd/runtime/catalog"
 )
 
-// concurrency are the words of section 8 that read like commands.
-var concurrency = map[string]bool{"gather": true, "go_async": true}
-
 func (c *checker) command(call *syntax.CommandCall) {
 	name := call.Name.Name
-	if concurrency[name] {
-		c.notAvailable(call.Name, name)
-		return
-	}
 	cmd, ok := catalog.LookupCommand(name)
 	if !ok {
 		if d := c.warnf(diag.UnknownCommand, call.Name, "Command not found: %s", name); d.Code != "" {

@@ -190,7 +190,11 @@ func (u *unit) scriptCall(x *ir.Expr) {
 	f.I32Const(int32(site))
 	f.Mem(wasm.OpI32Store, 2, 0)
 	u.setSite(site) // the depth limit is met at the call
-	f.Call(u.e.funcs[x.Callee.Number])
+	if x.Callee.Reached {
+		f.Call(u.e.funcs[x.Callee.Number])
+	} else { // only code behind a jump calls it
+		f.Op(wasm.OpUnreachable)
+	}
 	u.site = 0
 	u.pairResult(x.Type, true)
 }

@@ -42,6 +42,7 @@ func Emit(p *ir.Program, logs bool) *Result {
 	}
 	e.main(p.Functions[0])
 	e.handlers()
+	e.tasks()
 	return e.finish()
 }
 

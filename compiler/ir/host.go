@@ -35,6 +35,8 @@ var hosts = []Host{
 	{"sql_insert", Any, 500},
 	{"sql_update", Any, 500},
 	{"sql_delete", Any, 500},
+	{"spawn", Text, 2000},
+	{"gather", Any, 50},
 	{"connector", Conn, 50},
 	{"connector_call", Any, 500},
 }

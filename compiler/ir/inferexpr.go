@@ -52,6 +52,12 @@ func (in *inferer) kinds(x *Expr) Kinds {
 		return in.lib(x)
 	case OpHost:
 		in.args(x)
+		if x.Callee != nil {
+			in.callee(x, x.Args[1].Args)
+		}
+		if x.Host.Name == "gather" {
+			in.killGlobals()
+		}
 		return x.Host.Result
 	case OpCall:
 		return in.call(x)
@@ -138,12 +144,20 @@ func (in *inferer) softly(x *Expr) Kinds {
 }
 
 func (in *inferer) call(x *Expr) Kinds {
+	in.args(x)
+	in.callee(x, x.Args)
+	in.killGlobals()
+	return x.Callee.Result
+}
+
+// callee takes up the function that x calls or starts with these arguments.
+func (in *inferer) callee(x *Expr, args []*Expr) {
 	grown := !x.Callee.Reached
 	if x.Callee.ParamKinds == nil {
 		x.Callee.ParamKinds = make([]Kinds, len(x.Callee.Params))
 	}
-	for i, a := range x.Args {
-		k := in.expr(a)
+	for i, a := range args {
+		k := a.Type
 		if old := x.Callee.ParamKinds[i]; old|k != old {
 			x.Callee.ParamKinds[i] |= k
 			grown = true
@@ -156,8 +170,6 @@ func (in *inferer) call(x *Expr) Kinds {
 	if grown && !in.unknown {
 		in.reach(x.Callee)
 	}
-	in.killGlobals()
-	return x.Callee.Result
 }
 
 func (in *inferer) lib(x *Expr) Kinds {
@@ -236,7 +248,7 @@ func (in *inferer) assume(test *Expr, outcome bool) {
 // changesState reports whether computing x may assign a variable, so that what
 // one operand tested need not hold any more after the next.
 func changesState(x *Expr) bool {
-	if x.Op == OpDo || x.Op == OpCall {
+	if x.Op == OpDo || x.Op == OpCall || x.Op == OpHost {
 		return true
 	}
 	return slices.ContainsFunc(x.Args, changesState)

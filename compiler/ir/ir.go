@@ -32,8 +32,13 @@ type Program struct {
 	// LastError is the number of the global __last_error__, or -1.
 	LastError int
 	// WrittenByCalls tells of each global whether a script function may
-	// assign it.
+	// assign it, or a block whose variables are gathered.
 	WrittenByCalls []bool
+	// Tasks are what OpHost spawn starts, by index.
+	Tasks []Task
+	// CopiesTooMany is the site of a gather with which the copies of a block's
+	// variables become too many, or 0.
+	CopiesTooMany int
 }
 
 // Site is a place in the source.
@@ -50,6 +55,15 @@ type Endpoint struct {
 	Middleware                []string
 	Handler, Output           string
 	Site                      int
+}
+
+// Task is a function, or a block made into one, that runs isolated from the
+// rest. Globals are those that it can read.
+type Task struct {
+	Func    *Func
+	Block   bool
+	Globals []int
+	Request bool
 }
 
 // Func is a script function, or the top level.
@@ -132,7 +146,7 @@ const (
 	OpSoft                // [x y]: x, or y if x reads an undefined name softly
 	OpIsKind              // [x]: whether x is of one of Kinds; bool
 	OpIfCompare           // [x y] Operator, as the command if compares; bool
-	OpHost                // Host, args
+	OpHost                // Host, args; Callee is the function that spawn starts
 )
 
 // Operator is an arithmetic operation or comparison.

@@ -22,6 +22,14 @@ func walkInside(x *Expr, f func(*Stmt)) {
 	WalkStmts(x.Body, f)
 }
 
+// WalkExprs calls f for every expression of a list of statements.
+func WalkExprs(list []*Stmt, f func(*Expr)) {
+	WalkStmts(list, func(s *Stmt) {
+		walkShallow(s.X, f)
+		walkShallow(s.Y, f)
+	})
+}
+
 // WalkExpr calls f for x and every expression inside it, statements' included.
 func WalkExpr(x *Expr, f func(*Expr)) {
 	if x == nil {

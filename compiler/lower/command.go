@@ -4,6 +4,7 @@ import (
 	"github.com/avapd/avapd/compiler/check"
 	"github.com/avapd/avapd/compiler/ir"
 	"github.com/avapd/avapd/compiler/syntax"
+	"github.com/avapd/avapd/runtime/abi"
 	"github.com/avapd/avapd/runtime/catalog"
 )
 
@@ -76,6 +77,8 @@ func (l *lowerer) invoke(b check.Binding, v *ir.Var) *ir.Expr {
 		args = append(args, l.load(v, ir.Raw))
 	}
 	switch {
+	case b.Command.Host == abi.GatherField:
+		return l.gather(args)
 	case b.Command.Name == "RequestPost":
 		return l.post(args)
 	case b.Command.Guest == "":

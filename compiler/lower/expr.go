@@ -99,6 +99,8 @@ func (l *lowerer) plainExpr(x syntax.Expr) *ir.Expr {
 		return l.methodCall(x)
 	case *syntax.CommandCall:
 		return l.commandExpr(x)
+	case *syntax.Go:
+		return l.goCall(x)
 	}
 	return l.operation(x)
 }

@@ -35,7 +35,7 @@ func Lower(files []*syntax.Script, info *check.Info, opts Options) *ir.Program {
 	l := &lowerer{
 		files: files, info: info, opts: opts,
 		prog:    &ir.Program{Sites: make([]ir.Site, 1), LastError: -1, SQL: info.SQL},
-		globals: map[string]int{}, funcs: map[string]*ir.Func{},
+		globals: map[string]int{}, funcs: map[string]*ir.Func{}, tasks: map[*ir.Func]int{},
 	}
 	main := l.newFunc("", 0)
 	for _, f := range info.Functions {
@@ -51,6 +51,7 @@ func Lower(files []*syntax.Script, info *check.Info, opts Options) *ir.Program {
 	if l.prog.HasTry {
 		l.prog.LastError = l.globalNumber(lastError)
 	}
+	l.findReach()
 	l.findWrites()
 	return l.prog
 }
@@ -63,6 +64,9 @@ type lowerer struct {
 
 	globals map[string]int
 	funcs   map[string]*ir.Func
+	tasks   map[*ir.Func]int
+	// copies counts what was written to take over variables of blocks.
+	copies int
 
 	// The function at hand.
 	fn     *ir.Func
@@ -238,6 +242,11 @@ func (l *lowerer) findWrites() {
 				written[l.prog.LastError] = true
 			}
 		})
+	}
+	for _, t := range l.prog.Tasks {
+		for _, g := range t.Globals {
+			written[g] = written[g] || t.Block
+		}
 	}
 	l.prog.WrittenByCalls = written
 }

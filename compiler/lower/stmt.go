@@ -73,6 +73,8 @@ func commandName(s syntax.Stmt) string {
 			return call.Name.Name
 		case *syntax.MethodCall:
 			return call.Name.Name
+		case *syntax.Go:
+			return "go"
 		}
 	case *syntax.If:
 		return "if"
@@ -84,6 +86,8 @@ func commandName(s syntax.Stmt) string {
 		return "try"
 	case *syntax.Return:
 		return "return"
+	case *syntax.Async:
+		return "go_async"
 	case *syntax.Break:
 		return "break"
 	case *syntax.Continue:
@@ -111,6 +115,8 @@ func (l *lowerer) stmt(s syntax.Stmt) []*ir.Stmt {
 		return []*ir.Stmt{out}
 	case *syntax.Try:
 		return l.try(s)
+	case *syntax.Async:
+		return l.block(s)
 	case *syntax.Break:
 		return []*ir.Stmt{{Op: ir.StmtBreak, Site: l.site}}
 	case *syntax.Continue:

@@ -48,7 +48,6 @@ const (
 	ImportFailed       Code = "AVAP2011"
 	BadEndpoint        Code = "AVAP2012"
 	UnknownMethod      Code = "AVAP2013"
-	NotAvailable       Code = "AVAP2014"
 	TooComplex         Code = "AVAP2015"
 )
 
@@ -163,7 +162,6 @@ var table = map[Code]Entry{
 	ImportFailed:       {Title: "Import failed", Next: "Check the path, and that no script imports itself."},
 	BadEndpoint:        {Title: "Endpoint not valid", Next: "Check path, method and the functions the endpoint names."},
 	UnknownMethod:      {Title: "Unknown method", Next: "Use a method the value's type has; docs/language.md lists them."},
-	NotAvailable:       {Title: "Not available in this build", Next: "Call the function directly; go, gather and go_async are not part of this build."},
 	TooComplex:         {Title: "Script too complex", Next: "Split the script into several, or move parts of it into functions."},
 
 	UnusedVariable: {Title: "Variable not used", Next: "Read the variable, add it to the results, or remove the line."},

@@ -3,6 +3,7 @@ package abi
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
 )
 
 // ManifestSection is the name of the custom section that holds the manifest.
@@ -45,6 +46,8 @@ type Manifest struct {
 	// a script must be granted for that, sorted.
 	Imports      []string `json:"imports,omitempty"`
 	Capabilities []string `json:"capabilities,omitempty"`
+	// Tasks are what the script can start beside itself.
+	Tasks []Task `json:"tasks,omitempty"`
 }
 
 // Endpoint is a path that a script answers when it is deployed. The functions
@@ -69,6 +72,41 @@ type Endpoint struct {
 // have succeeded before, and takes its frame behind the top level's: the host
 // stores there the site that the call counts as coming from.
 func HandlerExport(function string) string { return "handler " + function }
+
+// Task is something a script can start beside itself, in an isolated pair of
+// instances of the same module: a function, or a block. It is exported as
+// TaskExport says. The host puts deep copies of the globals, and of the
+// arguments, into the fresh memory and calls the export, which takes nothing
+// and gives what RunExport gives; the value of the function is in Return then.
+type Task struct {
+	// Function is an index into Manifest.Functions.
+	Function int `json:"function"`
+	// Globals are the numbers of the globals that the task can read.
+	Globals []int `json:"globals,omitempty"`
+	// Request is set when the task can read the parameters of the request.
+	Request bool `json:"request,omitempty"`
+	// Block marks a block. Its value is the list of the locals of the function
+	// it stands in, as its arguments are; Locals are their names. Variables that
+	// it changes, names with a leading underscore apart, belong to whoever
+	// gathers it.
+	Block  bool     `json:"block,omitempty"`
+	Locals []string `json:"locals,omitempty"`
+}
+
+// TaskExport is the name under which a module exports a task by its index in
+// Manifest.Tasks. No function of a script has a name with a blank.
+func TaskExport(index int) string { return "task " + strconv.Itoa(index) }
+
+// SpawnField and GatherField are the functions of the host that start a task
+// and wait for it. spawn takes the task's index, the list of its arguments, and
+// for a block the handle; it gives the handle. gather takes a handle, seconds,
+// and, in a function, the names of its locals as one text with commas: then it
+// gives a list of the value and, for each name, a list of the value that a
+// block gave it, or null.
+const (
+	SpawnField  = "spawn"
+	GatherField = "gather"
+)
 
 // Needs says which parts of the request must be put into guest memory.
 type Needs struct {

@@ -1,15 +1,20 @@
 package catalog
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/avapd/avapd/runtime/abi"
+)
 
 // What a script must be granted for a command that reaches outside the
 // sandbox.
 const (
-	CapabilityClock     = "clock"
-	CapabilityConnector = "connector"
-	CapabilityHTTP      = "http"
-	CapabilityRandom    = "random"
-	CapabilitySQL       = "sql"
+	CapabilityClock       = "clock"
+	CapabilityConcurrency = "concurrency"
+	CapabilityConnector   = "connector"
+	CapabilityHTTP        = "http"
+	CapabilityRandom      = "random"
+	CapabilitySQL         = "sql"
 )
 
 var (
@@ -85,6 +90,11 @@ var effects = []Command{
 		Params: []Param{{Name: "name", Kind: Value}},
 		Host:   ConnectorHost, Capability: CapabilityConnector, FuelUnits: 50,
 	},
+	{
+		Name: "gather", Doc: "Waits for what go or go_async started and gives its value; null when the time is over.",
+		Params: []Param{{Name: "handle", Kind: Value}, {Name: "seconds", Kind: Value, Optional: true}},
+		Host:   abi.GatherField, Capability: CapabilityConcurrency, FuelUnits: 50,
+	},
 }
 
 // ConnectorHost and ConnectorCallHost are the functions of the host behind
@@ -118,6 +128,9 @@ func LookupConnectorMethod(name string) (*Function, bool) {
 // must be granted, sorted and each once.
 func Capabilities(imports []string) []string {
 	var needed []string
+	if slices.Contains(imports, abi.SpawnField) {
+		needed = append(needed, CapabilityConcurrency)
+	}
 	for _, field := range imports {
 		for i := range commands {
 			if commands[i].Host == field && commands[i].Capability != "" && !slices.Contains(needed, commands[i].Capability) {
