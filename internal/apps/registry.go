@@ -191,7 +191,8 @@ func (r *Registry) prepare(name string, source *engine.Source) (*app, diag.List,
 // faults are what keeps a script that compiles from being an app.
 func (r *Registry) faults(m *abi.Manifest) diag.List {
 	if len(m.Endpoints) == 0 {
-		return diag.List{diag.New(diag.BadEndpoint, diag.Span{}, "the script registers no endpoint")}
+		at := diag.Position{File: m.Files[0]}
+		return diag.List{diag.New(diag.BadEndpoint, diag.Span{Start: at, End: at}, "the script registers no endpoint")}
 	}
 	var faults diag.List
 	for _, e := range m.Endpoints {

@@ -47,7 +47,13 @@ func deployFile(p *Process, registry *apps.Registry, file string) error {
 	if err == nil {
 		err = diag.Render(p.Stderr, findings, s.text)
 	}
-	_, isList := errors.AsType[diag.List](err)
+	list, isList := errors.AsType[diag.List](err)
+	for i := range list {
+		// What the registry finds in the compiled script has lines only.
+		if at := &list[i].Span.Start; at.Offset == 0 {
+			at.Offset = offsetOf(s.text(at.File), at.Line)
+		}
+	}
 	_, isFailure := errors.AsType[*diag.Failure](err)
 	switch {
 	case err == nil:

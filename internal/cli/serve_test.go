@@ -6,11 +6,14 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"os"
+	"path/filepath"
 	"regexp"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -215,4 +218,92 @@ func TestServeStopsOnSignal(t *testing.T) {
 	if code := await(t, "exit", s.code); code != exitOK {
 		t.Errorf("exit code %d: %s", code, s.stderr)
 	}
+}
+
+// call asks the server and gives status and body.
+func (s *instance) call(method, path, token, body string) (int, string) {
+	s.t.Helper()
+	request, err := http.NewRequestWithContext(s.t.Context(), method, s.url+path, strings.NewReader(body))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if token != "" {
+		request.Header.Set("Authorization", "Bearer "+token)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer response.Body.Close()
+	content, err := io.ReadAll(response.Body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return response.StatusCode, string(content)
+}
+
+func (s *instance) want(method, path string, status int, body string) {
+	s.t.Helper()
+	if gotStatus, got := s.call(method, path, "", ""); gotStatus != status || body != "" && got != body {
+		s.t.Errorf("%s %s: %d %s, want %d %s", method, path, gotStatus, got, status, body)
+	}
+}
+
+// stop ends the server and waits for it.
+func (s *instance) stop() {
+	s.t.Helper()
+	s.signal()
+	if code := await(s.t, "exit", s.code); code != exitOK {
+		s.t.Errorf("exit code %d: %s", code, s.stderr)
+	}
+}
+
+// Apps of the command line are served while they are named, stored ones until
+// they are deleted, and a stored one that is broken keeps no other from it.
+func TestServeApps(t *testing.T) {
+	const token = "0123456789abcdef"
+	dir := t.TempDir()
+	write := func(name, content string) string {
+		path := filepath.Join(dir, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, []byte(content), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	write("lib.avap", "function show(){\n    addParam(id, id)\n    addResult(id)\n}\n")
+	shop := write("shop.avap", "import \"lib.avap\"\nregisterEndpoint(\"/orders/{id}\", \"GET\", [], \"One order\", show)")
+	other := write("other.avap", "function f(){\n}\nregisterEndpoint(\"/other\", \"GET\", [], \"\", f)")
+	args := []string{"--data-dir", filepath.Join(dir, "data"), "--admin-token-file", write("token", token)}
+
+	s := startServe(t, append(args, "--app", shop, "--app", other)...)
+	s.want(http.MethodGet, "/orders/7", 200, `{"id":7}`)
+	s.want(http.MethodGet, "/other", 200, `{}`)
+	if status, body := s.call(http.MethodPut, "/api/v1/apps/shop", token, "x = 1"); status != http.StatusConflict {
+		t.Errorf("%d %s", status, body)
+	}
+	stored := "function f(){\n    addResult(x)\n}\nregisterEndpoint(\"/stored\", \"GET\", [], \"\", f)\nx = "
+	for i, want := range []int{http.StatusCreated, http.StatusOK} {
+		if status, body := s.call(http.MethodPut, "/api/v1/apps/stored", token, stored+strconv.Itoa(i)); status != want {
+			t.Errorf("%d %s", status, body)
+		}
+	}
+	s.stop()
+
+	write("data/apps/broken.avap", "x = (")
+	s = startServe(t, args...)
+	s.want(http.MethodGet, "/stored", 200, `{"x":1}`)
+	s.want(http.MethodGet, "/orders/7", 404, "")
+	_, list := s.call(http.MethodGet, "/api/v1/apps", "", "")
+	if !strings.Contains(list, `{"name":"broken","stored":true,"routes":[],"error":"broken.avap:1:5: ( is not closed"`) ||
+		!strings.Contains(s.stderr.String(), "a stored app cannot be served") {
+		t.Errorf("the broken app is not reported: %s\n%s", list, s.stderr)
+	}
+	if status, body := s.call(http.MethodDelete, "/api/v1/apps/stored", token, ""); status != http.StatusNoContent {
+		t.Errorf("%d %s", status, body)
+	}
+	s.stop()
+
+	s = startServe(t, args...)
+	s.want(http.MethodGet, "/stored", 404, "")
+	s.stop()
 }
