@@ -3,9 +3,11 @@ package main
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -18,21 +20,31 @@ import (
 // example is a curl line of the README and the answer printed below it.
 var example = regexp.MustCompile("(?s)```sh\n(curl .*?)\n```\n[^`]*```json\n(.*?)\n?```")
 
-// TestReadme runs the README's curl lines. What it prints must be what a
-// newcomer sees.
+// script is a script of a document.
+var script = regexp.MustCompile("(?s)```avap[^\n]*\n(.*?)```")
+
+// TestReadme runs the curl lines of the README and of the manual, on a server
+// that has the apps they show. What is printed must be what a newcomer sees.
 func TestReadme(t *testing.T) {
 	if _, err := exec.LookPath("curl"); err != nil {
 		t.Skip("needs curl")
 	}
-	const path = "../../README.md"
+	for document, least := range map[string]int{"README.md": 3, "docs/language.md": 1, "docs/cookbook.md": 1} {
+		t.Run(document, func(t *testing.T) { checkDocument(t, "../../"+document, least) })
+	}
+}
+
+// checkDocument runs the curl lines of a document, of which it has at least
+// some.
+func checkDocument(t *testing.T, path string, least int) {
 	content, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	text := string(content)
-	address := serve(t)
+	address := serve(t, apps(t, text)...)
 	examples := example.FindAllStringSubmatch(text, -1)
-	if len(examples) < 2 {
+	if len(examples) < least {
 		t.Fatalf("found %d examples", len(examples))
 	}
 	for _, e := range examples {
@@ -57,15 +69,33 @@ func TestReadme(t *testing.T) {
 	}
 }
 
+// apps gives the flags that deploy the scripts of a document which register
+// endpoints.
+func apps(t *testing.T, text string) []string {
+	t.Helper()
+	var flags []string
+	for i, s := range script.FindAllStringSubmatch(text, -1) {
+		if !strings.Contains(s[1], "\nregisterEndpoint(") || strings.Contains(s[1], "// error:") {
+			continue
+		}
+		file := filepath.Join(t.TempDir(), fmt.Sprintf("app%d.avap", i))
+		if err := os.WriteFile(file, []byte(s[1]), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		flags = append(flags, "--app", file)
+	}
+	return flags
+}
+
 // serve starts a server in this process and gives its address.
-func serve(t *testing.T) string {
+func serve(t *testing.T, flags ...string) string {
 	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
 	reader, writer := io.Pipe()
 	ended := make(chan int, 1)
 	go func() {
 		ended <- cli.Main(ctx, cli.Process{
-			Args: []string{"serve", "--listen", "127.0.0.1:0"}, Stdin: strings.NewReader(""), Stdout: writer, Stderr: io.Discard,
+			Args: append([]string{"serve", "--listen", "127.0.0.1:0"}, flags...), Stdin: strings.NewReader(""), Stdout: writer, Stderr: io.Discard,
 		})
 		writer.Close()
 	}()

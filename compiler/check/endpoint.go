@@ -66,7 +66,7 @@ func (c *checker) addEndpoint(e Endpoint, path syntax.Node) {
 		c.errorf(diag.TooComplex, path, "a script has at most %d endpoints", maxEndpoints)
 		return
 	}
-	key := e.Method + " " + PathShape(e.Path)
+	key := e.Method + " " + pathShape(e.Path)
 	if c.routes[key] {
 		c.errorf(diag.BadEndpoint, path, "%s %s is registered twice", e.Method, e.Path)
 		return
@@ -78,8 +78,8 @@ func (c *checker) addEndpoint(e Endpoint, path syntax.Node) {
 	c.info.Endpoints = append(c.info.Endpoints, e)
 }
 
-// PathShape is an endpoint's path without the names of its parameters.
-func PathShape(path string) string {
+// pathShape is an endpoint's path without the names of its parameters.
+func pathShape(path string) string {
 	segments := strings.Split(path, "/")
 	for i, s := range segments {
 		if strings.HasPrefix(s, "{") {

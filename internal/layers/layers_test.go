@@ -41,6 +41,8 @@ var forbidden = map[string][]string{
 	"internal/egress/...":     {"compiler/...", "wasmhost/...", "runtime/...", "internal/engine/...", "internal/server/..."},
 	"internal/datasource/...": {"compiler/...", "wasmhost/...", "runtime/...", "internal/engine/...", "internal/server/..."},
 	// The engine does not know who asks.
+	// Apps do not know how a request comes.
+	"internal/apps/...":   {"internal/server/...", "internal/config/...", "internal/cli/...", "cmd/..."},
 	"internal/engine/...": {"internal/server/...", "internal/config/...", "internal/cli/...", "cmd/..."},
 	"internal/config/...": {"internal/engine/...", "internal/server/...", "compiler/...", "wasmhost/..."},
 	"internal/server/...": {"internal/cli/...", "cmd/..."},
