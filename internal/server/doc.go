@@ -4,7 +4,7 @@
 //
 //	observe    identifier, panics, the problem document of an error, one log line
 //	guard      refuses what another web site makes a browser send
-//	route      execute, check, livez, readyz
+//	route      execute, check, apps, probes; then the paths of apps
 //	body       content type, content encoding, size
 //	decode     one walk over the JSON tokens; members stay slices of the body
 //	engine     compile or fetch, run, and the answer as JSON
