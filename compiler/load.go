@@ -45,7 +45,7 @@ type loader struct {
 // file scans one file and follows its imports.
 func (l *loader) file(src Source) {
 	l.files = append(l.files, src)
-	declared := syntax.Declarations(src.Name, []byte(src.Text))
+	declared := syntax.Declarations([]byte(src.Text))
 	for _, name := range declared.Functions {
 		l.functions[name] = true
 	}

@@ -69,7 +69,7 @@ func findings(t *testing.T, sources ...string) diag.List {
 	var all diag.List
 	functions := map[string]bool{}
 	for i, src := range sources {
-		for _, name := range syntax.Declarations("", []byte(src)).Functions {
+		for _, name := range syntax.Declarations([]byte(src)).Functions {
 			functions[name] = true
 		}
 		files = append(files, nil)

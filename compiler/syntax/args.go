@@ -79,14 +79,13 @@ func (l *argList) arg(index int) *Arg {
 // template from becoming raw text silently.
 func (l *argList) refuseBroken(from int, failed *syntaxError) {
 	p := l.p
-	to, ok := 0, false
 	switch p.src[from] {
 	case '"', '\'':
-		if to, ok = skipString(p.src, from, p.end); !ok {
+		if _, ok := skipString(p.src, from, p.end); !ok {
 			p.stop(failed)
 		}
 	case '`':
-		if to, ok = skipTemplate(p.src, from, p.end, 0); ok && p.endsArg(to) {
+		if to, ok := skipTemplate(p.src, from, p.end, 0); ok && p.endsArg(to) {
 			failed.hard = true
 			p.stop(failed)
 		}

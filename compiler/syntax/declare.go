@@ -17,7 +17,7 @@ type ImportPath struct {
 // Declarations finds the functions a file declares and the files it imports
 // without parsing it. It looks at the first word of every line and statement
 // outside texts and comments; on sources with errors it may find too much.
-func Declarations(file string, src []byte) Declared {
+func Declarations(src []byte) Declared {
 	s := declScan{text: string(src), seen: map[string]bool{}}
 	if strings.HasPrefix(s.text, "\ufeff") {
 		s.off = 3

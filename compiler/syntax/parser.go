@@ -61,7 +61,7 @@ func parseFile(file string, src []byte, opts Options, tracing bool) *parser {
 	if d, bad := checkEncoding(source, src); bad {
 		return &parser{script: &Script{Source: source}, diags: diag.List{d}}
 	}
-	declared := Declarations(file, src)
+	declared := Declarations(src)
 	names := setOf(declared.Functions)
 	p := parseWith(source, names, opts, tracing)
 	// The scan for declarations is an approximation; if it was wrong, calls

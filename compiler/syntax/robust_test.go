@@ -124,7 +124,7 @@ func TestEncoding(t *testing.T) {
 func TestDeclarations(t *testing.T) {
 	src := "import \"a\"\n// function no(){\nx = `\nfunction nor(){\n`; function f(a){ return a }\n" +
 		"/* function nope(){ */ include 'b'\nFUNCTION g(){\nc(it's, https://a/b)\n}\nfunction f(){}\n# function never(){\n"
-	d := Declarations("t", []byte(src))
+	d := Declarations([]byte(src))
 	if got := strings.Join(d.Functions, " "); got != "f g" {
 		t.Errorf("functions: %s", got)
 	}

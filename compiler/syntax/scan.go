@@ -203,8 +203,9 @@ func skipTemplate(s string, i, end, level int) (int, bool) {
 }
 
 func skipBraces(s string, i, end, level int) (int, bool) {
-	depth, ok := 1, true
+	depth := 1
 	for i < end {
+		var ok bool
 		switch s[i] {
 		case '{':
 			depth++

@@ -278,7 +278,7 @@ func TestNames(t *testing.T) {
 // A fault is at the line that registers the endpoint.
 func TestFaultPlace(t *testing.T) {
 	r := newRegistry(t, newEngine(t), t.TempDir())
-	_, _, _, err := r.Put("x", appOf("GET /ok", "GET /api"))
+	_, _, _, err := r.Put("x", appOf("GET /ok", "GET /api")) //nolint:dogsled // only the fault counts here
 	list, ok := errors.AsType[diag.List](err)
 	if !ok || len(list) != 1 || list[0].Span.Start.Line != 4 {
 		t.Errorf("%v", err)

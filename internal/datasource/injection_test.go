@@ -89,8 +89,13 @@ func TestInjectionRefused(t *testing.T) {
 	var values []string
 	readTests(t, "injections.json", &values)
 	for _, p := range []place{
-		{"SELECT 1 -- ", "", nil}, {"SELECT 1 /* ", " */", nil}, {"SELECT n AS \"", "\" FROM canary", nil},
-		{"SELECT * FROM t", "", nil}, {"SELECT X'", "'", nil}, {"SELECT 1; ", "", nil}, {"SELECT 1", "2", nil},
+		{"SELECT 1 -- ", "", nil},
+		{"SELECT 1 /* ", " */", nil},
+		{"SELECT n AS \"", "\" FROM canary", nil},
+		{"SELECT * FROM t", "", nil},
+		{"SELECT X'", "'", nil},
+		{"SELECT 1; ", "", nil},
+		{"SELECT 1", "2", nil},
 	} {
 		for _, value := range values {
 			for _, dialect := range []Dialect{SQLite, Postgres} {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"strconv"
 	"time"
@@ -53,13 +54,11 @@ func OpenPostgres(ctx context.Context, options PostgresOptions) (Source, error) 
 	config.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeExec
 	config.AfterRelease = discard
 	timeout := strconv.FormatInt(options.StatementTimeout.Milliseconds(), 10)
-	for name, value := range map[string]string{
+	maps.Copy(config.ConnConfig.RuntimeParams, map[string]string{
 		"statement_timeout": timeout, "idle_in_transaction_session_timeout": timeout,
 		"TimeZone": "UTC", "DateStyle": "ISO, YMD", "IntervalStyle": "iso_8601", "bytea_output": "hex",
 		"standard_conforming_strings": "on", "client_encoding": "UTF8", "client_min_messages": "error",
-	} {
-		config.ConnConfig.RuntimeParams[name] = value
-	}
+	})
 	if config.ConnConfig.RuntimeParams["application_name"] == "" {
 		config.ConnConfig.RuntimeParams["application_name"] = "avap"
 	}
@@ -130,19 +129,19 @@ func (e *postgresEngine) run(ctx context.Context, q *query, limits Limits) (*Res
 	result, err := execute(ctx, pc, description, q, args, limits)
 	if err != nil {
 		// Where the connection is closed already, the server rolls back.
-		return nil, errors.Join(err, rollback(ctx, pc))
+		rollback(ctx, pc)
+		return nil, err
 	}
 	return result, postgresError(pc.Exec(ctx, "COMMIT").Close())
 }
 
-func rollback(ctx context.Context, pc *pgconn.PgConn) error {
+func rollback(ctx context.Context, pc *pgconn.PgConn) {
 	if pc.IsClosed() {
-		return nil
+		return
 	}
 	if err := pc.Exec(ctx, "ROLLBACK").Close(); err != nil {
 		closeNow(pc)
 	}
-	return nil
 }
 
 // closeNow drops a connection whose state is not wanted; the pool forgets it.
@@ -298,8 +297,7 @@ func postgresError(err error) error {
 		}
 		return &Error{Kind: KindDatabase, Code: failure.Code, Message: failure.Message, cause: err}
 	}
-	var tooLong *pgproto3.ExceededMaxBodyLenErr
-	if errors.As(err, &tooLong) {
+	if tooLong, ok := errors.AsType[*pgproto3.ExceededMaxBodyLenErr](err); ok {
 		return limitError("a row of the result is larger than %d bytes", tooLong.MaxExpectedBodyLen)
 	}
 	var own *Error

@@ -316,7 +316,9 @@ func (p *connections) close() error {
 		if c := <-p.free; c != nil {
 			errs = append(errs, c.conn.Close())
 		}
-		defer func() { p.free <- nil }() // later takers see closed
+	}
+	for range p.size {
+		p.free <- nil // later takers see closed
 	}
 	return errors.Join(append(errs, p.db.Close())...)
 }

@@ -156,8 +156,7 @@ func (p *Postgres) launch() error {
 
 // ended drops the news that a server ended by our signal, or not with zero.
 func ended(err error) error {
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
+	if _, ok := errors.AsType[*exec.ExitError](err); ok {
 		return nil
 	}
 	return err

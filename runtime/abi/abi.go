@@ -123,8 +123,9 @@ const (
 	ControlEnd  = 1552
 )
 
-// A command with an effect is a function of HostModule that the script module
-// imports: (number of arguments i32) -> i32. The arguments lie in the cells of
+// MaxCallArgs is how many arguments a call of the host takes. A command with an
+// effect is a function of HostModule that the script module imports: (number of
+// arguments i32) -> i32. The arguments lie in the cells of
 // CallArgs, those not given as undefined. The result is 0, and then the value
 // is in CallResult, or negative for an error, which is described in the error
 // cells as the library describes one.

@@ -290,7 +290,7 @@ func (found *connector) target(path any) (string, error) {
 		return "", errors.New("the path is none of this connector")
 	}
 	if slices.Contains(strings.Split(relative.Path, "/"), "..") {
-		return "", errors.New("the path must not have the segment ..")
+		return "", errors.New("the path must have no segment that leads upwards")
 	}
 	target := found.base.JoinPath(relative.EscapedPath())
 	target.RawQuery = strings.Trim(found.base.RawQuery+"&"+relative.RawQuery, "&")

@@ -65,8 +65,7 @@ func failureObject(err error) wasmhost.Object {
 
 // httpError sorts an error of a request.
 func httpError(err error) error {
-	var failure *egress.Error
-	if errors.As(err, &failure) {
+	if failure, ok := errors.AsType[*egress.Error](err); ok {
 		switch failure.Kind {
 		case egress.KindRefused:
 			return wasmhost.Refused(err)
