@@ -54,6 +54,7 @@ var library = []Lib{
 	{"Pos", "V:V", fallible, number, 1},
 	{"Invert", "V:V", fallible, Int, 1},
 	{"PercentFormat", "VV:V", fallible, Text, 4},
+	{"RepeatInPlace", "VV:V", fallible, Null, 2},
 	{"Equal", "VV:i", sure, Bool, 2},
 	{"Less", "VVi:i", fallible, Bool, 2},
 	{"LessEqual", "VVi:i", fallible, Bool, 2},

@@ -105,6 +105,14 @@ func (l *lowerer) plainExpr(x syntax.Expr) *ir.Expr {
 	return l.operation(x)
 }
 
+// operate is a binary operation; y is the source of its right side.
+func operate(op syntax.BinaryOp, left, right *ir.Expr, y syntax.Expr) *ir.Expr {
+	if list, ok := y.(*syntax.List); ok && list.ArgList && op == syntax.Mod {
+		return lib("PercentFormat", left, right)
+	}
+	return binary(operators[op], left, right)
+}
+
 func (l *lowerer) operation(x syntax.Expr) *ir.Expr {
 	switch x := x.(type) {
 	case *syntax.Unary:
@@ -114,10 +122,7 @@ func (l *lowerer) operation(x syntax.Expr) *ir.Expr {
 		return &ir.Expr{Op: ir.OpUnary, Operator: unaryOperators[x.Op], Args: []*ir.Expr{l.expr(x.X)}}
 	case *syntax.Binary:
 		left, right := l.expr(x.X), l.expr(x.Y)
-		if y, ok := x.Y.(*syntax.List); ok && y.ArgList && x.Op == syntax.Mod {
-			return lib("PercentFormat", left, right)
-		}
-		return binary(operators[x.Op], left, right)
+		return operate(x.Op, left, right, x.Y)
 	case *syntax.Logical:
 		o := ir.OpAnd
 		if x.Or {

@@ -167,17 +167,22 @@ func (l *lowerer) store(target *syntax.Index, value *ir.Expr) []*ir.Stmt {
 	return append(out, l.eval(set))
 }
 
-// augmented is `name op= e`. As in Python, `+=` extends a list in place.
+// inPlace names the functions that change a list itself, as Python's `+=` and
+// `*=` do.
+var inPlace = map[syntax.BinaryOp]string{syntax.Add: "MethodExtend", syntax.Mul: "RepeatInPlace"}
+
+// augmented is `name op= e`.
 func (l *lowerer) augmented(v *ir.Var, s *syntax.Assign) []*ir.Stmt {
-	if s.Op != syntax.Add {
-		return []*ir.Stmt{l.assign(v, binary(operators[s.Op], l.get(v), l.expr(s.Value)))}
+	change, ok := inPlace[s.Op]
+	if !ok {
+		return []*ir.Stmt{l.assign(v, operate(s.Op, l.get(v), l.expr(s.Value), s.Value))}
 	}
 	var out []*ir.Stmt
 	old := l.held(l.get(v), &out)
 	value := l.held(l.expr(s.Value), &out)
 	return append(out, l.branch(isKind(old(), ir.List),
-		[]*ir.Stmt{l.eval(lib("MethodExtend", old(), value())), l.assign(v, old())},
-		[]*ir.Stmt{l.assign(v, binary(ir.Add, old(), value()))}))
+		[]*ir.Stmt{l.eval(lib(change, old(), value())), l.assign(v, old())},
+		[]*ir.Stmt{l.assign(v, binary(operators[s.Op], old(), value()))}))
 }
 
 func (l *lowerer) augmentedItem(target *syntax.Index, s *syntax.Assign) []*ir.Stmt {
@@ -187,12 +192,13 @@ func (l *lowerer) augmentedItem(target *syntax.Index, s *syntax.Assign) []*ir.St
 	old := l.held(lib("Index", container(), index()), &out)
 	value := l.held(l.expr(s.Value), &out)
 	set := func(x *ir.Expr) *ir.Stmt { return l.eval(lib("SetIndex", container(), index(), x)) }
-	if s.Op != syntax.Add {
-		return append(out, set(binary(operators[s.Op], old(), value())))
+	change, ok := inPlace[s.Op]
+	if !ok {
+		return append(out, set(operate(s.Op, old(), value(), s.Value)))
 	}
 	return append(out, l.branch(isKind(old(), ir.List),
-		[]*ir.Stmt{l.eval(lib("MethodExtend", old(), value())), set(old())},
-		[]*ir.Stmt{set(binary(ir.Add, old(), value()))}))
+		[]*ir.Stmt{l.eval(lib(change, old(), value())), set(old())},
+		[]*ir.Stmt{set(binary(operators[s.Op], old(), value()))}))
 }
 
 var ifOperators = map[syntax.IfOp]ir.Operator{

@@ -221,6 +221,9 @@ func (p *parser) assignment(from int, target Expr, op BinaryOp) {
 		return
 	}
 	value := p.expr()
+	if op == Mod {
+		markArgList(value)
+	}
 	switch {
 	case p.isOp("="):
 		p.stop(p.fail(diag.BadTarget, p.tok.from, p.tok.to, "assignments cannot be chained").

@@ -109,6 +109,7 @@ var nativeFunctions = map[string]any{
 	"Raise":             Raise,
 	"Range":             Range,
 	"Reclaim":           Reclaim,
+	"RepeatInPlace":     RepeatInPlace,
 	"ReplacePattern":    ReplacePattern,
 	"Repr":              Repr,
 	"ReturnTop":         ReturnTop,

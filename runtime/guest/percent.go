@@ -30,6 +30,9 @@ var (
 // PercentFormat is format % args, with the list of arguments. A dict as the
 // only argument is also what %(key)s reads.
 func PercentFormat(format, args Value) Value {
+	if !format.isText() {
+		return failOperator(abi.OperatorMod, format, args)
+	}
 	percentArgs = uint32(args.list())
 	percentNext = 0
 	percentKeyed = false

@@ -243,6 +243,29 @@ func repeatList(l List, times int64) Value {
 	return listValue(result)
 }
 
+// RepeatInPlace is list *= times: the list itself comes to hold its items so
+// many times.
+func RepeatInPlace(list, times Value) Value {
+	if !isWhole(times) {
+		return failOperator(abi.OperatorMul, list, times)
+	}
+	l := list.list()
+	n, turns := l.len(), times.int()
+	if turns <= 0 || n == 0 {
+		l.setLen(0)
+		return null()
+	}
+	if turns > listMaxCells || uint64(n)*uint64(turns) > listMaxCells {
+		halt(abi.HaltMemory)
+	}
+	l.reserve(n * (uint32(turns) - 1))
+	for range uint32(turns) - 1 {
+		moveCellsDown(l.cell(l.len()), l.cells(), n)
+		l.setLen(l.len() + n)
+	}
+	return null()
+}
+
 // dictKeys is the list of a dict's keys.
 func dictKeys(d Dict) Value {
 	keys := newList(d.count())
