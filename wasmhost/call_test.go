@@ -30,11 +30,16 @@ func commandScript(t *testing.T, h *Host, g *image, args ...cell) *Module {
 
 func (s *script) callCommand(t *testing.T, h *Host, g *image, args ...cell) *Module {
 	t.Helper()
+	return s.callField(t, h, g, "do", args...)
+}
+
+func (s *script) callField(t *testing.T, h *Host, g *image, field string, args ...cell) *Module {
+	t.Helper()
 	if len(g.b) > 0 {
 		s.module.Data = dataAt(g)
 		s.manifest.DataEnd = g.at()
 	}
-	do := s.module.ImportFunc(abi.HostModule, "do", i32ToI32)
+	do := s.module.ImportFunc(abi.HostModule, field, i32ToI32)
 	for i, a := range args {
 		s.storeCell(abi.CallArgs+uint32(i)*abi.CellSize, a)
 	}

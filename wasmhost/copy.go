@@ -1,6 +1,7 @@
 package wasmhost
 
 import (
+	"fmt"
 	"hash/maphash"
 
 	"github.com/avapd/avapd/runtime/abi"
@@ -29,6 +30,12 @@ type pending struct {
 	to   uint32
 	dict bool
 }
+
+// maxCopyParts bounds the containers and long texts of one copy: they have to
+// be remembered.
+const maxCopyParts = 1 << 19
+
+var errCopyParts = fmt.Errorf("there is too much to copy: more than %d lists, dicts and texts", maxCopyParts)
 
 // smallText is the length up to which a text is copied as often as it is met.
 const smallText = 64
@@ -83,6 +90,9 @@ func (c *copier) shallow(v cell) (cell, error) {
 	}
 	if c.seen == nil {
 		c.seen = make(map[cell]cell)
+	}
+	if len(c.seen) == maxCopyParts {
+		return cell{}, errCopyParts
 	}
 	c.seen[v] = out
 	return out, err

@@ -167,8 +167,8 @@ func (e *execution) reset() {
 	e.outer, e.module, e.libraryInstance, e.scriptInstance = nil, nil, nil, nil
 	e.script, e.library = nil, nil
 	e.own.end()
-	e.family, e.depth, e.started, e.raised = nil, 0, 0, nil
-	clear(e.byName)
+	e.family, e.byName, e.raised = nil, nil, nil
+	e.depth, e.started = 0, 0
 	e.stopped, e.stoppedSite = stopNone, 0
 	e.stack[0] = 0
 	clear(e.kept)

@@ -165,7 +165,7 @@ func (e *execution) newHandle() string {
 // prepare makes the child's execution with everything it needs in its memory.
 // The place in the family is taken; without a child it is given back.
 func (e *execution) prepare(c *Call, t *task) (child *execution, err error) {
-	ready := false
+	reserved, ready := e.family.budget.reserve(taskBytes), false
 	defer func() {
 		if ready {
 			return
@@ -174,9 +174,12 @@ func (e *execution) prepare(c *Call, t *task) (child *execution, err error) {
 			t.cancel()
 			e.host.giveExecution(child)
 		}
+		if reserved {
+			e.family.budget.release(taskBytes)
+		}
 		e.family.exit(nil)
 	}()
-	if !e.family.budget.reserve(taskBytes) {
+	if !reserved {
 		e.stop(stopMemory, 0)
 	}
 	if child, err = e.takeChild(); err != nil {
@@ -192,6 +195,9 @@ func (e *execution) prepare(c *Call, t *task) (child *execution, err error) {
 		panic(failure.Cause)
 	}
 	copied, err := child.inherit(e, t, c.cell(1))
+	if errors.Is(err, errCopyParts) {
+		return nil, Mistaken(err)
+	}
 	c.outOfMemory(err)
 	c.ChargeBytes(copied)
 	ready = true
@@ -329,8 +335,8 @@ func (t *task) fingerprints(parent *execution, args cell) error {
 	t.prints = make(map[string]uint64)
 	mem, scratch := parent.slot.memory(), &builder{}
 	return t.variables(mem, &parent.module.Manifest, args, func(v assigned) error {
-		print, err := fingerprint(mem, v.value, scratch, uint64(parent.family.budget.limit))
-		t.prints[v.printKey()] = print
+		digest, err := fingerprint(mem, v.value, scratch, uint64(parent.family.budget.limit))
+		t.prints[v.printKey()] = digest
 		return err
 	})
 }
@@ -338,21 +344,21 @@ func (t *task) fingerprints(parent *execution, args cell) error {
 // live is the life of a child, on its own goroutine. Whatever becomes of it,
 // its place, its memory and what it left of its fuel go back.
 func (e *execution) live(t *task) {
-	f, host := e.family, e.host
-	if gate := host.config.Gate; gate != nil {
+	f, host, gate := e.family, e.host, e.host.config.Gate
+	if gate != nil {
 		gate.Rejoin(e.waiter)
-		defer gate.Leave()
 	}
 	failure := e.work(t)
 	e.endChildren()
-	switch {
-	case failure == nil:
-	case t.failure == nil && failure.Code != diag.Cancelled:
+	if failure != nil && t.failure == nil && failure.Code != diag.Cancelled {
 		f.fail(failure)
 	}
 	f.give(e.leftover())
 	t.cancel()
 	host.giveExecution(e)
+	if gate != nil {
+		gate.Leave()
+	}
 	f.exit(t)
 	close(t.done)
 }
@@ -360,7 +366,11 @@ func (e *execution) live(t *task) {
 // work runs the task. An error that the parent can catch goes to the task.
 func (e *execution) work(t *task) (failure *diag.Failure) {
 	defer func() {
-		if r := recover(); r != nil {
+		switch r := recover(); r {
+		case nil:
+		case errStopped:
+			failure = e.stoppedFailure()
+		default:
 			failure = internalFailure(fmt.Errorf("panic in the host: %v", r))
 		}
 	}()
@@ -377,6 +387,9 @@ func (e *execution) work(t *task) (failure *diag.Failure) {
 	}
 	err := e.leave(t)
 	switch {
+	case errors.Is(err, errCopyParts):
+		t.failure = e.at(e.site(), diag.BadValue, "%v", err)
+		return t.failure
 	case errors.Is(err, errInputMemory):
 		return e.at(e.site(), diag.OutOfMemory, "out of memory: the limit is %s", pageText(e.limits.MemoryPages))
 	case err != nil:
@@ -421,8 +434,8 @@ func (e *execution) leave(t *task) error {
 func (e *execution) leaveVariables(t *task, cp *copier, locals cell) error {
 	out, scratch := &t.outcome, &builder{}
 	err := t.variables(cp.from, &e.module.Manifest, locals, func(v assigned) error {
-		print, err := fingerprint(cp.from, v.value, scratch, uint64(e.family.budget.limit))
-		if err != nil || print == t.prints[v.printKey()] {
+		digest, err := fingerprint(cp.from, v.value, scratch, uint64(e.family.budget.limit))
+		if err != nil || digest == t.prints[v.printKey()] {
 			return err
 		}
 		if v.value, err = cp.value(v.value); err == nil {

@@ -216,6 +216,9 @@ func call(x *Expr) string {
 	case OpLib:
 		return x.Lib.Name + "(" + all + ")"
 	case OpHost:
+		if x.Callee != nil {
+			return "host " + x.Host.Name + " " + x.Callee.Name + "(" + all + ")"
+		}
 		return "host " + x.Host.Name + "(" + all + ")"
 	case OpCall:
 		return "call " + x.Callee.Name + "(" + all + ")"
