@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
@@ -40,6 +41,8 @@ type Config struct {
 	Gate *Gate
 	// HashSeed gives the dict hash seed of an execution; nil for random seeds.
 	HashSeed func() uint64
+	// Zone is the zone of dates that name none; nil for UTC.
+	Zone *time.Location
 	// Commands are the functions with effects that scripts may import, by
 	// field name.
 	Commands map[string]Command
@@ -80,6 +83,9 @@ func New(config Config) (*Host, error) {
 	if config.HashSeed == nil {
 		// The runtime's generator is ChaCha8 with a seed from the system.
 		config.HashSeed = rand.Uint64
+	}
+	if config.Zone == nil {
+		config.Zone = time.UTC
 	}
 	ctx := context.Background()
 	h := &Host{

@@ -2,15 +2,11 @@ package wasmhost
 
 import (
 	"context"
-	"time"
 
 	"github.com/tetratelabs/wazero/api"
 
 	"github.com/avapd/avapd/runtime/hostcalls"
 )
-
-// configuredZone is the zone of dates that name none.
-var configuredZone = time.UTC
 
 // libraryCalls binds the pure functions of abi.LibraryImports to their
 // implementations. Arguments and results are on the stack; the memory is the
@@ -39,11 +35,11 @@ var libraryCalls = map[string]api.GoModuleFunc{
 			uint32(s[0]), uint32(s[1]), uint32(s[2]), uint32(s[3]), uint32(s[4]), uint32(s[5]), uint32(s[6]), uint32(s[7]))
 	},
 	"time_format": func(ctx context.Context, _ api.Module, s []uint64) {
-		s[0] = uint64(uint32(hostcalls.TimeFormat(guestMemory(ctx), configuredZone, api.DecodeF64(s[0]),
+		s[0] = uint64(uint32(hostcalls.TimeFormat(guestMemory(ctx), ctx.(*execution).host.config.Zone, api.DecodeF64(s[0]),
 			uint32(s[1]), uint32(s[2]), uint32(s[3]), uint32(s[4]), uint32(s[5]), uint32(s[6]))))
 	},
 	"time_parse": func(ctx context.Context, _ api.Module, s []uint64) {
-		s[0] = uint64(hostcalls.TimeParse(guestMemory(ctx), configuredZone, uint32(s[0]), uint32(s[1]), uint32(s[2]), uint32(s[3])))
+		s[0] = uint64(hostcalls.TimeParse(guestMemory(ctx), ctx.(*execution).host.config.Zone, uint32(s[0]), uint32(s[1]), uint32(s[2]), uint32(s[3])))
 	},
 }
 

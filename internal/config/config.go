@@ -46,6 +46,11 @@ type Config struct {
 		URL, URLFile      string
 		RequireParameters string
 	}
+	// Time says what dates without a zone mean; Location is Zone's.
+	Time struct {
+		Zone     string
+		Location *time.Location
+	}
 	Connectors        struct{ File, Tokens string }
 	CacheBytes        int64
 	Compute           struct{ Slots, QueueLength int64 }
@@ -125,6 +130,11 @@ func (c *Config) finish(origin func(key string) string) Faults {
 		c.Admin.Token = token
 	}
 	c.finishReach(add)
+	location, err := time.LoadLocation(c.Time.Zone)
+	if err != nil || c.Time.Zone == "Local" {
+		add("time.zone", "there is no time zone %q; names look like Europe/Madrid", c.Time.Zone)
+	}
+	c.Time.Location = location
 	if err := c.checkListen(); err != nil {
 		add("listen", "%v", err)
 	}

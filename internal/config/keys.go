@@ -236,6 +236,11 @@ var table = []Key{
 		text: func(c *Config) *string { return &c.Data.RequireParameters },
 	},
 	{
+		Name: "time.zone", Default: "UTC",
+		Doc:  "Time zone of dates that name none, by its IANA name, such as Europe/Madrid",
+		text: func(c *Config) *string { return &c.Time.Zone },
+	},
+	{
 		Name: "connectors_file", Default: "",
 		Doc:  "JSON file that describes the connectors of avapConnector by name",
 		text: func(c *Config) *string { return &c.Connectors.File },

@@ -47,6 +47,18 @@ func checkEffects(t *testing.T, change func(*Config), tests []effect, replace ..
 	}
 }
 
+// Dates that name no zone are in the configured one, both ways.
+func TestConfiguredZone(t *testing.T) {
+	madrid, err := time.LoadLocation("Europe/Madrid")
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkEffects(t, func(c *Config) { c.Zone = madrid }, []effect{
+		{script: "stampToDatetime(0, '%H:%M %z', 0, a)\naddResult(a)", want: `{"a":"01:00 +0100"}`},
+		{script: "getTimeStamp('2024-07-01 02:00', '%Y-%m-%d %H:%M', 0, a)\naddResult(a)", want: `{"a":1719792000.0}`},
+	})
+}
+
 func TestTimeAndRandomCommands(t *testing.T) {
 	now := time.Unix(1_700_000_000, 250_000_000)
 	checkEffects(t, func(c *Config) { c.Commands.Now = func() time.Time { return now } }, []effect{

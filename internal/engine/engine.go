@@ -40,6 +40,8 @@ type Config struct {
 	Interpreter bool
 	// HashSeed gives the dict hash seed of an execution; nil for random ones.
 	HashSeed func() uint64
+	// Zone is the time zone of dates that name none; nil for UTC.
+	Zone *time.Location
 	// Commands says what scripts may reach outside the sandbox.
 	Commands commands.Config
 	// Library replaces the guest library in tests.
@@ -99,7 +101,7 @@ func New(config Config) (*Engine, error) {
 		Library: config.Library, Engine: kind,
 		MaxMemoryPages: max(config.MaxLimits.MemoryPages, config.Limits.MemoryPages),
 		MaxInstances:   config.MaxInstances, IdleInstances: 2*config.ComputeSlots + 2,
-		Gate: gate, HashSeed: config.HashSeed, Commands: set.Table(),
+		Gate: gate, HashSeed: config.HashSeed, Zone: config.Zone, Commands: set.Table(),
 	})
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("engine: %w", err), set.Close())

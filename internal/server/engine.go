@@ -66,6 +66,7 @@ func EngineConfig(c *config.Config) engine.Config {
 		ComputeSlots: int(c.Compute.Slots),
 		QueueLength:  int(c.Compute.QueueLength),
 		CacheBytes:   c.CacheBytes,
+		Zone:         c.Time.Location,
 		Commands:     Reach(c),
 	}
 }
