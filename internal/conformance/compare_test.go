@@ -3,7 +3,6 @@ package conformance
 import (
 	"encoding/json"
 	"os"
-	"strings"
 	"testing"
 )
 
@@ -38,13 +37,6 @@ func TestQueryKeepsOrderAndRepeats(t *testing.T) {
 	}
 	if q != "b=1+2&a=x&a=%26" {
 		t.Errorf("query is %s", q)
-	}
-}
-
-func TestExceptions(t *testing.T) {
-	listed, err := ReadExceptions(strings.NewReader("# none yet\na-1 a-2 # both\n\nb-1\n"))
-	if err != nil || len(listed) != 3 || !listed["a-2"] {
-		t.Errorf("read %v, %v", listed, err)
 	}
 }
 

@@ -15,22 +15,12 @@ import (
 const (
 	definition = "../../testdata/conformance"
 	derived    = "../../testdata/conformance/extra"
-	exceptions = "../../testdata/conformance/exceptions.txt"
 )
 
 // TestConformance runs every case and prints, per area, how many of how many passed.
 func TestConformance(t *testing.T) {
 	server := startServer(t)
 	port := startLoopback(t)
-	file, err := os.Open(exceptions)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	excepted, err := ReadExceptions(file)
-	if err != nil {
-		t.Fatal(err)
-	}
 	var score scoreboard
 	for _, dir := range []string{definition, derived} {
 		cases, err := Load(os.DirFS(dir))
@@ -41,17 +31,10 @@ func TestConformance(t *testing.T) {
 			c := &cases[i]
 			err := server.Run(context.Background(), c, port)
 			score.add(c.Area, err == nil)
-			switch {
-			case err != nil && !excepted[c.ID]:
+			if err != nil {
 				t.Errorf("%s (%s)\n%s\n%v\n%s", c.ID, c.File, indent(c.Script), err, c.Why)
-			case err == nil && excepted[c.ID]:
-				t.Errorf("%s passes: take it off %s", c.ID, exceptions)
 			}
-			delete(excepted, c.ID)
 		}
-	}
-	for id := range excepted {
-		t.Errorf("%s names a case that does not exist: %s", exceptions, id)
 	}
 	t.Log(score.String())
 }

@@ -2,8 +2,6 @@
 //
 // A case is a request to POST /api/v1/execute and what must come back. The cases in testdata/conformance are part of the
 // definition; those in testdata/conformance/extra were derived from its sentences, each named in the case's "why".
-// testdata/conformance/exceptions.txt lists the cases that do not pass yet. It may only shrink: a listed case that passes
-// fails the test.
 //
 // The server under test is a process of its own, built from cmd/avap or named by CONFORMANCE_BINARY, so the suite sees exactly
 // what a caller sees.
