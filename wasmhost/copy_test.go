@@ -119,14 +119,14 @@ func TestFingerprint(t *testing.T) {
 	three := g.list(integer(1), g.text("y"))
 	mem := memory(append(make([]byte, 64), g.b...))
 	scratch := &builder{}
-	print := func(v cell) uint64 {
+	of := func(v cell) uint64 {
 		h, err := fingerprint(mem, v, scratch, 1<<20)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return h
 	}
-	if print(one) != print(two) || print(one) == print(three) || print(integer(1)) == print(floating(1)) || print(cell{}) == print(null()) {
+	if of(one) != of(two) || of(one) == of(three) || of(integer(1)) == of(floating(1)) || of(cell{}) == of(null()) {
 		t.Error("fingerprints tell the wrong values apart")
 	}
 }

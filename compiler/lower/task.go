@@ -15,6 +15,9 @@ import (
 const (
 	maxTasks  = 1000
 	maxCopies = 100_000
+	// maxBlockLocals keeps below what engines accept as parameters of a function,
+	// of which a value takes two.
+	maxBlockLocals = 400
 )
 
 // goCall starts a script function beside the caller.
@@ -36,7 +39,7 @@ func (l *lowerer) spawn(fn *ir.Func, block bool, args []*ir.Expr, handle ...*ir.
 		l.tasks[fn] = index
 		l.prog.Tasks = append(l.prog.Tasks, ir.Task{Func: fn, Block: block})
 		if index >= maxTasks {
-			l.tooManyCopies(maxCopies + 1)
+			l.countCopies(maxCopies + 1)
 		}
 	}
 	x := host(abi.SpawnField, append([]*ir.Expr{integer(int64(index)), list(args...)}, handle...)...)
@@ -44,9 +47,9 @@ func (l *lowerer) spawn(fn *ir.Func, block bool, args []*ir.Expr, handle ...*ir.
 	return x
 }
 
-// tooManyCopies adds to the copies that are written out, and notes where they
+// countCopies adds to the copies that are written out, and notes where they
 // become too many.
-func (l *lowerer) tooManyCopies(n int) {
+func (l *lowerer) countCopies(n int) {
 	if l.copies += n; l.copies > maxCopies && l.prog.CopiesTooMany == 0 {
 		l.prog.CopiesTooMany = l.site
 	}
@@ -66,11 +69,17 @@ func (l *lowerer) block(s *syntax.Async) []*ir.Stmt {
 	fn.Body = l.stmts(s.Body)
 	values := list()
 	for _, v := range fn.Vars {
-		if v.Scope == ir.Local {
-			fn.Params = append(fn.Params, v)
-			values.Args = append(values.Args, l.bare(v))
+		if v.Scope != ir.Local {
+			continue
 		}
+		if len(fn.Params) == maxBlockLocals {
+			l.countCopies(maxCopies + 1)
+			break
+		}
+		fn.Params = append(fn.Params, v)
+		values.Args = append(values.Args, l.bare(v))
 	}
+	l.countCopies(len(fn.Params))
 	fn.Body = append(fn.Body, &ir.Stmt{Op: ir.StmtReturn, Site: fn.Site, X: values, Whole: true})
 	outer.copies = l.copies
 	*l = outer
@@ -93,16 +102,22 @@ func (l *lowerer) bare(v *ir.Var) *ir.Expr {
 // gather waits for a task. The host assigns the globals that a block changed;
 // what has the name of a local of this function is assigned here.
 func (l *lowerer) gather(args []*ir.Expr) *ir.Expr {
+	if !l.info.Blocks {
+		return host(abi.GatherField, args...)
+	}
+	l.countCopies(len(l.locals))
+	if l.prog.CopiesTooMany != 0 {
+		return host(abi.GatherField, args...)
+	}
 	var names []string
 	for _, name := range slices.Sorted(maps.Keys(l.locals)) {
 		if !strings.HasPrefix(name, "_") {
 			names = append(names, name)
 		}
 	}
-	if !l.info.Blocks || len(names) == 0 {
+	if len(names) == 0 {
 		return host(abi.GatherField, args...)
 	}
-	l.tooManyCopies(len(names))
 	all := l.hidden("gathered")
 	body := []*ir.Stmt{l.assign(all, host(abi.GatherField, append(args, text(strings.Join(names, ",")))...))}
 	for i, name := range names {
@@ -118,28 +133,56 @@ func (l *lowerer) gather(args []*ir.Expr) *ir.Expr {
 // findReach finds for each task which globals it can read, and whether it can
 // read the request.
 func (l *lowerer) findReach() {
+	if len(l.prog.Tasks) == 0 || l.prog.CopiesTooMany != 0 {
+		return
+	}
+	mentions := make([]mention, len(l.prog.Functions))
+	for i, fn := range l.prog.Functions {
+		mentions[i] = mentionsOf(fn)
+	}
 	for i := range l.prog.Tasks {
 		t := &l.prog.Tasks[i]
 		l.site = t.Func.Site
 		seen, globals := map[*ir.Func]bool{t.Func: true}, map[int]bool{}
 		for queue := []*ir.Func{t.Func}; len(queue) > 0; queue = queue[1:] {
-			for _, v := range queue[0].Vars {
-				if v.Scope == ir.Global {
-					globals[v.Global] = true
-				}
+			m := &mentions[queue[0].Number]
+			t.Request = t.Request || m.request
+			for _, g := range m.globals {
+				globals[g] = true
 			}
-			ir.WalkExprs(queue[0].Body, func(x *ir.Expr) {
-				t.Request = t.Request || x.Lib != nil && (x.Lib.Name == "Param" || x.Lib.Name == "QueryParamList")
-				if x.Callee != nil && !seen[x.Callee] {
-					seen[x.Callee] = true
-					queue = append(queue, x.Callee)
+			for _, callee := range m.callees {
+				if !seen[callee] {
+					seen[callee] = true
+					queue = append(queue, callee)
 				}
-			})
-			if l.prog.CopiesTooMany != 0 {
-				return
 			}
 		}
 		t.Globals = slices.Sorted(maps.Keys(globals))
-		l.tooManyCopies(len(t.Globals) + len(seen))
+		if l.countCopies(len(t.Globals) + len(seen)); l.prog.CopiesTooMany != 0 {
+			return
+		}
 	}
+}
+
+// mention is what a function mentions by itself.
+type mention struct {
+	globals []int
+	callees []*ir.Func
+	request bool
+}
+
+func mentionsOf(fn *ir.Func) mention {
+	var m mention
+	for _, v := range fn.Vars {
+		if v.Scope == ir.Global {
+			m.globals = append(m.globals, v.Global)
+		}
+	}
+	ir.WalkExprs(fn.Body, func(x *ir.Expr) {
+		m.request = m.request || x.Lib != nil && (x.Lib.Name == "Param" || x.Lib.Name == "QueryParamList")
+		if x.Callee != nil {
+			m.callees = append(m.callees, x.Callee)
+		}
+	})
+	return m
 }

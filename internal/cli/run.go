@@ -99,7 +99,7 @@ func (f *runFlags) run(ctx context.Context, p *Process, name string) error {
 	if err != nil {
 		return err
 	}
-	e, err := engine.New(engine.Config{Limits: request.Limits, SourceBytes: math.MaxInt32, MaxInstances: 1, Commands: reach})
+	e, err := engine.New(engine.Config{Limits: request.Limits, SourceBytes: math.MaxInt32, Commands: reach})
 	if err != nil {
 		return fmt.Errorf("start the engine: %w", err)
 	}

@@ -51,6 +51,9 @@ type Config struct {
 const (
 	defaultQueueLength = 1024
 	defaultCacheBytes  = 256 << 20
+	// childInstances are there for what scripts start beside themselves. They
+	// take no memory beyond the limits of the executions they belong to.
+	childInstances = 1024
 )
 
 func (c *Config) setDefaults() {
@@ -62,7 +65,7 @@ func (c *Config) setDefaults() {
 	pick(&c.SourceBytes, DefaultSourceBytes)
 	pick(&c.ComputeSlots, runtime.GOMAXPROCS(0))
 	pick(&c.QueueLength, defaultQueueLength)
-	pick(&c.MaxInstances, c.ComputeSlots+c.QueueLength)
+	pick(&c.MaxInstances, c.ComputeSlots+c.QueueLength+childInstances)
 	pick(&c.CacheBytes, defaultCacheBytes)
 	pick(&c.CompileWorkers, runtime.GOMAXPROCS(0))
 	if c.Library == nil {
