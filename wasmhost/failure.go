@@ -105,6 +105,13 @@ func (e *execution) at(site uint32, code diag.Code, format string, args ...any) 
 	return &diag.Failure{Diagnostic: diag.New(code, diag.Span{Start: p, End: p}, format, args...)}
 }
 
+// limited makes a failure for a run that a limit ended at a site.
+func (e *execution) limited(site uint32, code diag.Code, format string, args ...any) *diag.Failure {
+	f := e.at(site, code, format, args...)
+	e.readStack(f, site, abi.Frame)
+	return f
+}
+
 // trapped explains why the call of run did not return.
 func (e *execution) trapped(err error) *diag.Failure {
 	if errors.Is(err, errStopped) {
@@ -116,9 +123,9 @@ func (e *execution) trapped(err error) *diag.Failure {
 	case errors.As(err, &defect):
 		return internalFailure(fmt.Errorf("host function failed at site %d: %w", e.site(), err))
 	case halt == abi.HaltMemory:
-		return e.at(e.site(), diag.OutOfMemory, "out of memory: the limit is %s", pageText(e.limits.MemoryPages))
+		return e.limited(e.site(), diag.OutOfMemory, "out of memory: the limit is %s", pageText(e.limits.MemoryPages))
 	case halt == abi.HaltDepth, strings.Contains(err.Error(), "stack overflow"):
-		return e.at(e.site(), diag.RecursionLimit, "recursion too deep: the limit is %d calls", e.limits.CallDepth)
+		return e.limited(e.site(), diag.RecursionLimit, "recursion too deep: the limit is %d calls", e.limits.CallDepth)
 	}
 	return internalFailure(fmt.Errorf("guest trapped at site %d: %w", e.site(), err))
 }
@@ -138,13 +145,13 @@ func (e *execution) stoppedFailure() *diag.Failure {
 			return &again
 		}
 	case stopMemory:
-		return e.at(e.stoppedSite, diag.OutOfMemory, "out of memory: the limit is %s", pageText(e.limits.MemoryPages))
+		return e.limited(e.stoppedSite, diag.OutOfMemory, "out of memory: the limit is %s", pageText(e.limits.MemoryPages))
 	case stopFuel:
-		return e.at(e.stoppedSite, diag.OutOfFuel, timeoutMessage)
+		return e.limited(e.stoppedSite, diag.OutOfFuel, timeoutMessage)
 	case stopDeadline:
-		return e.at(e.stoppedSite, diag.DeadlineReached, timeoutMessage)
+		return e.limited(e.stoppedSite, diag.DeadlineReached, timeoutMessage)
 	case stopShutdown:
-		return e.at(e.stoppedSite, diag.Cancelled, "cancelled: the server is shutting down")
+		return e.limited(e.stoppedSite, diag.Cancelled, "cancelled: the server is shutting down")
 	}
 	f := cancelled(e.outer)
 	f.Span = e.at(e.stoppedSite, diag.Cancelled, "").Span
@@ -178,7 +185,7 @@ func (e *execution) scriptError() *diag.Failure {
 	if code == abi.ErrName {
 		f.Suggestion = e.suggestName(message)
 	}
-	e.readStack(f, site)
+	e.readStack(f, site, abi.ErrorFrame)
 	if code == abi.ErrHost && detail == hostRaised && e.raised != nil {
 		return e.raisedFailure(f)
 	}
@@ -233,11 +240,12 @@ func shorten(message []byte) []byte {
 	return append(message[:n:n], "…"...)
 }
 
-// readStack walks the call stack from the frame of the error outwards. The
-// slot of each frame holds the site at which it called the next one.
-func (e *execution) readStack(f *diag.Failure, site uint32) {
+// readStack walks the call stack outwards from the frame that a control cell
+// names: where the error arose, or which one runs. The slot of each frame holds
+// the site at which it called the next one.
+func (e *execution) readStack(f *diag.Failure, site, cell uint32) {
 	mem, base := e.slot.memory(), stackBase(&e.module.Manifest)
-	frame, _ := mem.u32(abi.ErrorFrame)
+	frame, _ := mem.u32(cell)
 	limit := base + 4*(e.limits.CallDepth+1)
 	if frame <= base || frame > limit || (frame-base)%4 != 0 {
 		return
@@ -275,7 +283,9 @@ func (e *execution) inputFailure(err error) *diag.Failure {
 func (e *execution) outputFailure(err error) *diag.Failure {
 	switch {
 	case errors.Is(err, errOutputLimit):
-		return diag.NewFailure(diag.OutputLimit, "output too large: the limit is %d bytes", e.limits.OutputBytes)
+		// The answer is written when the script is through: its last line has
+		// the place.
+		return e.at(e.site(), diag.OutputLimit, "output too large: the limit is %d bytes", e.limits.OutputBytes)
 	case errors.Is(err, errCycle):
 		return diag.NewFailure(diag.BadValue, "a result contains itself")
 	case errors.Is(err, errOutputDepth):

@@ -367,7 +367,7 @@ func FuzzReader(f *testing.F) {
 		if status := e.status(); status < statusMin || status > statusMax {
 			t.Fatalf("status %d", status)
 		}
-		e.readStack(&diag.Failure{}, binary.LittleEndian.Uint32(fmt.Appendf(nil, "%04d", tag%10000)))
+		e.readStack(&diag.Failure{}, binary.LittleEndian.Uint32(fmt.Appendf(nil, "%04d", tag%10000)), abi.ErrorFrame)
 		_ = e.scriptError()
 	})
 }

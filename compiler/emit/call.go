@@ -196,6 +196,7 @@ func (u *unit) scriptCall(x *ir.Expr) {
 		f.Op(wasm.OpUnreachable)
 	}
 	u.site = 0
+	u.setFrame()
 	u.pairResult(x.Type, true)
 }
 

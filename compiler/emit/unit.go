@@ -75,6 +75,7 @@ func (e *emitter) main(fn *ir.Func) {
 	f.NameLocal(u.fp, "fp")
 	u.loadControl(abi.StackBase)
 	f.LocalSet(u.fp)
+	u.setFrame()
 	if e.prog.LastError >= 0 {
 		u.storeControl(abi.LastError, func() { f.I32Const(int32(cellOf(e.prog.LastError))) })
 	}
@@ -108,6 +109,7 @@ func (e *emitter) function(fn *ir.Func) {
 	u.fp = f.Param(0)
 	f.NameLocal(u.fp, "fp")
 	u.checkDepth()
+	u.setFrame()
 	u.enter(fn.Fuel, fn.Site)
 	if fn.HasSplit {
 		u.newFrame()
@@ -183,6 +185,12 @@ func (u *unit) storeControl(offset uint32, value func()) {
 	u.f.I32Const(0)
 	value()
 	u.f.Mem(wasm.OpI32Store, 2, offset)
+}
+
+// setFrame says which frame runs, so that a limit that ends the run has a call
+// stack: a function says it when it starts, and its caller when it is back.
+func (u *unit) setFrame() {
+	u.storeControl(abi.Frame, func() { u.f.LocalGet(u.fp) })
 }
 
 // noteFrame tells the error where in the call stack it arose, if no inner call

@@ -160,7 +160,7 @@ func TestLimitsOfChildren(t *testing.T) {
 			},
 			{
 				"gather bomb", "function bomb(n){\ntry()\na = go bomb(n)\nb = go bomb(n)\nx = [gather(a), gather(b)]\nexception(e)\nend()\nreturn(bomb(n))\n}\nbomb(1)",
-				Limits{Fuel: 3_000_000, Duration: 2 * time.Second, CallDepth: 100_000, MemoryPages: 0},
+				Limits{Fuel: 500_000, CallDepth: 100_000},
 				diag.OutOfFuel, 0,
 			},
 			{

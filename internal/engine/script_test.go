@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"encoding/json"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -85,7 +86,7 @@ func TestScriptFailures(t *testing.T) {
 			{"s = \"x\"\nwhile(True)\ns = s + s\nend()", Limits{}, diag.OutOfMemory, "64 MiB", 3},
 			{"l = [0]\nwhile(True)\nl.append(1)\nend()", Limits{MemoryPages: 16}, diag.OutOfMemory, "1 MiB", 3},
 			{"a = [1]\na.append(a)\naddResult(a)", Limits{}, diag.BadValue, "", 3},
-			{"a = \"x\" * 2000\naddResult(a)", Limits{OutputBytes: 1000}, diag.OutputLimit, "1000 bytes", 0},
+			{"a = \"x\" * 2000\naddResult(a)", Limits{OutputBytes: 1000}, diag.OutputLimit, "1000 bytes", 2},
 		} {
 			_, err := e.Run(context.Background(), &Request{Source: test.script, Limits: test.limits})
 			failure, ok := err.(*diag.Failure)
@@ -96,20 +97,30 @@ func TestScriptFailures(t *testing.T) {
 	}
 }
 
-func TestCallStackOfAnError(t *testing.T) {
+// Errors and limits say through which calls the script got where it ended, also
+// after other calls came back.
+func TestCallStacks(t *testing.T) {
 	for kind, e := range realEngines(t, nil) {
-		_, err := e.Run(context.Background(), &Request{Source: "function g(n){\nreturn(1 / n)\n}\nfunction f(n){\nx = g(n)\nreturn(x)\n}\ny = f(0)"})
-		failure, ok := err.(*diag.Failure)
-		if !ok {
-			t.Errorf("%s: %v", kind, err)
-			continue
-		}
-		var got []string
-		for _, frame := range failure.Stack {
-			got = append(got, frame.Function+":"+string(rune('0'+frame.Position.Line)))
-		}
-		if want := "g:2 f:5 :8"; strings.Join(got, " ") != want {
-			t.Errorf("%s: got %q, want %q", kind, got, want)
+		for _, test := range []struct{ body, want string }{
+			{"return(1 / n)", "g:2 f:5 :8"},
+			{"while(True)\nn = n\nend()", "g:2 f:7 :10"},
+			{"while(True)\nn = [n, h()]\nend()", "g:3 f:7 :10"},
+			{"return(sum([i for i in range(99999999)]))", "g:2 f:5 :8"},
+		} {
+			script := "function g(n){\n" + test.body + "\n}\nfunction f(n){\nx = g(n + h())\nreturn(x)\n}\ny = f(h())\nfunction h(){\nreturn(0)\n}"
+			_, err := e.Run(context.Background(), &Request{Source: script, Limits: Limits{MemoryPages: 64, Fuel: 3_000_000}})
+			failure, ok := err.(*diag.Failure)
+			if !ok {
+				t.Errorf("%s: %v", kind, err)
+				continue
+			}
+			var got []string
+			for _, frame := range failure.Stack {
+				got = append(got, frame.Function+":"+strconv.Itoa(frame.Position.Line))
+			}
+			if strings.Join(got, " ") != test.want {
+				t.Errorf("%s: %s: got %q, want %q", kind, test.body, got, test.want)
+			}
 		}
 	}
 }

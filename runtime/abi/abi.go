@@ -116,6 +116,7 @@ const (
 	Message     = 1200 // cell: the text of the error that ended the run
 	LastError   = 1216 // offset of the global cell of __last_error__, 0: none
 	ErrorDetail = 1220 // by error code: an Operator number, for example
+	Frame       = 1224 // call-stack slot of the script function that runs
 	Path        = 1232 // cell: list of [name, text], the parameters in an endpoint's path
 	TaskArgs    = 1248 // cell: list of the arguments of the task that is run; see Task
 	CallArgs    = 1280 // MaxCallArgs cells: the arguments of a call of the host
