@@ -57,7 +57,7 @@ func (l *lowerer) builtinCall(x *syntax.BuiltinCall) *ir.Expr {
 	case "sorted":
 		reverse := l.keyword(x.Keywords, "reverse")
 		if key := l.keyOf(x.Keywords); key != nil {
-			return l.keyed("SortedBy", lib("Iterable", args[0]), key, reverse)
+			return l.keyed("SortedBy", "ListOf", args[0], key, reverse)
 		}
 		return lib("Sorted", args[0], l.optional(reverse))
 	case "sum", "enumerate":
@@ -132,10 +132,13 @@ func (l *lowerer) extreme(name string, args []*ir.Expr, keywords []syntax.Keywor
 	}
 	items := list(args...)
 	if len(args) == 1 {
-		items = lib("Iterable", args[0])
+		items = args[0]
 	}
 	if key != nil {
-		return l.keyed(f.Guest+"By", items, key, fallback)
+		return l.keyed(f.Guest+"By", "Iterable", items, key, fallback)
+	}
+	if len(args) == 1 {
+		items = lib("Iterable", items)
 	}
 	return lib(f.Guest, items, l.optional(fallback))
 }
@@ -151,12 +154,15 @@ func (l *lowerer) extremeOfTwo(name string, x, y *ir.Expr) *ir.Expr {
 	return do(body, cond(compare(o, b(), a()), b(), a()))
 }
 
-// keyed computes the key of each item and hands both lists to the library.
-func (l *lowerer) keyed(guest string, items *ir.Expr, key *syntax.FuncRef, last syntax.Expr) *ir.Expr {
+// keyed computes the key of each item and hands both lists to the library. As
+// in Python all arguments come before the first key; take makes the list.
+func (l *lowerer) keyed(guest, take string, items *ir.Expr, key *syntax.FuncRef, last syntax.Expr) *ir.Expr {
 	var body []*ir.Stmt
-	all := l.held(items, &body)
+	given := l.held(items, &body)
+	option := l.held(l.optional(last), &body)
+	all := l.held(lib(take, given()), &body)
 	keys := l.keys(all, key, &body)
-	return do(body, lib(guest, all(), keys, l.optional(last)))
+	return do(body, lib(guest, all(), keys, option()))
 }
 
 func (l *lowerer) keys(items func() *ir.Expr, key *syntax.FuncRef, body *[]*ir.Stmt) *ir.Expr {
@@ -247,7 +253,8 @@ func (l *lowerer) sortMethod(receiver *ir.Expr, keywords []syntax.Keyword) *ir.E
 	}
 	var body []*ir.Stmt
 	target := l.held(receiver, &body)
-	items := l.held(lib("Iterable", target()), &body)
+	option := l.held(l.optional(reverse), &body)
+	items := l.held(lib("ListOf", target()), &body)
 	keys := l.keys(items, key, &body)
-	return do(body, lib("MethodSortBy", target(), keys, l.optional(reverse)))
+	return do(body, lib("MethodSortBy", target(), keys, option()))
 }
