@@ -33,7 +33,8 @@ const (
 	hostFailed = iota
 	hostRefused
 	hostMistaken
-	hostRaised // by a child
+	hostRaised  // by a child
+	hostMissing // there is no such command
 )
 
 // commandError is a script's error of a certain kind.
@@ -93,7 +94,7 @@ func (c *Call) fail(err error) {
 	m := c.e.builder.mem
 	m.putCell(abi.ErrorA, message)
 	m.putCell(abi.ErrorB, cell{})
-	m.put32(abi.ErrorCode, abi.ErrHost)
+	m.put32(abi.ErrorCode, errorCode(detail))
 	m.put32(abi.ErrorDetail, detail)
 	m.put32(abi.ErrorSite, c.e.site())
 	m.put32(abi.ErrorFrame, 0)

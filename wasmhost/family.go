@@ -137,17 +137,22 @@ func (f *family) pause() {
 	}
 }
 
-// enter takes a place for a child, which counts as running from then on. If
-// there is none it gives what to wait for.
+// enter takes a place for a child. If there is none it gives what to wait for.
 func (f *family) enter() *parked {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.live < maxChildren {
 		f.live++
-		f.running++
 		return nil
 	}
 	return f.park(0)
+}
+
+// join counts a child in that is ready to run.
+func (f *family) join() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.running++
 }
 
 // starve waits for fuel, unless that has come back meanwhile or nobody else
@@ -187,36 +192,39 @@ func (f *family) unpark(w *parked) {
 		f.fuel += w.fuel
 		f.feed()
 	case granted:
-		f.leave(nil)
+		f.vacate()
 	}
 }
 
-// leave gives a child's place back. A member that waits for the child goes on.
-func (f *family) leave(t *task) {
-	f.live--
-	if t != nil {
-		t.ended = true
-		if t.awaited {
-			t.awaited = false
-			f.running++
-		}
-	}
+// vacate gives a child's place to the first that waits for one, or back.
+func (f *family) vacate() {
 	for i, w := range f.parked {
 		if w.fuel == 0 {
-			f.live++
-			f.running++ // the child to come
 			f.wake(i, true)
-			break
+			return
 		}
 	}
-	f.pause()
+	f.live--
 }
 
-// exit is leave for whoever does not hold the lock.
+// abandon gives back the place of a child that never ran.
+func (f *family) abandon() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.vacate()
+}
+
+// exit counts a child out. A member that waits for it goes on.
 func (f *family) exit(t *task) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.leave(t)
+	t.ended = true
+	if t.awaited {
+		t.awaited = false
+		f.running++
+	}
+	f.vacate()
+	f.pause()
 }
 
 // await counts out a member that waits for its child, and resume in again.

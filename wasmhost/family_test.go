@@ -28,6 +28,7 @@ func TestFamilyFeedsTheStarving(t *testing.T) {
 	if f.enter() != nil {
 		t.Fatal("no place for the first child")
 	}
+	f.join()
 	if n := f.take(100, 1); n != 100 {
 		t.Fatalf("took %d", n)
 	}
@@ -49,6 +50,7 @@ func TestFamilyFeedsTheStarving(t *testing.T) {
 func TestFamilyOutOfFuel(t *testing.T) {
 	f := newFamily(10)
 	f.enter()
+	f.join()
 	first, _ := f.starve(30)
 	second, _ := f.starve(20)
 	if got := [2]int{verdict(first), verdict(second)}; got != [2]int{0, -1} {
@@ -65,15 +67,17 @@ func TestFamilyPlaces(t *testing.T) {
 		if f.enter() != nil {
 			t.Fatal("too few places")
 		}
+		f.join()
 	}
 	w := f.enter()
 	if w == nil || verdict(w) != -1 {
 		t.Fatal("no wait for a place")
 	}
 	f.exit(&task{})
-	if verdict(w) != 1 || f.live != maxChildren || f.running != maxChildren+1 {
+	if verdict(w) != 1 || f.live != maxChildren || f.running != maxChildren {
 		t.Errorf("%d live, %d running", f.live, f.running)
 	}
+	f.join()
 	w = f.enter()
 	f.unpark(w)
 	if verdict(w) != 0 || f.live != maxChildren || f.running != maxChildren+1 {
@@ -92,6 +96,7 @@ func TestFamilyRefusesAPlace(t *testing.T) {
 	f := newFamily(10)
 	for range maxChildren {
 		f.enter()
+		f.join()
 	}
 	tasks := &task{}
 	var waiting []*parked
@@ -103,12 +108,26 @@ func TestFamilyRefusesAPlace(t *testing.T) {
 		t.Errorf("running %d", f.running)
 	}
 	f.exit(tasks) // the child ends; its place goes to the next, and its parent goes on
-	if verdict(waiting[1]) != 1 || tasks.awaited || f.running != 3 {
+	if verdict(waiting[1]) != 1 || tasks.awaited || f.running != 2 {
 		t.Errorf("running %d", f.running)
 	}
 	f.resume(tasks)
-	if f.running != 3 {
+	if f.running != 2 {
 		t.Errorf("running %d", f.running)
+	}
+}
+
+// A member that waits for fuel with a place in hand waits like all others.
+func TestFamilyStarvesWithAPlace(t *testing.T) {
+	f := newFamily(10)
+	f.enter()
+	w, _ := f.starve(30)
+	if verdict(w) != 0 {
+		t.Error("waits for a child that never ran")
+	}
+	f.abandon()
+	if f.live != 0 || f.running != 1 {
+		t.Errorf("%d live, %d running", f.live, f.running)
 	}
 }
 

@@ -20,10 +20,10 @@ import (
 // ownCommands are the commands that the sandbox itself has: they start and
 // gather children. A child is an execution of the same module in a memory of
 // its own, on a goroutine of its own.
-var ownCommands = map[string]Command{abi.SpawnField: spawn, abi.GatherField: gather}
+var ownCommands = map[string]Command{abi.SpawnField: spawn, abi.GatherField: gather, abi.RegisteredField: registered}
 
 // OwnCommands lists the fields of the commands that every host has.
-func OwnCommands() []string { return []string{abi.GatherField, abi.SpawnField} }
+func OwnCommands() []string { return []string{abi.GatherField, abi.RegisteredField, abi.SpawnField} }
 
 const (
 	// taskBytes is what a handle counts for in the memory of the family.
@@ -137,6 +137,7 @@ func spawn(c *Call) error {
 		e.nameless = append(e.nameless, old)
 	}
 	e.byName[name] = t
+	e.family.join()
 	go child.live(t)
 	return c.Return(name)
 }
@@ -177,7 +178,7 @@ func (e *execution) prepare(c *Call, t *task) (child *execution, err error) {
 		if reserved {
 			e.family.budget.release(taskBytes)
 		}
-		e.family.exit(nil)
+		e.family.abandon()
 	}()
 	if !reserved {
 		e.stop(stopMemory, 0)

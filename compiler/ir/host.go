@@ -37,6 +37,7 @@ var hosts = []Host{
 	{"sql_delete", Any, 500},
 	{"spawn", Text, 2000},
 	{"gather", Any, 50},
+	{"registered", Any, 100},
 	{"connector", Conn, 50},
 	{"connector_call", Any, 500},
 }

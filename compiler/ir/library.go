@@ -166,7 +166,6 @@ var library = []Lib{
 	// Errors and the ends of a run.
 	{"Raise", "V:V", fallible, 0, 1},
 	{"NameError", "V:V", fallible, 0, 1},
-	{"CommandNotFound", "V:V", fallible, 0, 1},
 	{"Catch", ":V", sure, Text, 2},
 	{"Failure", ":", sure, Null, 0},
 	{"DropError", ":", sure, Null, 0},

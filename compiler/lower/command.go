@@ -175,14 +175,16 @@ func (l *lowerer) arg(a *syntax.Arg) *ir.Expr {
 	return value
 }
 
-// unknownCommand computes the arguments and fails. Registered commands will be
-// called from here.
+// unknownCommand calls what may be registered under the name. Nothing is known
+// of its interface: it gets all arguments by position, null for one not given.
 func (l *lowerer) unknownCommand(call *syntax.CommandCall) *ir.Expr {
-	var body []*ir.Stmt
-	for _, a := range call.Args {
-		if a.Kind != syntax.ArgEmpty {
-			body = append(body, l.eval(l.arg(a)))
+	args := make([]*ir.Expr, len(call.Args))
+	for i, a := range call.Args {
+		if a.Kind == syntax.ArgEmpty {
+			args[i] = null()
+		} else {
+			args[i] = l.arg(a)
 		}
 	}
-	return do(body, lib("CommandNotFound", text(call.Name.Name)))
+	return host(abi.RegisteredField, text(call.Name.Name), list(args...))
 }

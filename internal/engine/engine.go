@@ -40,6 +40,9 @@ type Config struct {
 	Interpreter bool
 	// HashSeed gives the dict hash seed of an execution; nil for random ones.
 	HashSeed func() uint64
+	// Registered runs the commands that are not built in; nil when there are
+	// none.
+	Registered wasmhost.Registered
 	// Zone is the time zone of dates that name none; nil for UTC.
 	Zone *time.Location
 	// Commands says what scripts may reach outside the sandbox.
@@ -104,7 +107,7 @@ func New(config Config) (*Engine, error) {
 		Library: config.Library, Engine: kind,
 		MaxMemoryPages: max(config.MaxLimits.MemoryPages, config.Limits.MemoryPages),
 		MaxInstances:   config.MaxInstances, IdleInstances: 2*config.ComputeSlots + 2,
-		Gate: gate, HashSeed: config.HashSeed, Zone: config.Zone, Commands: set.Table(),
+		Gate: gate, HashSeed: config.HashSeed, Zone: config.Zone, Commands: set.Table(), Registered: config.Registered,
 	})
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("engine: %w", err), set.Close())

@@ -106,6 +106,10 @@ func TaskExport(index int) string { return "task " + strconv.Itoa(index) }
 const (
 	SpawnField  = "spawn"
 	GatherField = "gather"
+
+	// RegisteredField calls a registered command: its name, and the list of its
+	// arguments by position. The script knows no more of it.
+	RegisteredField = "registered"
 )
 
 // Needs says which parts of the request must be put into guest memory.

@@ -10,6 +10,7 @@ import (
 // sandbox.
 const (
 	CapabilityClock       = "clock"
+	CapabilityCommands    = "commands" // registered ones
 	CapabilityConcurrency = "concurrency"
 	CapabilityConnector   = "connector"
 	CapabilityHTTP        = "http"
@@ -130,6 +131,9 @@ func Capabilities(imports []string) []string {
 	var needed []string
 	if slices.Contains(imports, abi.SpawnField) {
 		needed = append(needed, CapabilityConcurrency)
+	}
+	if slices.Contains(imports, abi.RegisteredField) {
+		needed = append(needed, CapabilityCommands)
 	}
 	for _, field := range imports {
 		for i := range commands {

@@ -233,7 +233,7 @@ func TestFailures(t *testing.T) {
 	if load32(cell+abi.CellExtra) != 5 || load32(abi.Sequence) != 5 || load32(abi.ErrorCode) != 0 {
 		t.Error("__last_error__ is not counted as assigned, or the error goes on")
 	}
-	CommandNotFound(val("f"))
+	fail1(abi.ErrCommand, val("f"))
 	want(t, "catch", Catch(), "Command not found: f")
 	if load32(cell+abi.CellExtra) != 5 {
 		t.Error("__last_error__ is counted twice")

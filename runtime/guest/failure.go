@@ -10,9 +10,6 @@ func Raise(v Value) Value { return fail1(abi.ErrRaised, Str(v)) }
 // NameError fails because a name is not defined.
 func NameError(name Value) Value { return fail1(abi.ErrName, name) }
 
-// CommandNotFound fails because there is no such command.
-func CommandNotFound(name Value) Value { return fail1(abi.ErrCommand, name) }
-
 // ErrorIs reports whether the error under way has this code.
 func ErrorIs(code uint32) int32 { return b2i(load32(abi.ErrorCode) == code) }
 

@@ -15,7 +15,6 @@ var nativeFunctions = map[string]any{
 	"BitXor":            BitXor,
 	"Catch":             Catch,
 	"CommandAddVar":     CommandAddVar,
-	"CommandNotFound":   CommandNotFound,
 	"Concat":            Concat,
 	"Contains":          Contains,
 	"Datum":             Datum,

@@ -19,7 +19,7 @@ func TestMessages(t *testing.T) {
 	}{
 		{func() Value { return Raise(val("my text")) }, "my text"},
 		{func() Value { return NameError(val("x")) }, "name 'x' is not defined"},
-		{func() Value { return CommandNotFound(val("nope")) }, "Command not found: nope"},
+		{func() Value { return fail1(abi.ErrCommand, val("nope")) }, "Command not found: nope"},
 		{func() Value { return Div(val(1), val(0)) }, "division by zero"},
 		{func() Value { return Mod(val(1.0), val(0.0)) }, "division by zero"},
 		{func() Value { return Add(val(maxInt), val(1)) }, "integer overflow: the result does not fit in 64 bits"},

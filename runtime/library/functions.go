@@ -17,7 +17,6 @@ var functions = []Function{
 	{"BitXor", []wasm.ValType{wasm.I32, wasm.I64, wasm.I32, wasm.I64}, []wasm.ValType{wasm.I32, wasm.I64}, true},
 	{"Catch", nil, []wasm.ValType{wasm.I32, wasm.I64}, true},
 	{"CommandAddVar", []wasm.ValType{wasm.I32, wasm.I64}, []wasm.ValType{wasm.I32, wasm.I64}, false},
-	{"CommandNotFound", []wasm.ValType{wasm.I32, wasm.I64}, []wasm.ValType{wasm.I32, wasm.I64}, true},
 	{"Concat", []wasm.ValType{wasm.I32, wasm.I64, wasm.I32, wasm.I64}, []wasm.ValType{wasm.I32, wasm.I64}, false},
 	{"Contains", []wasm.ValType{wasm.I32, wasm.I64, wasm.I32, wasm.I64}, []wasm.ValType{wasm.I32}, true},
 	{"Datum", []wasm.ValType{wasm.I32, wasm.I64}, []wasm.ValType{wasm.I32, wasm.I64}, false},

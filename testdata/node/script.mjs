@@ -9,8 +9,16 @@ const HEAP_END = 1028;
 const STACK_BASE = 1032;
 const STACK_LIMIT = 1036;
 const HALT = 1052;
+const SITE = 1040;
+const ERROR_CODE = 1044;
+const ERROR_FRAME = 1048;
 const HASH_SEED = 1056;
 const ERROR_SITE = 1068;
+const ERROR_A = 1072;
+const ERROR_B = 1088;
+const ERROR_DETAIL = 1220;
+const CALL_ARGS = 1280;
+const ERR_COMMAND = 2;
 const RESULTS = 1104;
 const LOGS = 1120;
 const QUERY = 1136;
@@ -107,6 +115,21 @@ export function manifestOf(module) {
   return { ...manifest, globals: manifest.globals ?? [] };
 }
 
+// notRegistered is the answer to every call of a registered command: here are
+// none.
+function notRegistered(guest) {
+  const view = guest.view;
+  for (let i = 0; i < CELL; i += 4) {
+    view.setUint32(ERROR_A + i, view.getUint32(CALL_ARGS + i, true), true);
+    view.setUint32(ERROR_B + i, 0, true);
+  }
+  guest.put32(ERROR_CODE, ERR_COMMAND);
+  guest.put32(ERROR_DETAIL, 0);
+  guest.put32(ERROR_SITE, guest.u32(SITE));
+  guest.put32(ERROR_FRAME, 0);
+  return -1;
+}
+
 // run executes a script once. The outcome has the used fuel and either the
 // result as JSON, or the message of an error and where it arose. A halt or a
 // trap leaves V8's own error behind, whose stack a source map can explain.
@@ -120,7 +143,7 @@ export function run(library, script, request) {
   memory = rt.memory;
   // The script's data is copied in when it is instantiated, and needs room.
   const guest = new Memory(memory, stackBase(manifest) + 4 * (request.callDepth + 1));
-  const { exports } = new WebAssembly.Instance(script, { rt, avap: { refuel: refuel.script } });
+  const { exports } = new WebAssembly.Instance(script, { rt, avap: { refuel: refuel.script, registered: () => notRegistered(guest) } });
   meter.start(exports.fuel, rt.fuel);
   prepare(guest, manifest, request);
   const outcome = {};

@@ -64,7 +64,7 @@ func New(config Config) (*Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Set{config: config, client: client, data: newSource(config.Data)}
+	s := &Set{config: config, client: client, data: newSource(config.Data, config.Log)}
 	if err := s.openConnectors(named); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}

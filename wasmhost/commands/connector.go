@@ -120,7 +120,7 @@ func (s *Set) open(d Connector) (*connector, error) {
 	default:
 		return nil, errors.New("a connector is of type postgres with a url, sqlite with a file, or api with a url")
 	}
-	return &connector{data: newSource(data)}, nil
+	return &connector{data: newSource(data, s.config.Log)}, nil
 }
 
 func newAPI(d Connector) (*connector, error) {

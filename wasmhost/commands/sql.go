@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/avapd/avapd/internal/datasource"
 	"github.com/avapd/avapd/wasmhost"
@@ -27,13 +29,14 @@ type Data struct {
 // source is a database that is opened at its first use.
 type source struct {
 	data Data
+	log  *slog.Logger
 
 	mu     sync.Mutex
 	opened datasource.Source
 	closed bool
 }
 
-func newSource(data Data) *source { return &source{data: data} }
+func newSource(data Data, log *slog.Logger) *source { return &source{data: data, log: log} }
 
 var (
 	errNoDatabase = errors.New("no database is configured")
@@ -84,7 +87,25 @@ func (s *source) open(ctx context.Context) (opened datasource.Source, err error)
 	if err != nil {
 		return nil, &openError{err}
 	}
+	s.warnOfRights(ctx, opened)
 	return opened, nil
+}
+
+// rightsTime bounds the look at what the role may do.
+const rightsTime = 5 * time.Second
+
+// warnOfRights tells the operator when scripts could do more in the database
+// than they should. It keeps nobody from working.
+func (s *source) warnOfRights(ctx context.Context, opened datasource.Source) {
+	ctx, cancel := context.WithTimeout(ctx, rightsTime)
+	defer cancel()
+	findings, err := opened.Check(ctx)
+	if err != nil {
+		s.log.Warn("the rights of the database's role are not known", "error", err)
+	}
+	for _, finding := range findings {
+		s.log.Warn("the database's role has too many rights for scripts", "finding", finding)
+	}
 }
 
 func (s *source) close() error {
