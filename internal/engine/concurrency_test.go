@@ -54,6 +54,60 @@ total = sum([gather(h) for h in handles])
 addResult(total)
 `
 
+// fibonacci is a tree of children.
+const fibonacci = `
+function fib(n){
+    if(n, 2, "<")
+        return(n)
+    end()
+    a = go fib(n - 1)
+    b = go fib(n - 2)
+    return(gather(a) + gather(b))
+}
+r = fib(7)
+addResult(r)
+`
+
+// bomb starts children that do the same, and survives what can be survived.
+const bomb = `
+function bomb(n){
+    try()
+        a = go bomb(n)
+        b = go bomb(n)
+        x = [gather(a), gather(b)]
+    exception(e)
+    end()
+    return(bomb(n))
+}
+bomb(1)
+`
+
+// tree has more nodes than there are places.
+const tree = `
+function node(depth){
+    if(depth, 0, "=")
+        return(1)
+    end()
+    handles = [go node(depth - 1) for i in range(3)]
+    n = 1
+    startLoop(i, 0, 2)
+        try()
+            n = n + gather(handles[i])
+        exception(e)
+            n = n + 0
+        end()
+    endLoop()
+    return(n)
+}
+n = 0
+try()
+    n = node(5)
+exception(e)
+    n = e
+end()
+addResult(n)
+`
+
 const squaresResult = `{"total":287000}`
 
 // A parent that waits does not keep its children from computing.
@@ -118,20 +172,37 @@ addResult(got)
 // fuel the script succeeds, however it is spread, and with one unit less it does
 // not.
 func TestChildrenShareFuel(t *testing.T) {
-	var first int64
+	var first [2]int64
 	onEngines(t, func(c *Config) { c.ComputeSlots = 4 }, func(t *testing.T, e *Engine) {
-		used := mustAnswer(t, e, &Request{Source: squares}).Usage.FuelUsed
-		if first == 0 {
-			first = used
-		}
-		for range 20 {
-			a := mustAnswer(t, e, &Request{Source: squares, Limits: Limits{Fuel: used}})
-			if a.Usage.FuelUsed != first || string(a.Result) != squaresResult {
-				t.Fatalf("used %d, first %d; %s", a.Usage.FuelUsed, first, a.Result)
+		for i, test := range []struct{ script, result string }{{squares, squaresResult}, {fibonacci, `{"r":13}`}} {
+			used := mustAnswer(t, e, &Request{Source: test.script}).Usage.FuelUsed
+			if first[i] == 0 {
+				first[i] = used
 			}
-			f := mustEnd(t, e, &Request{Source: squares, Limits: Limits{Fuel: used - 1}}, diag.OutOfFuel)
-			if f.Usage.FuelUsed > used-1 {
-				t.Fatalf("used %d of %d", f.Usage.FuelUsed, used-1)
+			for range 20 {
+				a := mustAnswer(t, e, &Request{Source: test.script, Limits: Limits{Fuel: used}})
+				if a.Usage.FuelUsed != first[i] || string(a.Result) != test.result {
+					t.Fatalf("used %d, first %d; %s", a.Usage.FuelUsed, first[i], a.Result)
+				}
+				f := mustEnd(t, e, &Request{Source: test.script, Limits: Limits{Fuel: used - 1}}, diag.OutOfFuel)
+				if f.Usage.FuelUsed > used-1 {
+					t.Fatalf("used %d of %d", f.Usage.FuelUsed, used-1)
+				}
+			}
+		}
+	})
+}
+
+// However little fuel there is, and whatever the members wait for, somebody
+// goes on until it is used up.
+func TestChildrenNeverStall(t *testing.T) {
+	onEngines(t, nil, func(t *testing.T, e *Engine) {
+		for fuel := int64(20_000); fuel < 3_000_000; fuel += fuel / 4 {
+			for _, script := range []string{bomb, tree} {
+				_, err := e.Run(t.Context(), &Request{Source: script, Limits: Limits{Fuel: fuel}})
+				if failure, ok := errors.AsType[*diag.Failure](err); ok && failure.Code != diag.OutOfFuel {
+					t.Fatalf("fuel %d: %s %v", fuel, failure.Code, failure)
+				}
 			}
 		}
 	})
@@ -158,11 +229,7 @@ func TestLimitsOfChildren(t *testing.T) {
 				Limits{Fuel: 3_000_000},
 				diag.OutOfFuel, 0,
 			},
-			{
-				"gather bomb", "function bomb(n){\ntry()\na = go bomb(n)\nb = go bomb(n)\nx = [gather(a), gather(b)]\nexception(e)\nend()\nreturn(bomb(n))\n}\nbomb(1)",
-				Limits{Fuel: 500_000, CallDepth: 100_000},
-				diag.OutOfFuel, 0,
-			},
+			{"gather bomb", bomb, Limits{Fuel: 3_000_000, CallDepth: 100_000}, diag.OutOfFuel, 0},
 			{
 				"handles", "function f(){\nreturn(1)\n}\nwhile(True)\nh = go f()\nend()",
 				Limits{MemoryPages: 32},
@@ -268,30 +335,6 @@ startLoop(i, 1, 300)
 endLoop()
 r = sum([gather(h) for h in handles])
 addResult(r)
-`
-	const tree = `
-function node(depth){
-    if(depth, 0, "=")
-        return(1)
-    end()
-    handles = [go node(depth - 1) for i in range(3)]
-    n = 1
-    startLoop(i, 0, 2)
-        try()
-            n = n + gather(handles[i])
-        exception(e)
-            n = n + 0
-        end()
-    endLoop()
-    return(n)
-}
-n = 0
-try()
-    n = node(5)
-exception(e)
-    n = e
-end()
-addResult(n)
 `
 	onEngines(t, nil, func(t *testing.T, e *Engine) {
 		if a := mustAnswer(t, e, &Request{Source: many}); string(a.Result) != `{"r":45150}` {
