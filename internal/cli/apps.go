@@ -59,7 +59,7 @@ func deployFile(p *Process, registry *apps.Registry, file string) error {
 	case err == nil:
 		return nil
 	case isList, isFailure:
-		return report(p.Stderr, err, s.text)
+		return report(p.Stderr, err, s)
 	}
 	return usageError("--app %s: %v", file, err)
 }

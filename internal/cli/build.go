@@ -77,7 +77,7 @@ func build(p *Process, name, out, emit string, logs bool) error {
 		return fmt.Errorf("internal error: %w", err)
 	}
 	if findings.HasErrors() {
-		return report(p.Stderr, findings, script.text)
+		return report(p.Stderr, findings, script)
 	}
 	if err := diag.Render(p.Stderr, findings, script.text); err != nil {
 		return fmt.Errorf("write: %w", err)
@@ -129,10 +129,8 @@ func printWAT(module []byte) ([]byte, error) {
 
 func writeOutput(p *Process, out string, content []byte) error {
 	if out == stdinName {
-		if _, err := p.Stdout.Write(content); err != nil {
-			return fmt.Errorf("write: %w", err)
-		}
-		return nil
+		_, err := p.Stdout.Write(content)
+		return written(err)
 	}
 	if err := os.WriteFile(out, content, 0o644); err != nil { //nolint:gosec // a module is no secret
 		return usageError("%s", fileProblem(out, err))

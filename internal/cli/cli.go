@@ -7,6 +7,7 @@ import (
 	"io"
 	"runtime/debug"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -94,17 +95,49 @@ Exit codes: 0 success, 1 script error, 2 wrong usage, 3 stopped by a limit,
 		SilenceUsage:  true,
 		// A first word that is no command ends up here.
 		Args: cobra.ArbitraryArgs,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return cmd.Help()
-			}
+	}
+	showVersion := root.Flags().Bool("version", false, "print the version")
+	root.RunE = func(cmd *cobra.Command, args []string) error {
+		switch {
+		case len(args) > 0:
 			return unknownCommand(cmd, args[0])
-		},
+		case *showVersion:
+			return printVersion(p, "text")
+		}
+		return cmd.Help()
 	}
 	root.SetFlagErrorFunc(flagError)
+	root.SetHelpCommand(helpCommand(root))
 	root.AddCommand(runCommand(p), checkCommand(p), fmtCommand(p), explainCommand(p), buildCommand(p), serveCommand(p), versionCommand(p))
 	completion(root)
 	return root
+}
+
+// helpCommand is another way to write --help.
+func helpCommand(root *cobra.Command) *cobra.Command {
+	return &cobra.Command{
+		Use:     "help [COMMAND]",
+		Short:   "Show what avap or one of its commands does",
+		Example: "  avap help\n  avap help run",
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			var words []string
+			for _, c := range root.Commands() {
+				words = append(words, c.Name()+"\t"+c.Short)
+			}
+			return words, cobra.ShellCompDirectiveNoFileComp
+		},
+		RunE: func(_ *cobra.Command, args []string) error {
+			cmd, rest, err := root.Find(args)
+			if err != nil || len(rest) > 0 {
+				if cmd == nil {
+					cmd = root
+				}
+				return unknownCommand(cmd, append(rest, args...)[0])
+			}
+			cmd.InitDefaultHelpFlag()
+			return cmd.Help()
+		},
+	}
 }
 
 func unknownCommand(cmd *cobra.Command, name string) error {
@@ -112,11 +145,15 @@ func unknownCommand(cmd *cobra.Command, name string) error {
 	for _, c := range cmd.Commands() {
 		names = append(names, c.Name())
 	}
-	return usageError("there is no command %q%s; `avap --help` lists the commands", name, didYouMean(name, "", names))
+	return usageError("there is no command %q; %s`%s --help` lists the commands", name, didYouMean(name, "", names), cmd.CommandPath())
 }
 
 // flagError words what pflag found wrong with a flag.
 func flagError(cmd *cobra.Command, err error) error {
+	if invalid, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
+		return usageError("--%s is %q; it takes %s; `%s --help` lists the flags",
+			invalid.GetFlag().Name, invalid.GetValue(), taken(invalid), cmd.CommandPath())
+	}
 	unknown, ok := errors.AsType[*pflag.NotExistError](err)
 	if !ok {
 		return usageError("%s; `%s --help` lists the flags", err, cmd.CommandPath())
@@ -128,12 +165,24 @@ func flagError(cmd *cobra.Command, err error) error {
 	if unknown.GetSpecifiedShortnames() != "" {
 		dashes = "-"
 	}
-	return usageError("there is no flag %s%s%s; `%s --help` lists the flags", dashes, name, didYouMean(name, "--", names), cmd.CommandPath())
+	return usageError("there is no flag %s%s; %s`%s --help` lists the flags", dashes, name, didYouMean(name, "--", names), cmd.CommandPath())
 }
 
+// taken says what a flag takes whose value cannot be read.
+func taken(invalid *pflag.InvalidValueError) string {
+	switch {
+	case invalid.GetFlag().Value.Type() == "bool":
+		return "true or false"
+	case errors.Is(invalid, strconv.ErrRange):
+		return "a whole number of at most 18 digits"
+	}
+	return "a whole number"
+}
+
+// didYouMean is a part of a sentence, or empty.
 func didYouMean(name, prefix string, candidates []string) string {
 	if s := diag.Suggest(name, candidates); s != "" {
-		return ", did you mean " + prefix + s + "?"
+		return "did you mean " + prefix + s + "? "
 	}
 	return ""
 }
@@ -141,8 +190,11 @@ func didYouMean(name, prefix string, candidates []string) string {
 // arguments checks the number of arguments; most < 0 means any number.
 func arguments(least, most int, what string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
-		if len(args) < least || most >= 0 && len(args) > most {
-			return usageError("%s takes %s, not %d arguments; see `%s --help`", cmd.CommandPath(), what, len(args), cmd.CommandPath())
+		switch {
+		case len(args) < least:
+			return usageError("%s takes %s; see `%s --help`", cmd.Name(), what, cmd.CommandPath())
+		case most >= 0 && len(args) > most:
+			return usageError("%s takes %s; %q is too many; see `%s --help`", cmd.Name(), what, args[most], cmd.CommandPath())
 		}
 		return nil
 	}

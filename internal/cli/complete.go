@@ -71,6 +71,7 @@ scripts; avap completion SHELL --help says where that is.`
 	}
 	for _, shell := range cmd.Commands() {
 		shell.Example = "  avap completion " + shell.Name()
+		shell.Args = arguments(0, 0, "no argument")
 		shell.Short = "Print the completion script for " + shell.Name()
 	}
 }

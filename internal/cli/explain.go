@@ -39,10 +39,8 @@ correction. Without a code, all codes are listed. The letters may be left out.`,
 					return err
 				}
 			}
-			if _, err := fmt.Fprint(p.Stdout, text); err != nil {
-				return fmt.Errorf("write: %w", err)
-			}
-			return nil
+			_, err := fmt.Fprint(p.Stdout, text)
+			return written(err)
 		},
 	}
 }
@@ -77,7 +75,7 @@ func explain(codes []string) (string, error) {
 			for _, e := range diag.Entries() {
 				all = append(all, string(e.Code))
 			}
-			return "", usageError("there is no code %q%s; `avap explain` lists the codes", word, didYouMean(code, "", all))
+			return "", usageError("there is no code %q; %s`avap explain` lists the codes", word, didYouMean(code, "", all))
 		}
 		parts = append(parts, explanation(entry))
 	}

@@ -103,10 +103,8 @@ func (f *fmtFlags) output(p *Process, s script, out []byte, changed bool) error 
 			return err
 		}
 	}
-	if _, err := p.Stdout.Write(shown); err != nil {
-		return fmt.Errorf("write: %w", err)
-	}
-	return nil
+	_, err := p.Stdout.Write(shown)
+	return written(err)
 }
 
 // overwrite replaces a file's content and keeps its permissions.

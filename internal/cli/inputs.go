@@ -17,20 +17,59 @@ import (
 // stdinName is the argument that stands for standard input.
 const stdinName = "-"
 
-// readScript reads a file, or standard input.
+// maxFileBytes bounds what is read of a file: as much as the largest source
+// that a server can be set to take. Devices have no end.
+const maxFileBytes = 64 << 20
+
+// readScript reads a script from a file, or from standard input.
 func readScript(p *Process, name string) ([]byte, error) {
+	content, err := readInput(p, name)
+	if err == nil && isModule(content) {
+		return nil, usageError("%s is a WebAssembly module, not a script", fileName(name))
+	}
+	return content, err
+}
+
+// readInput reads a file, or standard input.
+func readInput(p *Process, name string) ([]byte, error) {
+	if name == "" {
+		return nil, usageError("the name of the file is empty")
+	}
 	if name == stdinName {
-		content, err := io.ReadAll(p.Stdin)
+		content, err := readBounded(p.Stdin)
 		if err != nil {
 			return nil, usageError("standard input cannot be read: %v", err)
 		}
 		return content, nil
 	}
-	content, err := os.ReadFile(name) //nolint:gosec // the path is the user's own
+	content, err := readFile(name)
 	if err != nil {
 		return nil, usageError("%s", fileProblem(name, err))
 	}
 	return content, nil
+}
+
+func readFile(name string) ([]byte, error) {
+	file, err := os.Open(name) //nolint:gosec // the path is the user's own
+	if err != nil {
+		return nil, err //nolint:wrapcheck // fileProblem words it
+	}
+	defer file.Close()
+	content, err := readBounded(file)
+	if err == errTooLarge { //nolint:errorlint // it is that very error
+		err = &fs.PathError{Op: "read", Path: name, Err: err}
+	}
+	return content, err
+}
+
+var errTooLarge = fmt.Errorf("there are more than %d bytes", maxFileBytes)
+
+func readBounded(r io.Reader) ([]byte, error) {
+	content, err := io.ReadAll(io.LimitReader(r, maxFileBytes+1))
+	if err == nil && len(content) > maxFileBytes {
+		return nil, errTooLarge
+	}
+	return content, err //nolint:wrapcheck // callers word it
 }
 
 func fileProblem(name string, err error) string {
@@ -52,7 +91,7 @@ func readObject(p *Process, flag, value string) ([]byte, error) {
 	text := []byte(value)
 	if name, isFile := strings.CutPrefix(value, "@"); isFile {
 		var err error
-		if text, err = readScript(p, name); err != nil {
+		if text, err = readInput(p, name); err != nil {
 			return nil, err
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/avapd/avapd/internal/diag"
@@ -12,9 +13,13 @@ import (
 
 // report shows why a script gave no answer, and gives the error that ends the
 // program with the right code.
-func report(w io.Writer, err error, source func(file string) []byte) error {
+func report(w io.Writer, err error, s script) error {
 	if list, ok := errors.AsType[diag.List](err); ok {
-		if err := diag.Render(w, list, source); err != nil {
+		list = slices.Clone(list)
+		for i := range list {
+			s.claim(&list[i])
+		}
+		if err := diag.Render(w, list, s.text); err != nil {
 			return fmt.Errorf("write: %w", err)
 		}
 		return &exitError{code: exitCode(firstError(list))}
@@ -24,8 +29,9 @@ func report(w io.Writer, err error, source func(file string) []byte) error {
 		return fmt.Errorf("internal error: %w", err)
 	}
 	shown := failure.Diagnostic
-	shown.Span.Start.Offset = offsetOf(source(shown.Span.Start.File), shown.Span.Start.Line)
-	if err := diag.Render(w, diag.List{shown}, source); err != nil {
+	s.claim(&shown)
+	shown.Span.Start.Offset = offsetOf(s.text(shown.Span.Start.File), shown.Span.Start.Line)
+	if err := diag.Render(w, diag.List{shown}, s.text); err != nil {
 		return fmt.Errorf("write: %w", err)
 	}
 	for _, f := range failure.Stack {

@@ -23,7 +23,6 @@ import (
 	"github.com/avapd/avapd/internal/engine"
 	"github.com/avapd/avapd/internal/server"
 	"github.com/avapd/avapd/wasmhost"
-	"github.com/avapd/avapd/wasmhost/commands"
 )
 
 // runFlags are the flags of run.
@@ -34,7 +33,7 @@ type runFlags struct {
 	logs, stats    bool
 	output         string
 
-	dataDir, dataURLFile, allow, connectors string
+	dataDir, dataURLFile, allow, connectors, zone string
 }
 
 func runCommand(p *Process) *cobra.Command {
@@ -46,7 +45,11 @@ func runCommand(p *Process) *cobra.Command {
 named - is standard input.
 
 What the script prints goes to standard error. With --output answer the whole
-document is printed that the server would send, logs and variables included.`,
+document is printed that the server would send, logs and variables included.
+
+Of the environment variables of avap serve, those that begin with AVAP_DATA_,
+AVAP_EGRESS_, AVAP_SQL_, AVAP_TIME_ and AVAP_CONNECTORS_ hold here as well; a
+flag wins.`,
 		Example: `  avap run order.avap --var quantity=3 --var 'customer="Ana"'
   avap run order.avap --vars @variables.json --param id=7 --body '{"rush": true}'
   echo 'addVar(x, 41 + 1)
@@ -54,7 +57,7 @@ document is printed that the server would send, logs and variables included.`,
   avap run order.wasm --stats --fuel 1000000`,
 		Args: arguments(1, 1, "one file"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return f.run(cmd.Context(), p, args[0])
+			return f.run(cmd.Context(), p, cmd.Flags(), args[0])
 		},
 	}
 	flags := cmd.Flags()
@@ -72,17 +75,18 @@ document is printed that the server would send, logs and variables included.`,
 	flags.StringVar(&f.dataURLFile, "data-url-file", "", "`file` that holds the URL of a PostgreSQL database to use instead")
 	flags.StringVar(&f.allow, "allow", "", "address `prefixes` to allow requests to although they are not public, such as 127.0.0.0/8")
 	flags.StringVar(&f.connectors, "connectors", "", "JSON `file` that describes the connectors of avapConnector")
+	flags.StringVar(&f.zone, "time-zone", config.Default().Time.Zone, "time zone of dates that name none, by its IANA `name`, such as Europe/Madrid")
 	flags.BoolVar(&f.logs, "logs", false, "log every top-level statement; see --output answer")
 	flags.BoolVar(&f.stats, "stats", false, "print fuel, memory and times to standard error")
 	flags.StringVar(&f.output, "output", "json", "what to print: json (the results), text (a line per result) or answer (the whole document)")
 	return cmd
 }
 
-func (f *runFlags) run(ctx context.Context, p *Process, name string) error {
+func (f *runFlags) run(ctx context.Context, p *Process, given *pflag.FlagSet, name string) error {
 	if err := chosen("output", f.output, "json", "text", "answer"); err != nil {
 		return err
 	}
-	content, err := readScript(p, name)
+	content, err := readInput(p, name)
 	if err != nil {
 		return err
 	}
@@ -95,11 +99,16 @@ func (f *runFlags) run(ctx context.Context, p *Process, name string) error {
 	if err != nil {
 		return err
 	}
-	reach, err := f.reach(p)
+	c, err := f.settings(p, given)
 	if err != nil {
 		return err
 	}
-	e, err := engine.New(engine.Config{Limits: request.Limits, SourceBytes: math.MaxInt32, Commands: reach})
+	reach := server.Reach(c)
+	reach.Log = newLogger(p, c)
+	if err := checkReach(reach); err != nil {
+		return err
+	}
+	e, err := engine.New(engine.Config{Limits: request.Limits, SourceBytes: math.MaxInt32, Zone: c.Time.Location, Commands: reach})
 	if err != nil {
 		return fmt.Errorf("start the engine: %w", err)
 	}
@@ -116,7 +125,7 @@ func (f *runFlags) run(ctx context.Context, p *Process, name string) error {
 		printStats(p.Stderr, answer, err, took)
 	}
 	if err != nil {
-		return report(p.Stderr, err, script{name, content}.text)
+		return report(p.Stderr, err, script{name, content})
 	}
 	return f.print(p, answer)
 }
@@ -148,35 +157,49 @@ func (f *runFlags) request(p *Process, name string, content []byte) (*engine.Req
 	}, nil
 }
 
-// reach is what the script may reach, by the flags and by the environment that
-// serve takes its settings from; a flag wins.
-func (f *runFlags) reach(p *Process) (commands.Config, error) {
+// settings are those that concern a single run, by the flags that were given
+// and by the environment that serve takes its settings from; a flag wins.
+func (f *runFlags) settings(p *Process, given *pflag.FlagSet) (*config.Config, error) {
 	settings := pflag.NewFlagSet("run", pflag.ContinueOnError)
 	config.AddFlags(settings)
-	for _, pair := range [][2]string{
-		{"log-format", "text"}, {"data-dir", f.dataDir}, {"data-url-file", f.dataURLFile}, {"egress-allow", f.allow}, {"connectors-file", f.connectors},
+	if err := settings.Set("log-format", "text"); err != nil {
+		return nil, fmt.Errorf("set log-format: %w", err)
+	}
+	own := map[string]string{} // how faults name a flag, and how run does
+	for _, flag := range []struct{ key, name, value string }{
+		{"data-dir", "data-dir", f.dataDir},
+		{"data-url-file", "data-url-file", f.dataURLFile},
+		{"egress-allow", "allow", f.allow},
+		{"connectors-file", "connectors", f.connectors},
+		{"time-zone", "time-zone", f.zone},
 	} {
-		if pair[1] == "" || pair[1] == config.Default().DataDir {
+		own["flag --"+flag.key] = "flag --" + flag.name
+		if !given.Changed(flag.name) {
 			continue
 		}
-		if err := settings.Set(pair[0], pair[1]); err != nil {
-			return commands.Config{}, fmt.Errorf("set %s: %w", pair[0], err)
+		if err := settings.Set(flag.key, flag.value); err != nil {
+			return nil, fmt.Errorf("set %s: %w", flag.key, err)
 		}
 	}
 	c, err := config.Load(settings, reachVariables(p.Environ))
-	if err != nil {
-		return commands.Config{}, usageError("the configuration has faults\n%v", err)
+	if err == nil {
+		return c, nil
 	}
-	reach := server.Reach(c)
-	reach.Log = newLogger(p, c)
-	return reach, nil
+	if faults, ok := errors.AsType[config.Faults](err); ok {
+		for i := range faults {
+			if name, renamed := own[faults[i].Origin]; renamed {
+				faults[i].Origin = name
+			}
+		}
+	}
+	return nil, usageError("the configuration has faults\n%v", err)
 }
 
 // reachVariables leaves of the environment what concerns a single run.
 func reachVariables(environ []string) []string {
 	var kept []string
 	for _, entry := range environ {
-		for _, area := range []string{"DATA_", "EGRESS_", "SQL_", "CONNECTORS_"} {
+		for _, area := range []string{"DATA_", "EGRESS_", "SQL_", "TIME_", "CONNECTORS_"} {
 			if strings.HasPrefix(entry, config.EnvPrefix+area) {
 				kept = append(kept, entry)
 			}
@@ -237,15 +260,15 @@ func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Mi
 // print writes the answer, and before it what the script printed.
 func (f *runFlags) print(p *Process, answer *engine.Answer) error {
 	if f.output == "answer" {
-		fmt.Fprintf(p.Stdout, "%s\n", answer.JSON)
-		return nil
+		_, err := fmt.Fprintf(p.Stdout, "%s\n", answer.JSON)
+		return written(err)
 	}
 	if err := printLogs(p.Stderr, answer.Logs); err != nil {
 		return err
 	}
 	if f.output == "json" {
-		fmt.Fprintf(p.Stdout, "%s\n", answer.Result)
-		return nil
+		_, err := fmt.Fprintf(p.Stdout, "%s\n", answer.Result)
+		return written(err)
 	}
 	return printText(p.Stdout, answer.Result)
 }
@@ -299,7 +322,9 @@ func printText(w io.Writer, result []byte) error {
 				return fmt.Errorf("read the results: %w", err)
 			}
 		}
-		fmt.Fprintf(w, "%s = %s\n", name, value)
+		if _, err := fmt.Fprintf(w, "%s = %s\n", name, value); err != nil {
+			return written(err)
+		}
 	}
 	return nil
 }

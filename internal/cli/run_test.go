@@ -3,11 +3,40 @@ package cli
 import (
 	"bytes"
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 )
+
+type fullDisk struct{}
+
+func (fullDisk) Write([]byte) (int, error) { return 0, errors.New("no space left on device") }
+
+// An answer that gets lost is no success.
+func TestOutputCannotBeWritten(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "one.avap")
+	if err := os.WriteFile(path, []byte("addVar(x, 1)\naddResult(x)\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{
+		{"run", path},
+		{"run", path, "--output", "text"},
+		{"run", path, "--output", "answer"},
+		{"check", path, "--output", "json"},
+		{"fmt", path},
+		{"build", path, "-o", "-"},
+		{"explain"},
+		{"version"},
+	} {
+		var stderr bytes.Buffer
+		code := Main(context.Background(), Process{Args: args, Stdin: strings.NewReader(""), Stdout: fullDisk{}, Stderr: &stderr})
+		if code != exitInternal || stderr.String() != "avap: the output cannot be written: no space left on device\n" {
+			t.Errorf("%v: code %d, stderr %q", args, code, &stderr)
+		}
+	}
+}
 
 // Modules that are not ours would run without metering.
 func TestRunRefusesForeignModules(t *testing.T) {

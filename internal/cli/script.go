@@ -46,9 +46,9 @@ func (s script) load(imported string) ([]byte, error) {
 		dir = filepath.Dir(s.name)
 	}
 	path := filepath.Join(dir, filepath.FromSlash(imported))
-	content, err := os.ReadFile(path) //nolint:gosec // the user's own script names it
+	content, err := readFile(path)
 	if errors.Is(err, os.ErrNotExist) && !strings.HasSuffix(path, scriptSuffix) {
-		content, err = os.ReadFile(path + scriptSuffix) //nolint:gosec // as above
+		content, err = readFile(path + scriptSuffix)
 	}
 	if err != nil {
 		return nil, errors.New(fileProblem(path, err))
@@ -67,6 +67,13 @@ func (s script) text(file string) []byte {
 		return nil // an excerpt is missing, nothing else
 	}
 	return imported
+}
+
+// claim names the script in a finding that names no file.
+func (s script) claim(d *diag.Diagnostic) {
+	if d.Span.Start.File == "" {
+		d.Span.Start.File = fileName(s.name)
+	}
 }
 
 // fileName is how a script is called in diagnostics.

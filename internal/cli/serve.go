@@ -13,8 +13,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/avapd/avapd/internal/config"
+	"github.com/avapd/avapd/internal/datasource"
 	"github.com/avapd/avapd/internal/engine"
 	"github.com/avapd/avapd/internal/server"
+	"github.com/avapd/avapd/wasmhost/commands"
 )
 
 func serveCommand(p *Process) *cobra.Command {
@@ -46,9 +48,27 @@ once.`,
 		},
 	}
 	cmd.Flags().SortFlags = false
-	cmd.Flags().StringArrayVar(&appFiles, "app", nil, "script whose endpoints to serve; can be given several times")
+	cmd.Flags().StringArrayVar(&appFiles, "app", nil, "script `file` whose endpoints to serve; can be given several times")
 	config.AddFlags(cmd.Flags())
 	return cmd
+}
+
+// checkReach finds the mistakes in the configuration that an engine would find
+// when it starts or, worse, when the first script needs what is wrong.
+func checkReach(reach commands.Config) error {
+	if url := reach.Data.PostgresURL; url != "" {
+		if err := datasource.CheckPostgresURL(url); err != nil {
+			return usageError("the configuration has faults\ndata.url: %v", err)
+		}
+	}
+	set, err := commands.New(reach)
+	if err != nil {
+		return usageError("the configuration has faults\n%v", err)
+	}
+	if err := set.Close(); err != nil {
+		return fmt.Errorf("close the commands: %w", err)
+	}
+	return nil
 }
 
 // serve runs until the context ends or a signal comes.
@@ -57,6 +77,9 @@ func serve(ctx context.Context, p *Process, c *config.Config, appFiles []string)
 	log := newLogger(p, c)
 	settings := server.EngineConfig(c)
 	settings.Commands.Log = log
+	if err := checkReach(settings.Commands); err != nil {
+		return err
+	}
 	scripts, err := engine.New(settings)
 	if err != nil {
 		return fmt.Errorf("start the engine: %w", err)

@@ -2,7 +2,9 @@ package cli
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"runtime"
 	"runtime/debug"
 
@@ -34,33 +36,45 @@ func versionCommand(p *Process) *cobra.Command {
 			if err := chosen("output", output, "text", "json"); err != nil {
 				return err
 			}
-			info := versionInfo{Version: Version, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, ABI: abi.Version}
-			if build, ok := debug.ReadBuildInfo(); ok {
-				for _, s := range build.Settings {
-					switch s.Key {
-					case "vcs.revision":
-						info.Commit = s.Value
-					case "vcs.modified":
-						info.Modified = s.Value == "true"
-					}
-				}
-			}
-			if output == "json" {
-				return printJSON(p, info)
-			}
-			fmt.Fprintf(p.Stdout, "avap %s (ABI %d, %s, %s)\n", info.Version, info.ABI, info.Go, info.Platform)
-			return nil
+			return printVersion(p, output)
 		},
 	}
 	cmd.Flags().StringVar(&output, "output", "text", "form of the output: text or json")
 	return cmd
 }
 
+func printVersion(p *Process, output string) error {
+	info := versionInfo{Version: Version, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, ABI: abi.Version}
+	if build, ok := debug.ReadBuildInfo(); ok {
+		for _, s := range build.Settings {
+			switch s.Key {
+			case "vcs.revision":
+				info.Commit = s.Value
+			case "vcs.modified":
+				info.Modified = s.Value == "true"
+			}
+		}
+	}
+	if output == "json" {
+		return printJSON(p, info)
+	}
+	_, err := fmt.Fprintf(p.Stdout, "avap %s (ABI %d, %s, %s)\n", info.Version, info.ABI, info.Go, info.Platform)
+	return written(err)
+}
+
+// written is the error of writing an answer.
+func written(err error) error {
+	if err == nil {
+		return nil
+	}
+	if path, ok := errors.AsType[*fs.PathError](err); ok {
+		err = path.Err
+	}
+	return fmt.Errorf("the output cannot be written: %w", err)
+}
+
 func printJSON(p *Process, v any) error {
 	encoder := json.NewEncoder(p.Stdout)
 	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(v); err != nil {
-		return fmt.Errorf("write: %w", err)
-	}
-	return nil
+	return written(encoder.Encode(v))
 }

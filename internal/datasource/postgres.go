@@ -38,11 +38,25 @@ const (
 // results as text: what the server itself reads and writes in SQL.
 type postgresEngine struct{ pool *pgxpool.Pool }
 
-// OpenPostgres makes a pool. It does not connect yet; Check does.
-func OpenPostgres(ctx context.Context, options PostgresOptions) (Source, error) {
-	config, err := pgxpool.ParseConfig(options.URL)
+// CheckPostgresURL reports whether a URL can be understood, without connecting.
+func CheckPostgresURL(url string) error {
+	_, err := parsePostgresURL(url)
+	return err
+}
+
+func parsePostgresURL(url string) (*pgxpool.Config, error) {
+	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
 		return nil, &Error{Kind: KindUnavailable, Message: "the URL of the PostgreSQL database is malformed"} // the cause may quote the password
+	}
+	return config, nil
+}
+
+// OpenPostgres makes a pool. It does not connect yet; Check does.
+func OpenPostgres(ctx context.Context, options PostgresOptions) (Source, error) {
+	config, err := parsePostgresURL(options.URL)
+	if err != nil {
+		return nil, err
 	}
 	if options.Connections <= 0 {
 		options.Connections = defaultConnections

@@ -198,7 +198,7 @@ var table = map[Code]Entry{
 	BadCharset:      {Title: "Encoding not supported", Next: "Send the body as UTF-8."},
 	NoCapacity:      {Title: "No capacity", Next: "Try again after the time in the Retry-After header."},
 	MissingScript:   {Title: "Script missing", Next: "Send the source in the script member."},
-	NoSuchRoute:     {Title: "No such route", Next: "Check the path; docs/architecture.md lists the routes."},
+	NoSuchRoute:     {Title: "No such route", Next: "Check the path; GET /api/v1/openapi.json lists the routes."},
 	WrongMethod:     {Title: "Method not allowed", Next: "Use one of the methods in the Allow header."},
 	Unauthorized:    {Title: "Token missing or wrong", Next: "Send the server's token as Authorization: Bearer <token>."},
 	BadRequest:      {Title: "Request not understood", Next: "Send a well-formed HTTP/1.1 request."},

@@ -42,7 +42,7 @@ func excerpt(b *strings.Builder, span Span, source func(string) []byte) {
 		return
 	}
 	line, ok := lineAround(source(span.Start.File), span.Start.Offset)
-	if !ok {
+	if !ok || line == "" {
 		return
 	}
 	length := 1

@@ -105,7 +105,7 @@ func newRules(policy Policy) (*rules, error) {
 	for _, host := range policy.Hosts {
 		host = canonicalHost(host)
 		if host == "" || strings.ContainsAny(host, "/@ ") || strings.Contains(strings.TrimPrefix(host, "*."), "*") {
-			return nil, fmt.Errorf("egress host %q is neither a name, an address nor a pattern such as *.example.com", host)
+			return nil, fmt.Errorf("egress.hosts: %q is neither a name, an address nor a pattern such as *.example.com", host)
 		}
 		r.hosts = append(r.hosts, host)
 	}
