@@ -339,7 +339,7 @@ func TestCyclicResultFails(t *testing.T) {
 func FuzzReader(f *testing.F) {
 	g := &image{base: abi.ScriptBase}
 	v := g.dict(g.text("a"), g.list(integer(1), floating(2.5)))
-	f.Add(g.b, v.bits, uint32(v.tag), uint32(64))
+	f.Add(g.b, v.bits, v.tag, uint32(64))
 	f.Add([]byte{1, 2, 3, 4}, uint64(math.MaxUint64), uint32(abi.KindText), uint32(0))
 	f.Fuzz(func(t *testing.T, data []byte, bits uint64, tag, logs uint32) {
 		mem := newMemory()
