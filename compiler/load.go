@@ -2,6 +2,7 @@ package compiler
 
 import (
 	"path"
+	"unicode/utf8"
 
 	"github.com/avapd/avapd/compiler/syntax"
 	"github.com/avapd/avapd/internal/diag"
@@ -45,6 +46,9 @@ type loader struct {
 // file scans one file and follows its imports.
 func (l *loader) file(src Source) {
 	l.files = append(l.files, src)
+	if !utf8.ValidString(src.Text) {
+		return // what looks like an import is none; the parser says what is wrong
+	}
 	declared := syntax.Declarations([]byte(src.Text))
 	for _, name := range declared.Functions {
 		l.functions[name] = true

@@ -2,7 +2,7 @@
 // need, without containers and also as root.
 //
 // A service that cannot be found skips its tests, unless the environment has
-// AVAP_TEST_SERVICES=required, as the project's own pipeline does.
+// TEST_SERVICES=required, as the project's own pipeline does.
 package testservices
 
 import (
@@ -30,7 +30,7 @@ import (
 var ErrMissing = errors.New("the service is not installed")
 
 // Required reports whether tests must not be skipped for want of a service.
-func Required() bool { return os.Getenv("AVAP_TEST_SERVICES") == "required" }
+func Required() bool { return os.Getenv("TEST_SERVICES") == "required" }
 
 // Need ends a test whose service did not start: it is skipped where the
 // service is missing and may be, and fails otherwise.
@@ -59,10 +59,10 @@ const (
 	startPause   = 20 * time.Millisecond
 )
 
-// StartPostgres gives the server that AVAP_TEST_POSTGRES_URL names (as a
+// StartPostgres gives the server that TEST_POSTGRES_URL names (as a
 // superuser), or starts one on a free port. Call it from TestMain.
 func StartPostgres() (*Postgres, error) {
-	if given := os.Getenv("AVAP_TEST_POSTGRES_URL"); given != "" {
+	if given := os.Getenv("TEST_POSTGRES_URL"); given != "" {
 		admin, err := url.Parse(given)
 		if err != nil {
 			return nil, err
