@@ -42,7 +42,7 @@ func appOf(routes ...string) string {
 	b.WriteString("function f(){\n}\n")
 	for _, r := range routes {
 		method, path, _ := strings.Cut(r, " ")
-		fmt.Fprintf(&b, "registerEndpoint(%q, %q, , %q, f)\n", path, method, r)
+		fmt.Fprintf(&b, "registerEndpoint(%q, %q, [], %q, f, out)\n", path, method, r)
 	}
 	return b.String()
 }

@@ -271,8 +271,8 @@ func TestServeApps(t *testing.T) {
 		return path
 	}
 	write("lib.avap", "function show(){\n    addParam(id, id)\n    addResult(id)\n}\n")
-	shop := write("shop.avap", "import \"lib.avap\"\nregisterEndpoint(\"/orders/{id}\", \"GET\", [], \"One order\", show)")
-	other := write("other.avap", "function f(){\n}\nregisterEndpoint(\"/other\", \"GET\", [], \"\", f)")
+	shop := write("shop.avap", "import \"lib.avap\"\nregisterEndpoint(\"/orders/{id}\", \"GET\", [], \"One order\", show, out)")
+	other := write("other.avap", "function f(){\n}\nregisterEndpoint(\"/other\", \"GET\", [], \"\", f, out)")
 	args := []string{"--data-dir", filepath.Join(dir, "data"), "--admin-token-file", write("token", token)}
 
 	s := startServe(t, append(args, "--app", shop, "--app", other)...)
@@ -281,7 +281,7 @@ func TestServeApps(t *testing.T) {
 	if status, body := s.call(http.MethodPut, "/api/v1/apps/shop", token, "x = 1"); status != http.StatusConflict {
 		t.Errorf("%d %s", status, body)
 	}
-	stored := "function f(){\n    addResult(x)\n}\nregisterEndpoint(\"/stored\", \"GET\", [], \"\", f)\nx = "
+	stored := "function f(){\n    addResult(x)\n}\nregisterEndpoint(\"/stored\", \"GET\", [], \"\", f, out)\nx = "
 	for i, want := range []int{http.StatusCreated, http.StatusOK} {
 		if status, body := s.call(http.MethodPut, "/api/v1/apps/stored", token, stored+strconv.Itoa(i)); status != want {
 			t.Errorf("%d %s", status, body)

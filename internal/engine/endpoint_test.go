@@ -66,15 +66,15 @@ function cyclic(){
     l.append(l)
     addVar(out, l)
 }
-registerEndpoint("/0/{id}", "GET", [first, second], "", show)
-registerEndpoint("/1", "GET", [deny, fails], "", show)
+registerEndpoint("/0/{id}", "GET", [first, second], "", show, out)
+registerEndpoint("/1", "GET", [deny, fails], "", show, out)
 registerEndpoint("/2", "GET", [denyLater, fails], "", fails, out)
 registerEndpoint("/3", "GET", oddStatus, "", output, out)
 registerEndpoint("/4", "GET", [], "", nothing, out)
-registerEndpoint("/5", "GET", [], "", nothing)
+registerEndpoint("/5", "GET", [], "", nothing, out)
 registerEndpoint("/6", "GET", [], "", local, out)
 registerEndpoint("/7", "GET", [], "", cyclic, out)
-registerEndpoint("/8", "GET", [fails], "", show)
+registerEndpoint("/8", "GET", [fails], "", show, out)
 registerEndpoint("/9", "GET", [], "", show, unmentioned)
 addVar(top, 1)
 `
@@ -117,7 +117,7 @@ addVar(top, 1)
 // registered.
 func TestEndpointStack(t *testing.T) {
 	for kind, e := range realEngines(t, nil) {
-		s := prepare(t, e, "function inner(){\n    x = 1 / 0\n}\nfunction show(){\n    inner()\n}\nregisterEndpoint(\"/\", \"GET\", , \"\", show)")
+		s := prepare(t, e, "function inner(){\n    x = 1 / 0\n}\nfunction show(){\n    inner()\n}\nregisterEndpoint(\"/\", \"GET\", [], \"\", show, out)")
 		_, err := s.Endpoint(t.Context(), 0, &Request{})
 		failure, ok := err.(*diag.Failure)
 		if !ok {
@@ -136,7 +136,7 @@ func TestEndpointStack(t *testing.T) {
 // The top level runs first: what it raises or where it stops ends the request
 // or leads on to the handler.
 func TestEndpointTopLevel(t *testing.T) {
-	const handler = "function show(){\n    addResult(x)\n}\nregisterEndpoint(\"/\", \"GET\", , \"\", show)\nx = 1\n"
+	const handler = "function show(){\n    addResult(x)\n}\nregisterEndpoint(\"/\", \"GET\", [], \"\", show, out)\nx = 1\n"
 	for kind, e := range realEngines(t, nil) {
 		a, err := prepare(t, e, handler+"return(5)\nx = 2").Endpoint(t.Context(), 0, &Request{})
 		if err != nil || string(a.JSON) != `{"x":1}` {
@@ -157,7 +157,7 @@ func TestEndpointTopLevel(t *testing.T) {
 func TestEndpointLimits(t *testing.T) {
 	const spin = "function spin(){\n    startLoop(i, 1, 600)\n    endLoop()\n}\nfunction deep(){\n    deep()\n}\n" +
 		"function endless(){\n    while(true)\n    end()\n}\n" +
-		"registerEndpoint(\"/\", \"GET\", [spin], \"\", spin)\nregisterEndpoint(\"/d\", \"GET\", , \"\", deep)\nregisterEndpoint(\"/e\", \"GET\", , \"\", endless)"
+		"registerEndpoint(\"/\", \"GET\", [spin], \"\", spin, out)\nregisterEndpoint(\"/d\", \"GET\", [], \"\", deep, out)\nregisterEndpoint(\"/e\", \"GET\", [], \"\", endless, out)"
 	for kind, e := range realEngines(t, nil) {
 		s := prepare(t, e, spin)
 		for index, test := range []struct {
@@ -182,7 +182,7 @@ func TestEndpointLimits(t *testing.T) {
 // A script that is replaced lives as long as someone holds it.
 func TestScriptReferences(t *testing.T) {
 	e := newEngine(t, nil, func(c *Config) { c.Compiler = nil })
-	s, _, err := e.Prepare(&Source{Text: "function f(){\n}\nregisterEndpoint(\"/\", \"GET\", , \"\", f)"})
+	s, _, err := e.Prepare(&Source{Text: "function f(){\n}\nregisterEndpoint(\"/\", \"GET\", [], \"\", f, out)"})
 	if err != nil || !s.Acquire() {
 		t.Fatal(err)
 	}

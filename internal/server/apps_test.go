@@ -92,10 +92,10 @@ function endless(){
 }
 registerEndpoint("/orders/{id}", "GET", [authorise], "One order", show, shown)
 registerEndpoint("/orders", "POST", [], "A new order", create, made)
-registerEndpoint("/orders/{id}", "DELETE", [], "Removes an order", remove)
-registerEndpoint("/broken", "GET", [], "", broken)
-registerEndpoint("/endless", "GET", [], "", endless)
-registerEndpoint("/", "GET", [], "Home", remove)
+registerEndpoint("/orders/{id}", "DELETE", [], "Removes an order", remove, out)
+registerEndpoint("/broken", "GET", [], "", broken, out)
+registerEndpoint("/endless", "GET", [], "", endless, out)
+registerEndpoint("/", "GET", [], "Home", remove, out)
 `
 
 func TestAppLifecycle(t *testing.T) {
@@ -108,7 +108,7 @@ func TestAppLifecycle(t *testing.T) {
 	}
 	h.do(http.MethodGet, "/orders/7", "", nil).wantProblem(t, 404, diag.NoSuchRoute)
 
-	small := "function f(){\n    addVar(answer, 42)\n    addResult(answer)\n}\nregisterEndpoint(\"/answer\", \"GET\", [], \"The answer\", f)\n"
+	small := "function f(){\n    addVar(answer, 42)\n    addResult(answer)\n}\nregisterEndpoint(\"/answer\", \"GET\", [], \"The answer\", f, out)\n"
 	const described = `{"name":"small","digest":"%s","stored":true,"routes":[{"method":"GET","path":"/answer","description":"The answer"}]}`
 	r := h.put("small", small)
 	var d appDocument
@@ -159,15 +159,15 @@ func TestAppRefusals(t *testing.T) {
 	if r := h.put("shop", shop); r.StatusCode != http.StatusCreated {
 		t.Fatalf("%d %s", r.StatusCode, r.body)
 	}
-	conflict := h.put("other", "function f(){\n}\nregisterEndpoint(\"/orders/{number}\", \"DELETE\", , \"\", f)").wantProblem(t, 409, diag.Conflict)
+	conflict := h.put("other", "function f(){\n}\nregisterEndpoint(\"/orders/{number}\", \"DELETE\", [], \"\", f, out)").wantProblem(t, 409, diag.Conflict)
 	if !strings.Contains(conflict.Error, "the app shop") {
 		t.Errorf("error %q", conflict.Error)
 	}
-	compile := h.put("other", "x = 1\nregisterEndpoint(\"/x\", \"GET\", , \"\", nope)").wantProblem(t, 400, diag.BadEndpoint)
+	compile := h.put("other", "x = 1\nregisterEndpoint(\"/x\", \"GET\", [], \"\", nope, out)").wantProblem(t, 400, diag.BadEndpoint)
 	if compile.Line != 2 || len(compile.Diagnostics) != 1 {
 		t.Errorf("%+v", compile)
 	}
-	reserved := h.put("other", "function f(){\n}\nregisterEndpoint(\"/readyz\", \"GET\", , \"\", f)").wantProblem(t, 400, diag.BadEndpoint)
+	reserved := h.put("other", "function f(){\n}\nregisterEndpoint(\"/readyz\", \"GET\", [], \"\", f, out)").wantProblem(t, 400, diag.BadEndpoint)
 	if reserved.Line != 3 {
 		t.Errorf("%+v", reserved)
 	}
@@ -244,7 +244,7 @@ func TestEndpointEnds(t *testing.T) {
 func TestReplaceUnderLoad(t *testing.T) {
 	h := startApps(t, testToken)
 	version := func(n int) string {
-		return fmt.Sprintf("version = %d\nfunction work(){\n    startLoop(i, 1, 2000)\n    endLoop()\n}\nfunction f(){\n    addResult(version)\n}\nregisterEndpoint(\"/v\", \"GET\", [work], \"\", f)", n)
+		return fmt.Sprintf("version = %d\nfunction work(){\n    startLoop(i, 1, 2000)\n    endLoop()\n}\nfunction f(){\n    addResult(version)\n}\nregisterEndpoint(\"/v\", \"GET\", [work], \"\", f, out)", n)
 	}
 	if r := h.put("v", version(0)); r.StatusCode != http.StatusCreated {
 		t.Fatalf("%d %s", r.StatusCode, r.body)
@@ -319,7 +319,7 @@ func TestOpenAPI(t *testing.T) {
 	}
 
 	h.put("shop", shop)
-	r := h.put("other", "function f(){\n}\nregisterEndpoint(\"/orders/{number}\", \"PUT\", , \"Changes \\\"it\\\" <all>\", f)\nregisterEndpoint(\"/ä/{é}\", \"GET\", , \"\", f)")
+	r := h.put("other", "function f(){\n}\nregisterEndpoint(\"/orders/{number}\", \"PUT\", [], \"Changes \\\"it\\\" <all>\", f, out)\nregisterEndpoint(\"/ä/{é}\", \"GET\", [], \"\", f, out)")
 	if r.StatusCode != http.StatusCreated {
 		t.Fatalf("%s", r.body)
 	}

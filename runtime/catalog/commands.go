@@ -101,10 +101,10 @@ var pure = []Command{
 		Params: []Param{
 			{Name: "path", Kind: Value},
 			{Name: "method", Kind: Value},
-			{Name: "middleware", Kind: Value, Optional: true},
-			{Name: "description", Kind: Value, Optional: true},
+			{Name: "middleware", Kind: Value},
+			{Name: "description", Kind: Value},
 			{Name: "handler", Kind: Value},
-			{Name: "output", Kind: Value, Optional: true},
+			{Name: "output", Kind: Value},
 		},
 		NoResult: true, FuelUnits: 1,
 	},
