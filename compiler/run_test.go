@@ -19,7 +19,7 @@ import (
 	"github.com/avapd/avapd/wasmhost"
 )
 
-var limits = wasmhost.Limits{Fuel: 1_000_000_000, Duration: 30 * time.Second, MemoryPages: 1024, CallDepth: 1000, OutputBytes: 8 << 20}
+var limits = wasmhost.Limits{Fuel: 50_000_000, Duration: 30 * time.Second, MemoryPages: 1024, CallDepth: 1000, OutputBytes: 8 << 20}
 
 func newHost(t testing.TB, engine wasmhost.Engine) *wasmhost.Host {
 	t.Helper()
@@ -220,7 +220,7 @@ func TestWaysAgree(t *testing.T) {
 				o.Failure = nil
 				// The frames of split functions are paid for, and so is what a
 				// child got done before the clock ended the wait for it.
-				if way.split || strings.Contains(c.Script, "gather(h, 0.") {
+				if way.split || strings.Contains(c.Script, "gather(h, 0)") {
 					o.FuelUsed = first.FuelUsed
 				}
 				if i == 0 {
