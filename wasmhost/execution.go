@@ -181,7 +181,7 @@ func (e *execution) reset() {
 func (e *execution) usage() diag.Usage {
 	return diag.Usage{
 		FuelUsed:    e.used(),
-		MemoryPages: uint32(e.family.budget.most.Load() / pageBytes),
+		MemoryPages: uint32(e.family.budget.most.Load() / abi.PageBytes),
 		RunTime:     time.Since(e.began),
 	}
 }
@@ -238,7 +238,7 @@ func (e *execution) markBrought() {
 // script's data first, because that is copied in by its instantiation.
 func (e *execution) instantiate() *diag.Failure {
 	h, m := e.host, e.module
-	e.slot.limitBytes = min(uint64(e.limits.MemoryPages)*pageBytes, uint64(len(e.slot.base)))
+	e.slot.limitBytes = min(uint64(e.limits.MemoryPages)*abi.PageBytes, uint64(len(e.slot.base)))
 	needBytes := max(uint64(stackBase(&m.Manifest))+4*(uint64(e.limits.CallDepth)+1), h.libraryBytes)
 	if needBytes > e.slot.limitBytes {
 		return diag.NewFailure(diag.OutOfMemory, "out of memory: the script alone needs more than the limit of %s", pageText(e.limits.MemoryPages))
@@ -246,7 +246,7 @@ func (e *execution) instantiate() *diag.Failure {
 	// The memory that the instances start with is taken at once, as the runtime
 	// does not expect to be refused it.
 	e.slot.budget = &e.family.budget
-	if !e.slot.claim((needBytes + pageBytes - 1) / pageBytes * pageBytes) {
+	if !e.slot.claim((needBytes + abi.PageBytes - 1) / abi.PageBytes * abi.PageBytes) {
 		return diag.NewFailure(diag.OutOfMemory, "out of memory: the script does not fit the limit of %s", pageText(e.limits.MemoryPages))
 	}
 	var err error
@@ -255,7 +255,7 @@ func (e *execution) instantiate() *diag.Failure {
 		return internalFailure(fmt.Errorf("instantiate the library: %w", err))
 	}
 	if needBytes > e.slot.sizeBytes {
-		pages := (needBytes + pageBytes - 1 - e.slot.sizeBytes) / pageBytes
+		pages := (needBytes + abi.PageBytes - 1 - e.slot.sizeBytes) / abi.PageBytes
 		if _, ok := e.libraryInstance.Memory().Grow(uint32(pages)); !ok {
 			return diag.NewFailure(diag.OutOfMemory, "out of memory: the script does not fit the limit of %s", pageText(e.limits.MemoryPages))
 		}

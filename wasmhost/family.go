@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/avapd/avapd/internal/diag"
+	"github.com/avapd/avapd/runtime/abi"
 )
 
 // family is what an execution shares with the children it starts, and they
@@ -51,7 +52,7 @@ type parked struct {
 // begin makes the family of a new execution.
 func (f *family) begin(limits *Limits) {
 	f.limit, f.fuel, f.running = limits.Fuel, limits.Fuel, 1
-	f.budget.limit = int64(limits.MemoryPages) * pageBytes
+	f.budget.limit = int64(limits.MemoryPages) * abi.PageBytes
 }
 
 // end forgets everything. There are no children any more.

@@ -142,7 +142,7 @@ func (h *Host) prepare(ctx context.Context) error {
 	if !ok {
 		return errors.New("the guest library exports no memory")
 	}
-	h.libraryBytes = uint64(memory.Min()) * pageBytes
+	h.libraryBytes = uint64(memory.Min()) * abi.PageBytes
 	if h.libraryBytes <= abi.ScriptBase {
 		return errors.New("the guest library's memory leaves no room for a script")
 	}

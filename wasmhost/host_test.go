@@ -369,7 +369,7 @@ func dirtyScript(t *testing.T, h *Host, pages uint32, fill byte) *Module {
 func TestLargeSlotIsWipedToo(t *testing.T) {
 	p := newPool(1024, 1, 1)
 	defer p.close()
-	for _, size := range []uint64{1, wipeByClear, wipeByClear + 1, 1024 * pageBytes} {
+	for _, size := range []uint64{1, wipeByClear, wipeByClear + 1, 1024 * abi.PageBytes} {
 		s, err := p.take()
 		if err != nil {
 			t.Fatal(err)

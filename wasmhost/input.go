@@ -66,7 +66,7 @@ func (b *builder) reserve(end uint64) error {
 	}
 	// Twice what there is, as the guest itself grows, while the limit allows.
 	for _, want := range [...]uint64{min(max(end, 2*uint64(len(b.mem))), b.slot.limitBytes), end} {
-		pages := (want+pageBytes-1)/pageBytes - uint64(len(b.mem))/pageBytes
+		pages := (want+abi.PageBytes-1)/abi.PageBytes - uint64(len(b.mem))/abi.PageBytes
 		if _, ok := b.grower.Grow(uint32(pages)); ok {
 			b.mem = b.slot.memory()
 			return nil

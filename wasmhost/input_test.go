@@ -23,11 +23,11 @@ type grower struct {
 
 func (g grower) Grow(pages uint32) (uint32, bool) {
 	old := g.slot.sizeBytes
-	return uint32(old / pageBytes), g.slot.Reallocate(old+uint64(pages)*pageBytes) != nil
+	return uint32(old / abi.PageBytes), g.slot.Reallocate(old+uint64(pages)*abi.PageBytes) != nil
 }
 
 func newBuilder(pages int) *builder {
-	s := &slot{base: make([]byte, pages*pageBytes), limitBytes: uint64(pages) * pageBytes, sizeBytes: pageBytes}
+	s := &slot{base: make([]byte, pages*abi.PageBytes), limitBytes: uint64(pages) * abi.PageBytes, sizeBytes: abi.PageBytes}
 	b := &builder{}
 	b.start(s, grower{slot: s}, 4096)
 	return b

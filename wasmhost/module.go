@@ -99,7 +99,7 @@ func checkManifest(m *abi.Manifest) error {
 		return fmt.Errorf("module for ABI version %d, this host runs %d", m.ABI, abi.Version)
 	case uint64(m.DataEnd) < abi.ScriptBase+uint64(len(m.Globals))*abi.CellSize:
 		return errors.New("manifest: data end lies before the last global")
-	case uint64(m.DataEnd) > maxPages*pageBytes:
+	case uint64(m.DataEnd) > maxPages*abi.PageBytes:
 		return errors.New("manifest: data end lies beyond any memory")
 	}
 	return nil

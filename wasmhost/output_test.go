@@ -23,7 +23,7 @@ func offline(mem []byte, globals []string) *execution {
 	return &execution{module: m, slot: s, limits: testLimits}
 }
 
-func newMemory() memory { return make(memory, 4*pageBytes) }
+func newMemory() memory { return make(memory, 4*abi.PageBytes) }
 
 func TestValuesAsJSON(t *testing.T) {
 	g := &image{base: abi.ScriptBase}
@@ -81,12 +81,12 @@ func TestHostileValues(t *testing.T) {
 		"unknown kind":         {cell{tag: 9}, errCorrupt},
 		"failed":               {cell{tag: 0xffffffff}, errCorrupt},
 		"unknown flag":         {cell{tag: abi.KindInt | 0x80}, errCorrupt},
-		"text behind the end":  {textCell(4*pageBytes-1, 2, 0), errCorrupt},
+		"text behind the end":  {textCell(4*abi.PageBytes-1, 2, 0), errCorrupt},
 		"text of 4 GiB":        {textCell(16, math.MaxUint32, 0), errOutputLimit},
-		"list behind the end":  {cell{abi.KindList, 4*pageBytes - 8}, errCorrupt},
+		"list behind the end":  {cell{abi.KindList, 4*abi.PageBytes - 8}, errCorrupt},
 		"list far away":        {cell{abi.KindList, 1 << 40}, errCorrupt},
 		"list too long":        {cell{abi.KindList, header(1<<28, 1<<28, 1024, 0)}, errCorrupt},
-		"list at the very end": {cell{abi.KindList, header(1, 1, 4*pageBytes-8, 0)}, errCorrupt},
+		"list at the very end": {cell{abi.KindList, header(1, 1, 4*abi.PageBytes-8, 0)}, errCorrupt},
 		"dict too long":        {cell{abi.KindDict, header(1, math.MaxUint32, 1, 1024, 0, 0, 0, 0)}, errCorrupt},
 		"list as dict key":     {g.dict(pair, null()), errCorrupt},
 		"list in itself":       {self, errCycle},

@@ -6,10 +6,11 @@ import (
 	"sync"
 
 	"github.com/tetratelabs/wazero/experimental"
+
+	"github.com/avapd/avapd/runtime/abi"
 )
 
 const (
-	pageBytes = 65536
 	// wipeByClear is the largest high-water mark that is cleared by writing
 	// zeros. Above it the system takes the pages back, which also returns their
 	// memory; below it a page fault per 4 KiB would cost more than the writing.
@@ -109,7 +110,7 @@ type pool struct {
 }
 
 func newPool(slotPages uint32, limit, keep int) *pool {
-	return &pool{slotBytes: int(slotPages) * pageBytes, max: limit, keep: min(keep, limit)}
+	return &pool{slotBytes: int(slotPages) * abi.PageBytes, max: limit, keep: min(keep, limit)}
 }
 
 // take gives a slot that is all zero.

@@ -33,6 +33,13 @@ func (e *emitter) handler(name string, fn *wasm.Func, params int) {
 	}
 	f.Call(fn)
 	f.Op(wasm.OpDrop)
+	e.reportFailure(f)
+	f.I32Const(0)
+}
+
+// reportFailure ends an exported function with 1 when the tag on the stack is
+// that of a failed call, and has the library word the error.
+func (e *emitter) reportFailure(f *wasm.Func) {
 	f.I32Const(0)
 	f.Op(wasm.OpI32LtS)
 	f.If()
@@ -40,7 +47,6 @@ func (e *emitter) handler(name string, fn *wasm.Func, params int) {
 	f.I32Const(1)
 	f.Op(wasm.OpReturn)
 	f.End()
-	f.I32Const(0)
 }
 
 // stackSlot is the size of a slot of the call stack.

@@ -30,22 +30,6 @@ func WalkExprs(list []*Stmt, f func(*Expr)) {
 	})
 }
 
-// WalkExpr calls f for x and every expression inside it, statements' included.
-func WalkExpr(x *Expr, f func(*Expr)) {
-	if x == nil {
-		return
-	}
-	f(x)
-	WalkStmts(x.Body, func(s *Stmt) {
-		// WalkStmts comes by the statements of nested bodies itself.
-		walkShallow(s.X, f)
-		walkShallow(s.Y, f)
-	})
-	for _, a := range x.Args {
-		WalkExpr(a, f)
-	}
-}
-
 func walkShallow(x *Expr, f func(*Expr)) {
 	if x == nil {
 		return

@@ -22,6 +22,7 @@ import (
 	"github.com/avapd/avapd/internal/diag"
 	"github.com/avapd/avapd/internal/engine"
 	"github.com/avapd/avapd/internal/server"
+	"github.com/avapd/avapd/runtime/abi"
 	"github.com/avapd/avapd/wasmhost"
 )
 
@@ -247,7 +248,7 @@ func printStats(w io.Writer, answer *engine.Answer, err error, took time.Duratio
 		usage = failure.Usage
 	}
 	fmt.Fprintf(w, "fuel     %d\n", usage.FuelUsed)
-	fmt.Fprintf(w, "memory   %d bytes\n", int64(usage.MemoryPages)*server.PageBytes)
+	fmt.Fprintf(w, "memory   %d bytes\n", int64(usage.MemoryPages)*abi.PageBytes)
 	if answer != nil {
 		fmt.Fprintf(w, "compile  %.3f ms\n", milliseconds(compile))
 	}

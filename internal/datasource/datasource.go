@@ -50,9 +50,6 @@ func Constant(sql string) Statement { return Statement{Parts: []Part{Text(sql)}}
 // Template is a statement of constant text and values.
 func Template(parts ...Part) Statement { return Statement{Parts: parts} }
 
-// Dynamic is a statement whose text was computed.
-func Dynamic(sql string) Statement { return Statement{Parts: []Part{Text(sql)}, Dynamic: true} }
-
 // Limits bound one statement. Zero means the default.
 type Limits struct {
 	Rows    int

@@ -80,10 +80,10 @@ func TestTimeLimit(t *testing.T) {
 func TestPolicy(t *testing.T) {
 	check := func(t *testing.T, source Source) {
 		ctx := t.Context()
-		if _, err := source.Exec(ctx, Dynamic("SELECT 1"), Limits{}); err == nil || !strings.Contains(err.Error(), "template") {
+		if _, err := source.Exec(ctx, dynamic("SELECT 1"), Limits{}); err == nil || !strings.Contains(err.Error(), "template") {
 			t.Errorf("dynamic text: %v", err)
 		}
-		if _, err := source.Select(ctx, "*", "t", Dynamic("1 = 1"), Limits{}); err == nil || !strings.Contains(err.Error(), "template") {
+		if _, err := source.Select(ctx, "*", "t", dynamic("1 = 1"), Limits{}); err == nil || !strings.Contains(err.Error(), "template") {
 			t.Errorf("dynamic condition: %v", err)
 		}
 		for _, sql := range []string{"CREATE TABLE t (id INTEGER)", "WITH x AS (SELECT 1) DELETE FROM t", "EXPLAIN DELETE FROM t"} {
@@ -97,7 +97,7 @@ func TestPolicy(t *testing.T) {
 	t.Run("sqlite", func(t *testing.T) { check(t, newSQLite(t, SQLiteOptions{Policy: policy})) })
 	t.Run("postgres", func(t *testing.T) { check(t, newPostgres(t, PostgresOptions{Policy: policy})) })
 	onBoth(t, func(t *testing.T, source Source) {
-		result, err := source.Exec(t.Context(), Dynamic("SELECT 1 AS a"), Limits{})
+		result, err := source.Exec(t.Context(), dynamic("SELECT 1 AS a"), Limits{})
 		if err != nil || !result.Unsafe {
 			t.Errorf("%+v, %v", result, err)
 		}
@@ -130,3 +130,6 @@ func TestConcurrentUse(t *testing.T) {
 		}
 	})
 }
+
+// dynamic is a statement whose text was computed.
+func dynamic(sql string) Statement { return Statement{Parts: []Part{Text(sql)}, Dynamic: true} }

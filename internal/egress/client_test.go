@@ -112,7 +112,8 @@ func TestStatusError(t *testing.T) {
 		503: "503 Server Error: Service Unavailable for url: http://x/",
 	} {
 		got := ""
-		if err := StatusError(status, "http://x/"); err != nil {
+		response := &Response{Status: status, Reason: http.StatusText(status), URL: "http://x/"}
+		if err := response.StatusError(); err != nil {
 			got = err.Error()
 		}
 		if got != want {

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"strings"
 	"syscall"
 )
@@ -46,12 +45,8 @@ func (e *Error) Error() string { return e.message }
 func (e *Error) Unwrap() error { return e.cause }
 
 // StatusError gives the error of an answer with a status from 400 to 599, in
-// the words of Python's requests, and nil for any other status.
-func StatusError(status int, url string) error {
-	return statusError(status, http.StatusText(status), url)
-}
-
-// StatusError is like the function, with the reason the server gave.
+// the words of Python's requests and with the reason the server gave, and nil
+// for any other status.
 func (r *Response) StatusError() error { return statusError(r.Status, r.Reason, r.URL) }
 
 func statusError(status int, reason, url string) error {

@@ -253,7 +253,7 @@ func findFailure(ctx context.Context, err error) error {
 	case errors.Is(err, errTooManyCompiles):
 		failure = diag.NewFailure(diag.NoCapacity, "no capacity: %v", err)
 	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
-		failure = diag.NewFailure(diag.Cancelled, "cancelled: the client is gone")
+		failure = diag.NewFailure(diag.Cancelled, "cancelled: %v", context.Cause(ctx))
 		err = context.Cause(ctx)
 	default:
 		failure = diag.NewFailure(diag.Internal, "internal error")

@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"context"
 	"net/http"
 	"strings"
 
@@ -49,17 +50,11 @@ func (s *Server) answerEndpoint(c *fiber.Ctx, match *apps.Match) error {
 	if err != nil {
 		return err
 	}
-	ctx := new(runContext)
-	s.watcher.add(&ctx.watched, c.Context().Conn(), ctx.end)
-	answer, err := match.Script.Endpoint(ctx, match.Index, &engine.Request{
-		Path: match.Parameters, Query: query, Body: body, Form: form,
+	return s.answer(c, func(ctx context.Context) (*engine.Answer, error) {
+		return match.Script.Endpoint(ctx, match.Index, &engine.Request{
+			Path: match.Parameters, Query: query, Body: body, Form: form,
+		})
 	})
-	s.watcher.remove(&ctx.watched)
-	if err != nil {
-		return runProblem(note, err)
-	}
-	sendAnswer(c, note, answer)
-	return nil
 }
 
 // endpointBody reads the parameters that a body holds: the members of a JSON

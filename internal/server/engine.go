@@ -11,6 +11,7 @@ import (
 	"github.com/avapd/avapd/internal/datasource"
 	"github.com/avapd/avapd/internal/diag"
 	"github.com/avapd/avapd/internal/engine"
+	"github.com/avapd/avapd/runtime/abi"
 	"github.com/avapd/avapd/wasmhost/commands"
 )
 
@@ -27,16 +28,13 @@ type Engine interface {
 // Interface guard.
 var _ Engine = (*engine.Engine)(nil)
 
-// PageBytes is the size of a page of WebAssembly memory.
-const PageBytes = 65536
-
 // EngineLimits translates limits to the engine's units. Memory is cut to whole
 // pages.
 func EngineLimits(l config.Limits) engine.Limits {
 	return engine.Limits{
 		Fuel:        l.Fuel,
 		Duration:    time.Duration(l.TimeMS) * time.Millisecond,
-		MemoryPages: uint32(l.MemoryBytes / PageBytes),
+		MemoryPages: uint32(l.MemoryBytes / abi.PageBytes),
 		CallDepth:   uint32(l.CallDepth),
 		OutputBytes: int(l.OutputBytes),
 	}

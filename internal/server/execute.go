@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"net/http"
 
 	"github.com/gofiber/fiber/v2"
@@ -63,12 +64,20 @@ func (s *Server) execute(c *fiber.Ctx) error {
 		return err
 	}
 
+	return s.answer(c, func(ctx context.Context) (*engine.Answer, error) {
+		return s.engine.Run(ctx, &engine.Request{
+			Source: in.script, Variables: in.variables, Body: body, Query: query, Form: form,
+			Limits: EngineLimits(in.limits), Logs: in.logs, EchoVariables: in.echo,
+		})
+	})
+}
+
+// answer runs something for the client, as long as the client is there, and
+// sends what comes of it.
+func (s *Server) answer(c *fiber.Ctx, run func(context.Context) (*engine.Answer, error)) error {
 	ctx := new(runContext)
 	s.watcher.add(&ctx.watched, c.Context().Conn(), ctx.end)
-	answer, err := s.engine.Run(ctx, &engine.Request{
-		Source: in.script, Variables: in.variables, Body: body, Query: query, Form: form,
-		Limits: EngineLimits(in.limits), Logs: in.logs, EchoVariables: in.echo,
-	})
+	answer, err := run(ctx)
 	s.watcher.remove(&ctx.watched)
 
 	note := noteOf(c)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/avapd/avapd/internal/diag"
+	"github.com/avapd/avapd/runtime/abi"
 )
 
 // messageTimeout is what callers match on when fuel or time has run out.
@@ -19,9 +20,6 @@ func runProblem(n *note, err error) error {
 	}
 	failure, ok := errors.AsType[*diag.Failure](err)
 	if !ok {
-		if errors.Is(err, errClientGone) || errors.Is(err, errShutdown) {
-			return newProblem(http.StatusServiceUnavailable, diag.Cancelled, "%s", err.Error())
-		}
 		return internalProblem(err)
 	}
 	n.fuel = failure.Usage.FuelUsed
@@ -36,7 +34,7 @@ func runProblem(n *note, err error) error {
 		usage: &usage{
 			Fuel:        failure.Usage.FuelUsed,
 			TimeMS:      float64(failure.Usage.RunTime) / float64(time.Millisecond),
-			MemoryBytes: int64(failure.Usage.MemoryPages) * PageBytes,
+			MemoryBytes: int64(failure.Usage.MemoryPages) * abi.PageBytes,
 		},
 	}
 	switch p.status {

@@ -72,7 +72,7 @@ func (e *fakeEngine) Run(ctx context.Context, r *engine.Request) (*engine.Answer
 		select {
 		case <-ctx.Done():
 			e.ended <- ctx.Err()
-			return nil, ctx.Err()
+			return nil, diag.NewFailure(diag.Cancelled, "cancelled: %v", ctx.Err())
 		case <-e.release:
 		}
 	case "fail":

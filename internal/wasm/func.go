@@ -107,10 +107,6 @@ func (f *Func) Release(locals ...Local) {
 	}
 }
 
-// Len is the size of the body written so far, in bytes, without the indices
-// that Encode fills in. Use it to bound a function's size.
-func (f *Func) Len() int { return len(f.code) }
-
 // Mark says that the code that follows comes from a position in the source:
 // any number to the caller's liking, 0 for code that has none. Layout tells
 // where the code came to lie.
@@ -180,9 +176,6 @@ func (f *Func) GlobalSet(g *Global) { f.relocated(OpGlobalSet, reloc{global: g})
 // Call calls a function of the same module, imported or defined.
 func (f *Func) Call(g *Func) { f.relocated(OpCall, reloc{fn: g}) }
 
-// RefFunc pushes a reference to a function.
-func (f *Func) RefFunc(g *Func) { f.relocated(OpRefFunc, reloc{fn: g}) }
-
 // CallIndirect calls through the module's table; the index is on the stack.
 func (f *Func) CallIndirect(t FuncType) {
 	f.relocated(OpCallIndirect, reloc{typ: &t})
@@ -248,9 +241,6 @@ func (f *Func) End() {
 	f.labels = f.labels[:len(f.labels)-1]
 	f.code = append(f.code, byte(OpEnd))
 }
-
-// Depth is the number of open blocks.
-func (f *Func) Depth() int { return len(f.labels) }
 
 func (f *Func) open(op Opcode, results []ValType) Label {
 	switch len(results) {

@@ -11,6 +11,9 @@ package abi
 // needs; a host runs only its own.
 const Version = 1
 
+// PageBytes is the size of a page of linear memory.
+const PageBytes = 65536
+
 // A value is a tag (i32) and a payload (i64). In memory it is a cell of
 // CellSize bytes: tag at 0, an owner-defined word at 4, payload at 8.
 const (

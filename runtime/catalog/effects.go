@@ -112,9 +112,6 @@ var connectorMethods = []Function{
 	{Name: "post", Doc: "Posts to a path: path, body, query, headers.", MinArgs: 1, MaxArgs: 4, FuelUnits: 500},
 }
 
-// ConnectorMethods lists the methods of connectors.
-func ConnectorMethods() []Function { return slices.Clone(connectorMethods) }
-
 // LookupConnectorMethod finds a method of connectors by its name.
 func LookupConnectorMethod(name string) (*Function, bool) {
 	for i := range connectorMethods {

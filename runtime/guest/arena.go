@@ -8,7 +8,6 @@ import "github.com/avapd/avapd/runtime/abi"
 
 const (
 	blockAlignBytes = 8
-	pageBytes       = 65536
 	// heapLimit is the last address the heap may reach; sums of an address
 	// below it and an element never wrap.
 	heapLimit = 0xffff0000
@@ -24,8 +23,7 @@ const (
 // at least 1<<c bytes, each with the next one's offset in its first word.
 var freeHeads uint32
 
-// alloc takes n bytes from the arena; they are zero unless Reclaim gave them
-// back before. A run that is out of memory ends here.
+// alloc takes n bytes from the arena; they are zero. A run that is out of memory ends here.
 func alloc(n uint32) Ptr {
 	top := load32(abi.HeapTop)
 	end := uint64(top) + (uint64(n)+blockAlignBytes-1)/blockAlignBytes*blockAlignBytes
@@ -43,7 +41,7 @@ func growHeap(end uint64) {
 		halt(abi.HaltMemory)
 	}
 	size := memorySize()
-	want := uint32((end + pageBytes - 1) / pageBytes)
+	want := uint32((end + abi.PageBytes - 1) / abi.PageBytes)
 	if want > size {
 		want -= size
 		step := size
@@ -55,10 +53,10 @@ func growHeap(end uint64) {
 		}
 		size = memorySize()
 	}
-	if size >= pageBytes { // 4 GiB, which 32 bits cannot say
-		size = pageBytes - 1
+	if size >= abi.PageBytes { // 4 GiB, which 32 bits cannot say
+		size = abi.PageBytes - 1
 	}
-	store32(abi.HeapEnd, size*pageBytes)
+	store32(abi.HeapEnd, size*abi.PageBytes)
 }
 
 // halt ends the run for a reason no script can catch.
@@ -103,31 +101,6 @@ func extendBlock(block Ptr, n, extra uint32) bool {
 	}
 	alloc(extra)
 	return true
-}
-
-// Reclaim gives back everything taken since HeapTop was mark. The caller
-// knows that nothing there can be reached any more.
-func Reclaim(mark uint32) {
-	store32(abi.HeapTop, mark)
-	forgetText(Ptr(mark))
-	if freeHeads >= mark {
-		freeHeads = 0
-		return
-	}
-	for class := range uint32(sizeClasses + 1) {
-		head := Ptr(freeHeads + class*4)
-		kept := uint32(0)
-		block := load32(head)
-		for block != 0 {
-			next := load32(Ptr(block))
-			if block < mark {
-				store32(Ptr(block), kept)
-				kept = block
-			}
-			block = next
-		}
-		store32(head, kept)
-	}
 }
 
 // moveCellsUp moves count cells to a place that is not lower; they may

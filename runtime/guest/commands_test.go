@@ -282,33 +282,6 @@ func TestErrorMessages(t *testing.T) {
 	}
 }
 
-func TestReclaim(t *testing.T) {
-	start(t)
-	kept := NewList(0)
-	for i := range 100 {
-		Push(kept, val(i))
-		alloc(8)
-	}
-	mark := load32(abi.HeapTop)
-	for range 50 {
-		scratch := []Value{NewList(0), NewList(0)}
-		for i := range 1000 {
-			Push(scratch[i%2], Concat(val("text"), Str(val(i))))
-		}
-		Reclaim(mark)
-	}
-	if load32(abi.HeapTop) != mark {
-		t.Error("memory was not given back")
-	}
-	for i := range 100 {
-		Push(kept, val(i))
-		alloc(8)
-	}
-	for i := range 200 {
-		want(t, "kept item", ListAt(kept, uint32(i)), i%100)
-	}
-}
-
 func TestMemoryGrowsUpToTheCap(t *testing.T) {
 	start(t)
 	limit := memoryCap

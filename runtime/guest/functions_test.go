@@ -107,7 +107,6 @@ var nativeFunctions = map[string]any{
 	"QueryParamList":    QueryParamList,
 	"Raise":             Raise,
 	"Range":             Range,
-	"Reclaim":           Reclaim,
 	"RepeatInPlace":     RepeatInPlace,
 	"ReplacePattern":    ReplacePattern,
 	"Repr":              Repr,

@@ -21,7 +21,7 @@ func fuzzed(t *testing.T, f func()) {
 			panic(r)
 		}
 		outLen = 0
-		Reclaim(mark)
+		reset(mark)
 	}()
 	f()
 	if outLen != 0 {

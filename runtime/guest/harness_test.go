@@ -40,7 +40,17 @@ func start(t testing.TB) {
 	for _, word := range []Ptr{abi.Site, abi.ErrorCode, abi.ErrorDetail, abi.ErrorFrame, abi.ErrorSite, abi.Halt, abi.Sequence, abi.LastError} {
 		store32(word, 0)
 	}
-	t.Cleanup(func() { Reclaim(mark) })
+	t.Cleanup(func() { reset(mark) })
+}
+
+// reset makes the arena as it was when it ended at mark, before anything was
+// taken from it.
+func reset(mark uint32) {
+	clear(memory[mark:load32(abi.HeapTop)])
+	store32(abi.HeapTop, mark)
+	freeHeads, digitRoom = 0, 0
+	outBase, outCap, outLen = 0, 0, 0
+	append0, append1, append2, append3, append4, append5 = 0, 0, 0, 0, 0, 0
 }
 
 func val(x any) Value {

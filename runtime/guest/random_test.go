@@ -52,7 +52,7 @@ func bigDict() pairs {
 // notRandom are functions that trust their arguments: the compiler calls them
 // only where it knows their types.
 var notRandom = []string{
-	"Reclaim", "Push", "ListLen", "ListAt", "UnpackItem", "Concat", "TemplateOf", "RepeatInPlace", "NewList", "NewDict", "LogDone", "LogFailed",
+	"Push", "ListLen", "ListAt", "UnpackItem", "Concat", "TemplateOf", "RepeatInPlace", "NewList", "NewDict", "LogDone", "LogFailed",
 	"DictSet", "Catch", "Failure", "DropError", "ErrorIs", "MinBy", "MaxBy", "SortedBy", "MethodSortBy", "PercentFormat", "MethodFormat",
 	"Min", "Max", "Print", "Zip", "Less", "LessEqual", "AddResult", "IsInstance",
 }

@@ -319,29 +319,3 @@ func pushAppend(buffer uint64) {
 	}
 	append5 = moved
 }
-
-// forgetText drops what this file remembers of memory from a place on; the
-// arena calls it when it takes that memory back.
-func forgetText(from Ptr) {
-	if outBase >= uint32(from) {
-		outBase = 0
-		outCap = 0
-		outLen = 0
-	}
-	if digitRoom >= uint32(from) {
-		digitRoom = 0
-	}
-	append0 = keepAppend(append0, from)
-	append1 = keepAppend(append1, from)
-	append2 = keepAppend(append2, from)
-	append3 = keepAppend(append3, from)
-	append4 = keepAppend(append4, from)
-	append5 = keepAppend(append5, from)
-}
-
-func keepAppend(buffer uint64, from Ptr) uint64 {
-	if uint32(buffer>>32) > uint32(from) {
-		return 0
-	}
-	return buffer
-}

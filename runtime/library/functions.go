@@ -109,7 +109,6 @@ var functions = []Function{
 	{"QueryParamList", nil, []wasm.ValType{wasm.I32, wasm.I64}, false},
 	{"Raise", []wasm.ValType{wasm.I32, wasm.I64}, []wasm.ValType{wasm.I32, wasm.I64}, true},
 	{"Range", []wasm.ValType{wasm.I32, wasm.I64, wasm.I32, wasm.I64, wasm.I32, wasm.I64}, []wasm.ValType{wasm.I32, wasm.I64}, true},
-	{"Reclaim", []wasm.ValType{wasm.I32}, nil, false},
 	{"RepeatInPlace", []wasm.ValType{wasm.I32, wasm.I64, wasm.I32, wasm.I64}, []wasm.ValType{wasm.I32, wasm.I64}, true},
 	{"ReplacePattern", []wasm.ValType{wasm.I32, wasm.I64, wasm.I32, wasm.I64, wasm.I32, wasm.I64}, []wasm.ValType{wasm.I32, wasm.I64}, true},
 	{"Repr", []wasm.ValType{wasm.I32, wasm.I64}, []wasm.ValType{wasm.I32, wasm.I64}, false},
