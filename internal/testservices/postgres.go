@@ -14,10 +14,8 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
 	"runtime"
-	"strconv"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -101,7 +99,7 @@ func postgresBinaries() (string, error) {
 }
 
 func (p *Postgres) start(bin string) error {
-	credential, err := p.credential()
+	attributes, err := asServerUser(p.dir)
 	if err != nil {
 		return err
 	}
@@ -110,7 +108,7 @@ func (p *Postgres) start(bin string) error {
 	initdb := exec.CommandContext(ctx, filepath.Join(bin, "initdb"), "-D", data, "-U", "postgres", "-A", "trust", //nolint:gosec // the server's own binary
 		"-E", "UTF8", "--locale=C.UTF-8", "--no-sync", "--no-instructions")
 	initdb.Dir = p.dir
-	initdb.SysProcAttr = &syscall.SysProcAttr{Credential: credential}
+	initdb.SysProcAttr = attributes
 	if out, err := initdb.CombinedOutput(); err != nil {
 		return fmt.Errorf("initdb: %w\n%s", err, out)
 	}
@@ -122,8 +120,8 @@ func (p *Postgres) start(bin string) error {
 	p.process = exec.CommandContext(ctx, filepath.Join(bin, "postgres"), "-D", data, "-p", port, "-c", "listen_addresses=127.0.0.1", //nolint:gosec // as above
 		"-c", "unix_socket_directories=", "-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off", "-c", "max_connections=200")
 	p.process.Dir = p.dir
-	p.process.SysProcAttr = &syscall.SysProcAttr{Credential: credential}
-	dieWithParent(p.process.SysProcAttr)
+	p.process.SysProcAttr = attributes
+	dieWithParent(attributes)
 	output := &bytes.Buffer{}
 	p.process.Stdout, p.process.Stderr = output, output
 	if err := p.launch(); err != nil {
@@ -160,26 +158,6 @@ func ended(err error) error {
 		return nil
 	}
 	return err
-}
-
-// credential is the user of the server, which refuses to run as root.
-func (p *Postgres) credential() (*syscall.Credential, error) {
-	if os.Getuid() != 0 {
-		return nil, nil
-	}
-	account, err := user.Lookup("postgres")
-	if err != nil {
-		return nil, fmt.Errorf("%w: no user for PostgreSQL: %w", ErrMissing, err)
-	}
-	uid, err := strconv.ParseUint(account.Uid, 10, 32)
-	if err != nil {
-		return nil, err
-	}
-	gid, err := strconv.ParseUint(account.Gid, 10, 32)
-	if err != nil {
-		return nil, err
-	}
-	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, os.Chown(p.dir, int(uid), int(gid))
 }
 
 // await waits until the server takes sessions. That it takes connections is
