@@ -53,7 +53,7 @@ var forbidden = map[string][]string{
 var owners = map[string][]string{
 	"github.com/gofiber/fiber":      {"internal/server", "internal/bench"},
 	"github.com/valyala/fasthttp":   {"internal/server", "internal/bench"},
-	"github.com/tetratelabs/wazero": {"wasmhost"},
+	"github.com/tetratelabs/wazero": {"wasmhost", "internal/wasm/spectest"},
 	"github.com/spf13/cobra":        {"internal/cli"},
 	"github.com/knadh/koanf":        {"internal/config"},
 	"github.com/jackc/pgx":          {"internal/datasource", "internal/testservices"},
