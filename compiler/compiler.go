@@ -50,10 +50,26 @@ type Options struct {
 	// Debug adds a DWARF line table to the module and makes a source map. The
 	// code is the same either way.
 	Debug bool
+	// Optimize says how much is known about a script before it is emitted. What
+	// a script does and what it costs is the same at every level; the lower ones
+	// are there to show that.
+	Optimize Level
 	// Load gives the text of a file that the script imports, by the path as
 	// written there. Without it, every import is an error.
 	Load func(path string) ([]byte, error)
 }
+
+// Level says which passes run between the prices and the emitter.
+type Level uint8
+
+// The levels.
+const (
+	OptimizeFully Level = iota
+	// OptimizeNothing takes every value for unknown. Constants are folded all
+	// the same: the library charges for what it computes, so folding is part of
+	// the price.
+	OptimizeNothing
+)
 
 // Artifact is a compiled script.
 type Artifact struct {
@@ -105,7 +121,7 @@ var stages = []stage{
 	{"lower", (*compilation).lower},
 	{"price", func(c *compilation) { ir.Price(c.program) }},
 	{"fold", func(c *compilation) { ir.Fold(c.program) }},
-	{"infer", func(c *compilation) { ir.Infer(c.program) }},
+	{"infer", (*compilation).infer},
 	{"split", (*compilation).split},
 	{"emit", (*compilation).emit},
 	{"encode", (*compilation).encode},
@@ -152,6 +168,14 @@ func (c *compilation) lower() {
 			return file, first
 		},
 	})
+}
+
+func (c *compilation) infer() {
+	if c.opts.Optimize == OptimizeFully {
+		ir.Infer(c.program)
+	} else {
+		ir.KnowNothing(c.program)
+	}
 }
 
 func (c *compilation) split() {

@@ -80,10 +80,12 @@ var ways = []struct {
 	name   string
 	engine wasmhost.Engine
 	split  bool
+	level  compiler.Level
 }{
-	{"compiled", wasmhost.EngineCompiler, false},
-	{"split", wasmhost.EngineCompiler, true},
-	{"interpreted", wasmhost.EngineInterpreter, false},
+	{"compiled", wasmhost.EngineCompiler, false, compiler.OptimizeFully},
+	{"split", wasmhost.EngineCompiler, true, compiler.OptimizeFully},
+	{"interpreted", wasmhost.EngineInterpreter, false, compiler.OptimizeFully},
+	{"plain", wasmhost.EngineCompiler, false, compiler.OptimizeNothing},
 }
 
 // TestRun runs the scripts of testdata/run. In an archive a script is followed
@@ -107,7 +109,7 @@ func TestRun(t *testing.T) {
 					if way.split {
 						defer compiler.SplitAll()()
 					}
-					verify(t, execute(t, h, string(script.Data), &wasmhost.Input{}, compiler.Options{}), want)
+					verify(t, execute(t, h, string(script.Data), &wasmhost.Input{}, compiler.Options{Optimize: way.level}), want)
 				})
 			}
 		}
@@ -179,8 +181,8 @@ func memberNames(t *testing.T, object []byte) []string {
 	}
 }
 
-// TestWaysAgree runs every conformance script in all ways: splitting and the
-// choice of the engine must not change the answer, nor the engine the price.
+// TestWaysAgree runs every conformance script in all ways: splitting, the level
+// and the engine must not change the answer, nor the latter two the price.
 func TestWaysAgree(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes seconds")
@@ -215,7 +217,7 @@ func TestWaysAgree(t *testing.T) {
 				if way.split {
 					restore = compiler.SplitAll()
 				}
-				o := execute(t, hosts[i], c.Script, &wasmhost.Input{Variables: c.Variables}, compiler.Options{})
+				o := execute(t, hosts[i], c.Script, &wasmhost.Input{Variables: c.Variables}, compiler.Options{Optimize: way.level})
 				restore()
 				o.Failure = nil
 				// The frames of split functions are paid for, and so is what a
@@ -237,7 +239,7 @@ func TestCallStack(t *testing.T) {
 	script := "function inner(a){\n  x = 1 / a\n  return(x)\n}\nfunction outer(a){\n  b = 1\n  return(inner(a))\n}\ny = 1\nz = [y,\n  outer(0)]"
 	for _, way := range ways {
 		h := newHost(t, way.engine)
-		o := execute(t, h, script, &wasmhost.Input{}, compiler.Options{})
+		o := execute(t, h, script, &wasmhost.Input{}, compiler.Options{Optimize: way.level})
 		if o.Failure == nil {
 			t.Fatal("no failure")
 		}

@@ -13,7 +13,7 @@ import "slices"
 // number of variables. A budget bounds it for hostile scripts: when it is used
 // up, everything is taken to be unknown, which is always right.
 func Infer(p *Program) {
-	in := &inferer{prog: p, callers: map[*Func]map[*Func]bool{}, heads: map[*Stmt]map[int]Kinds{}}
+	in := newInferer(p)
 	in.budget = 200_000 + 40*countNodes(p)
 	in.reach(p.Functions[0])
 	for _, fn := range p.Functions {
@@ -33,6 +33,14 @@ func Infer(p *Program) {
 	if in.budget <= 0 {
 		in.surrender()
 	}
+}
+
+// KnowNothing notes in a program that every value is unknown, which is what
+// Infer improves upon.
+func KnowNothing(p *Program) { newInferer(p).surrender() }
+
+func newInferer(p *Program) *inferer {
+	return &inferer{prog: p, callers: map[*Func]map[*Func]bool{}, heads: map[*Stmt]map[int]Kinds{}}
 }
 
 // surrender takes every value for unknown.
