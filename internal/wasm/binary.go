@@ -19,6 +19,9 @@ type Binary struct {
 	Bodies   []Body
 	Segments []DataSegment
 	Customs  []CustomSection
+	// HasDataCount is set when the number of data segments stands before the
+	// code, which instructions that name a segment need.
+	HasDataCount bool
 }
 
 // Import is an imported function, table, memory or global.

@@ -1,41 +1,55 @@
 package wasm
 
-const sectionDataCount = 12
+import "math"
 
-// Bounds on what a module may declare. They are far above what a compiler
-// writes, and keep what a small file can make us allocate small.
 const (
-	maxTypes       = 100_000
-	maxTypeParts   = 1_000
-	maxImports     = 100_000
-	maxFuncs       = 100_000
-	maxTables      = 100
-	maxMemories    = 1
-	maxGlobals     = 100_000
-	maxExports     = 100_000
-	maxSegments    = 100_000
-	maxElements    = 1_000_000
-	maxTableSize   = 10_000_000
-	maxPages       = 65_536
-	maxLocals      = 50_000
-	maxNameBytes   = 100_000
-	maxBodyBytes   = 8 << 20
-	maxCustoms     = 1_000
-	constExprBytes = 64
+	sectionDataCount = 12
+	sectionTag       = 13
+)
+
+// What the format itself bounds.
+const (
+	maxMemories  = 1
+	maxTableSize = math.MaxUint32
+	maxPages     = 65_536
+
+	constExprBytes = 64 // one instruction and the end, with room for padded numbers
+)
+
+// Bits of an element segment's flags: not active; has a table index, or is
+// declared only; has expressions instead of indices.
+const (
+	elementNotActive = 1
+	elementExplicit  = 2
+	elementExprs     = 4
 )
 
 // decoder reads sections one after the other into a Binary.
 type decoder struct {
 	*reader
+
+	bounds    Bounds
 	out       *Binary
-	dataCount int // -1: there is no data count section
+	imported  [4]int // by kind
+	dataCount int    // -1: there is no data count section
+	// elements and customBytes are the sums over all segments and sections.
+	elements, customBytes int
 }
 
-// Decode reads a module's sections. Its error, if any, is a *DecodeError.
-func Decode(b []byte) (*Binary, error) {
-	d := &decoder{reader: &reader{b: b}, out: &Binary{}, dataCount: -1}
-	if len(b) < len(Header) || string(b[:len(Header)]) != Header {
+// Decode reads a module's sections. Its error, if any, is an *Error.
+func Decode(b []byte) (*Binary, error) { return DecodeWithin(b, MaxBounds) }
+
+// DecodeWithin is Decode for a module that may come from anyone: it stops at
+// the first count that goes beyond its bound.
+func DecodeWithin(b []byte, bounds Bounds) (*Binary, error) {
+	d := &decoder{reader: &reader{b: b}, bounds: bounds, out: &Binary{}, dataCount: -1}
+	switch {
+	case len(b) > bounds.ModuleBytes:
+		d.refuse(TooLarge, "%d bytes of a module, at most %d are allowed", len(b), bounds.ModuleBytes)
+	case len(b) < len(Header) || string(b[:len(Header)]) != Header:
 		d.fail("not a WebAssembly module of version 1")
+	}
+	if d.err != nil {
 		return nil, d.err
 	}
 	d.at = len(Header)
@@ -75,6 +89,11 @@ func (d *decoder) section(last byte) byte {
 		d.fail("section of %d bytes, %d left", n, d.left())
 		return last
 	}
+	if id == sectionTag {
+		d.at = start
+		d.unsupported(featureExceptions)
+		return last
+	}
 	if id > sectionDataCount {
 		d.at = start
 		d.fail("unknown section %d", id)
@@ -85,14 +104,14 @@ func (d *decoder) section(last byte) byte {
 		d.fail("section %d is repeated or out of order", id)
 		return last
 	}
-	body := &reader{b: d.bytes(int(n)), base: d.at - int(n)}
-	inner := &decoder{reader: body, out: d.out, dataCount: d.dataCount}
-	inner.read(id, last)
-	if body.err == nil && body.left() > 0 {
-		body.fail("section %d is longer than its contents", id)
+	whole := d.reader
+	d.reader = &reader{b: whole.bytes(int(n)), base: whole.at - int(n)}
+	d.read(id, last)
+	if d.err == nil && d.left() > 0 {
+		d.fail("section %d is longer than its contents", id)
 	}
-	d.err = body.err
-	d.dataCount = inner.dataCount
+	whole.err = d.err
+	d.reader = whole
 	if id == sectionCustom {
 		return last
 	}
@@ -110,15 +129,15 @@ func (d *decoder) read(id, last byte) {
 	case sectionFunction:
 		d.functions()
 	case sectionTable:
-		for range d.count("tables", 3, maxTables) {
+		for range d.count("tables", 3, d.bounds.Tables) {
 			d.out.Tables = append(d.out.Tables, d.tableType())
 		}
 	case sectionMemory:
-		for range d.count("memories", 2, maxMemories) {
-			d.out.Memories = append(d.out.Memories, d.limits(maxPages))
+		for range d.memories() {
+			d.out.Memories = append(d.out.Memories, d.memoryType())
 		}
 	case sectionGlobal:
-		for range d.count("globals", 4, maxGlobals) {
+		for range d.count("globals", 3, d.bounds.Globals) {
 			d.out.Globals = append(d.out.Globals, GlobalDef{d.globalType(), d.constExpr()})
 		}
 	case sectionExport:
@@ -127,17 +146,18 @@ func (d *decoder) read(id, last byte) {
 		d.out.Start = d.index("function", d.total(KindFunc))
 		d.out.HasStart = true
 	case sectionElement:
-		for range d.count("element segments", 2, maxSegments) {
+		for range d.count("element segments", 3, d.bounds.ElementSegments) {
 			d.element()
 		}
 	case sectionCode:
 		d.code()
 	case sectionData:
-		for range d.count("data segments", 2, maxSegments) {
+		for range d.count("data segments", 2, d.bounds.DataSegments) {
 			d.data()
 		}
 	case sectionDataCount:
-		d.dataCount = int(min(d.u32(), maxSegments+1))
+		d.dataCount = int(d.u32())
+		d.out.HasDataCount = true
 	}
 }
 
@@ -149,13 +169,13 @@ func (d *decoder) finish() {
 	case d.dataCount >= 0 && d.dataCount != len(d.out.Segments):
 		d.fail("%d data segments declared, %d present", d.dataCount, len(d.out.Segments))
 	case d.total(KindMemory) > maxMemories:
-		d.fail("more than one memory")
+		d.unsupported(featureMemories)
 	}
 }
 
 // total counts the imported and defined things of a kind.
 func (d *decoder) total(kind ExportKind) int {
-	n := d.out.ImportCount(kind)
+	n := d.imported[kind]
 	switch kind {
 	case KindFunc:
 		n += len(d.out.Funcs)
@@ -175,29 +195,36 @@ func (d *decoder) index(what string, bound int) uint32 {
 	i := d.u32()
 	if d.err == nil && int64(i) >= int64(bound) {
 		d.at = start
-		d.fail("%s %d does not exist", what, i)
+		d.refuse(Invalid, "%s %d does not exist", what, i)
 		return 0
 	}
 	return i
 }
 
 func (d *decoder) custom(last byte) {
-	if len(d.out.Customs) >= maxCustoms {
-		d.fail("more than %d custom sections", maxCustoms)
+	if len(d.out.Customs) >= d.bounds.Customs {
+		d.refuse(TooLarge, "more than %d custom sections", d.bounds.Customs)
 		return
 	}
-	name := d.name()
+	if d.customBytes += d.left(); d.customBytes > d.bounds.CustomBytes {
+		d.refuse(TooLarge, "more than %d bytes of custom sections", d.bounds.CustomBytes)
+		return
+	}
+	name := d.name(d.bounds.NameBytes)
 	offset := d.base + d.at
 	rest := d.bytes(d.left())
 	d.out.Customs = append(d.out.Customs, CustomSection{name, rest, offset, last})
 }
 
 func (d *decoder) types() {
-	n := d.count("types", 3, maxTypes)
+	n := d.count("types", 3, d.bounds.Types)
 	d.out.Types = make([]FuncType, 0, n)
 	for range n {
 		if c := d.byte(); d.err == nil && c != 0x60 {
 			d.at--
+			if feature := unsupportedType(c); feature != "" {
+				d.unsupported(feature)
+			}
 			d.fail("%#x is no function type", c)
 		}
 		d.out.Types = append(d.out.Types, FuncType{d.valTypes(), d.valTypes()})
@@ -208,7 +235,7 @@ func (d *decoder) types() {
 }
 
 func (d *decoder) valTypes() []ValType {
-	n := d.count("values in a type", 1, maxTypeParts)
+	n := d.count("values in a type", 1, d.bounds.TypeValues)
 	if n == 0 {
 		return nil
 	}
@@ -220,10 +247,10 @@ func (d *decoder) valTypes() []ValType {
 }
 
 func (d *decoder) imports() {
-	n := d.count("imports", 4, maxImports)
+	n := d.count("imports", 4, d.bounds.Imports)
 	d.out.Imports = make([]Import, 0, n)
 	for range n {
-		imp := Import{ImportName: ImportName{d.name(), d.name()}}
+		imp := Import{ImportName: ImportName{d.name(d.bounds.NameBytes), d.name(d.bounds.NameBytes)}}
 		imp.Kind = ExportKind(d.byte())
 		switch imp.Kind {
 		case KindFunc:
@@ -231,9 +258,12 @@ func (d *decoder) imports() {
 		case KindTable:
 			imp.Table = d.tableType()
 		case KindMemory:
-			imp.Memory = d.limits(maxPages)
+			imp.Memory = d.memoryType()
 		case KindGlobal:
 			imp.Global = d.globalType()
+		case kindTag:
+			d.at--
+			d.unsupported(featureExceptions)
 		default:
 			d.at--
 			d.fail("unknown kind of import %d", imp.Kind)
@@ -241,18 +271,40 @@ func (d *decoder) imports() {
 		if d.err != nil {
 			return
 		}
+		d.imported[imp.Kind]++
 		d.out.Imports = append(d.out.Imports, imp)
 	}
 }
 
-func (d *decoder) tableType() TableType { return TableType{d.refType(), d.limits(maxTableSize)} }
+func (d *decoder) tableType() TableType {
+	if d.left() > 0 && d.b[d.at] == 0x40 {
+		d.unsupported(featureReferences) // a table with an initial value
+	}
+	return TableType{d.refType(), d.limits(maxTableSize, "elements of a table", d.bounds.TableElements)}
+}
+
+func (d *decoder) memoryType() Limits {
+	return d.limits(maxPages, "pages of memory", d.bounds.MemoryPages)
+}
+
+// memories reads how many memories there are.
+func (d *decoder) memories() int {
+	start := d.at
+	n := d.count("memories", 2, len(d.b))
+	if n > maxMemories {
+		d.at = start
+		d.unsupported(featureMemories)
+		return 0
+	}
+	return n
+}
 
 func (d *decoder) globalType() GlobalType {
 	return GlobalType{d.valType(), d.flag("mutability")}
 }
 
 func (d *decoder) functions() {
-	n := d.count("functions", 1, maxFuncs)
+	n := d.count("functions", 1, d.bounds.Functions)
 	d.out.Funcs = make([]uint32, n)
 	for i := range d.out.Funcs {
 		d.out.Funcs[i] = d.index("type", len(d.out.Types))
@@ -260,7 +312,7 @@ func (d *decoder) functions() {
 }
 
 func (d *decoder) exports() {
-	n := d.count("exports", 3, maxExports)
+	n := d.count("exports", 3, d.bounds.Exports)
 	d.out.Exports = make([]Export, 0, n)
 	seen := make(map[string]bool, n)
 	var totals [4]int
@@ -269,13 +321,17 @@ func (d *decoder) exports() {
 	}
 	for range n {
 		start := d.at
-		e := Export{Name: d.name(), Kind: ExportKind(d.byte())}
+		e := Export{Name: d.name(d.bounds.NameBytes), Kind: ExportKind(d.byte())}
 		switch {
 		case d.err != nil:
 			return
 		case seen[e.Name]:
 			d.at = start
-			d.fail("export %q is repeated", e.Name)
+			d.refuse(Invalid, "export %q is repeated", e.Name)
+			return
+		case e.Kind == kindTag:
+			d.at--
+			d.unsupported(featureExceptions)
 			return
 		case int(e.Kind) >= len(totals):
 			d.at--
@@ -291,7 +347,7 @@ func (d *decoder) exports() {
 // constExpr reads a constant expression up to its end.
 func (d *decoder) constExpr() []byte {
 	rest := d.b[d.at:min(len(d.b), d.at+constExprBytes)]
-	code := NewCodeReader(rest, d.base+d.at)
+	code := CodeReader{r: reader{b: rest, base: d.base + d.at}}
 	for {
 		in, ok := code.Next()
 		if !ok {
@@ -305,20 +361,22 @@ func (d *decoder) constExpr() []byte {
 		case OpEnd:
 			return d.bytes(code.r.at)
 		case OpI32Const, OpI64Const, OpF32Const, OpF64Const, OpGlobalGet, OpRefNull, OpRefFunc:
+		case OpI32Add, OpI32Sub, OpI32Mul, OpI64Add, OpI64Sub, OpI64Mul:
+			d.at = in.Offset - d.base
+			d.unsupported(featureConstants)
+			return nil
 		default:
-			d.at += in.Offset - (d.base + d.at)
-			d.fail("%s in a constant expression", in.Op)
+			d.at = in.Offset - d.base
+			d.refuse(Invalid, "%s in a constant expression", in.Op)
 			return nil
 		}
 	}
 }
 
-// element reads a segment; the low bits of its flags say: not active, has a
-// table index (or is declared only), and has expressions instead of indices.
 func (d *decoder) element() {
 	start := d.at
 	flags := d.u32()
-	if d.err == nil && flags > 7 {
+	if d.err == nil && flags > elementNotActive|elementExplicit|elementExprs {
 		d.at = start
 		d.fail("unknown kind of element segment %d", flags)
 	}
@@ -326,53 +384,80 @@ func (d *decoder) element() {
 		return
 	}
 	e := ElementSegment{Elem: FuncRef}
-	exprs := flags&4 != 0
 	switch {
-	case flags&1 == 0:
-		if flags&2 != 0 {
+	case flags&elementNotActive == 0:
+		if flags&elementExplicit != 0 {
 			e.Table = d.index("table", d.total(KindTable))
+		} else {
+			d.implied("table", start, d.total(KindTable))
 		}
 		e.Offset = d.constExpr()
-	case flags&2 == 0:
+	case flags&elementExplicit == 0:
 		e.Mode = SegmentPassive
 	default:
 		e.Mode = SegmentDeclared
 	}
-	if flags&3 != 0 {
-		if exprs {
+	if flags&(elementNotActive|elementExplicit) != 0 {
+		if flags&elementExprs != 0 {
 			e.Elem = d.refType()
 		} else if k := d.byte(); d.err == nil && k != 0 {
 			d.at--
 			d.fail("unknown kind of element %d", k)
 		}
 	}
-	n := d.count("elements", 1, maxElements)
+	d.items(&e, flags&elementExprs != 0)
+	d.out.Elements = append(d.out.Elements, e)
+}
+
+// items reads what a segment holds.
+func (d *decoder) items(e *ElementSegment, exprs bool) {
+	size := 1
+	if exprs {
+		size = 2
+	}
+	start := d.at
+	n := d.count("elements", size, d.bounds.Elements)
+	if d.elements += n; d.elements > d.bounds.Elements {
+		d.at = start
+		d.refuse(TooLarge, "%d elements, at most %d are allowed", d.elements, d.bounds.Elements)
+	}
+	if d.err != nil {
+		return
+	}
 	if exprs {
 		e.Exprs = make([][]byte, n)
 		for i := range e.Exprs {
 			e.Exprs[i] = d.constExpr()
 		}
-	} else {
-		e.Funcs = make([]uint32, n)
-		funcs := d.total(KindFunc)
-		for i := range e.Funcs {
-			e.Funcs[i] = d.index("function", funcs)
-		}
+		return
 	}
-	d.out.Elements = append(d.out.Elements, e)
+	e.Funcs = make([]uint32, n)
+	funcs := d.total(KindFunc)
+	for i := range e.Funcs {
+		e.Funcs[i] = d.index("function", funcs)
+	}
+}
+
+// implied checks that the first table or memory exists, where a segment does
+// not name it.
+func (d *decoder) implied(what string, start, total int) {
+	if d.err == nil && total == 0 {
+		d.at = start
+		d.refuse(Invalid, "%s 0 does not exist", what)
+	}
 }
 
 func (d *decoder) code() {
-	n := d.count("bodies", 3, maxFuncs)
+	n := d.count("bodies", 3, d.bounds.Functions)
 	d.out.Bodies = make([]Body, 0, n)
 	for range n {
-		size := d.count("bytes of a body", 1, maxBodyBytes)
+		size := d.count("bytes of a body", 1, d.bounds.BodyBytes)
 		offset := d.base + d.at
 		r := &reader{b: d.bytes(size), base: offset}
 		if d.err != nil {
 			return
 		}
-		body := Body{Locals: r.locals()}
+		body := Body{Locals: r.locals(d.bounds.Locals)}
 		body.Offset = r.base + r.at
 		body.Code = r.b[r.at:]
 		if r.err == nil && (len(body.Code) == 0 || body.Code[len(body.Code)-1] != byte(OpEnd)) {
@@ -387,8 +472,8 @@ func (d *decoder) code() {
 }
 
 // locals reads the declarations of a body.
-func (r *reader) locals() []LocalRun {
-	n := r.count("runs of locals", 2, maxLocals)
+func (r *reader) locals(limit int) []LocalRun {
+	n := r.count("runs of locals", 2, limit)
 	if n == 0 {
 		return nil
 	}
@@ -397,9 +482,9 @@ func (r *reader) locals() []LocalRun {
 	for i := range runs {
 		start := r.at
 		count := r.u32()
-		if total += int(min(count, maxLocals+1)); total > maxLocals {
+		if total += int(count); total > limit {
 			r.at = start
-			r.fail("more than %d locals", maxLocals)
+			r.refuse(TooLarge, "more than %d locals", limit)
 			return nil
 		}
 		runs[i] = LocalRun{count, r.valType()}
@@ -413,6 +498,7 @@ func (d *decoder) data() {
 	var s DataSegment
 	switch flags {
 	case 0:
+		d.implied("memory", start, d.total(KindMemory))
 		s.Offset = d.constExpr()
 	case 1:
 		s.Mode = SegmentPassive

@@ -65,14 +65,18 @@ func (c *CodeReader) Next() (Instruction, bool) {
 	}
 	in := Instruction{Offset: r.base + r.at}
 	start := r.at
-	in.Op = Opcode(r.byte())
-	if in.Op == 0xfc {
-		sub := min(r.u32(), 0xff)
-		in.Op = 0xfc00 | Opcode(sub)
+	first := r.byte()
+	in.Op = Opcode(first)
+	if first == byte(opPrefix>>8) {
+		in.Op = opPrefix | Opcode(min(r.u32(), 0xff))
 	}
-	if _, known := opNames[in.Op]; !known && r.err == nil {
+	if in.Op.name() == "" && r.err == nil {
 		r.at = start
+		if feature := unsupportedOp(first); feature != "" {
+			r.unsupported(feature)
+		}
 		r.fail("unknown instruction %#x", uint16(in.Op))
+		return in, false
 	}
 	c.immediates(&in)
 	return in, r.err == nil
@@ -122,9 +126,27 @@ func (c *CodeReader) immediates(in *Instruction) {
 		}
 	default:
 		if in.Op >= OpI32Load && in.Op <= OpI64Store32 {
-			in.Align, in.MemOffset = r.u32(), r.u32()
+			c.memoryAccess(in)
 		}
 	}
+}
+
+// memoryAccess reads the alignment and the offset of a load or store. Bit 6 of
+// the alignment says that the index of a memory follows.
+func (c *CodeReader) memoryAccess(in *Instruction) {
+	r := &c.r
+	start := r.at
+	in.Align = r.u32()
+	switch {
+	case r.err != nil:
+	case in.Align >= 128:
+		r.at = start
+		r.fail("bad alignment")
+	case in.Align >= 64:
+		r.at = start
+		r.unsupported(featureMemories)
+	}
+	in.MemOffset = r.u32()
 }
 
 func (c *CodeReader) branches(in *Instruction) {
@@ -154,14 +176,19 @@ func (c *CodeReader) blockType() BlockType {
 			return BlockType{Value: t}
 		}
 	}
-	c.r.at = start
-	c.r.fail("bad block type")
+	if c.r.err == nil {
+		c.r.at = start
+		if feature := unsupportedType(byte(n & 0x7f)); n < 0 && n >= -0x40 && feature != "" {
+			c.r.unsupported(feature)
+		}
+		c.r.fail("bad block type")
+	}
 	return BlockType{}
 }
 
 func (c *CodeReader) memoryZero() {
 	if i := c.r.byte(); c.r.err == nil && i != 0 {
 		c.r.at--
-		c.r.fail("memory %d does not exist", i)
+		c.r.unsupported(featureMemories)
 	}
 }

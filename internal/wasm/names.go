@@ -24,11 +24,11 @@ func (b *Binary) Names() Names {
 		}
 		switch id {
 		case 0:
-			n.Module = sub.name()
+			n.Module = sub.name(MaxBounds.NameBytes)
 		case 1:
 			sub.nameMap(n.Funcs)
 		case 2:
-			for range sub.count("functions", 2, maxFuncs) {
+			for range sub.count("functions", 2, MaxBounds.Functions) {
 				f := sub.u32()
 				locals := map[uint32]string{}
 				sub.nameMap(locals)
@@ -43,8 +43,8 @@ func (b *Binary) Names() Names {
 }
 
 func (r *reader) nameMap(m map[uint32]string) {
-	for range r.count("names", 2, maxFuncs) {
-		i, name := r.u32(), r.name()
+	for range r.count("names", 2, MaxBounds.Functions) {
+		i, name := r.u32(), r.name(MaxBounds.NameBytes)
 		if r.err != nil {
 			return
 		}

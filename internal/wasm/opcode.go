@@ -4,6 +4,9 @@ package wasm
 // as 0xfcNN.
 type Opcode uint16
 
+// opPrefix is what the opcodes behind the prefix 0xfc start from.
+const opPrefix Opcode = 0xfc00
+
 // The instructions of WebAssembly 2.0 without vectors.
 const (
 	OpUnreachable       Opcode = 0x00
@@ -209,8 +212,9 @@ const (
 	OpTableFill         Opcode = 0xfc11
 )
 
-// opNames gives each instruction's name in the text format.
-var opNames = map[Opcode]string{
+// opNames and prefixedNames give each instruction's name in the text format;
+// those without a name do not exist.
+var opNames = [256]string{
 	OpUnreachable:       "unreachable",
 	OpNop:               "nop",
 	OpBlock:             "block",
@@ -394,30 +398,44 @@ var opNames = map[Opcode]string{
 	OpRefNull:           "ref.null",
 	OpRefIsNull:         "ref.is_null",
 	OpRefFunc:           "ref.func",
-	OpI32TruncSatF32S:   "i32.trunc_sat_f32_s",
-	OpI32TruncSatF32U:   "i32.trunc_sat_f32_u",
-	OpI32TruncSatF64S:   "i32.trunc_sat_f64_s",
-	OpI32TruncSatF64U:   "i32.trunc_sat_f64_u",
-	OpI64TruncSatF32S:   "i64.trunc_sat_f32_s",
-	OpI64TruncSatF32U:   "i64.trunc_sat_f32_u",
-	OpI64TruncSatF64S:   "i64.trunc_sat_f64_s",
-	OpI64TruncSatF64U:   "i64.trunc_sat_f64_u",
-	OpMemoryInit:        "memory.init",
-	OpDataDrop:          "data.drop",
-	OpMemoryCopy:        "memory.copy",
-	OpMemoryFill:        "memory.fill",
-	OpTableInit:         "table.init",
-	OpElemDrop:          "elem.drop",
-	OpTableCopy:         "table.copy",
-	OpTableGrow:         "table.grow",
-	OpTableSize:         "table.size",
-	OpTableFill:         "table.fill",
+}
+
+var prefixedNames = [...]string{
+	OpI32TruncSatF32S - opPrefix: "i32.trunc_sat_f32_s",
+	OpI32TruncSatF32U - opPrefix: "i32.trunc_sat_f32_u",
+	OpI32TruncSatF64S - opPrefix: "i32.trunc_sat_f64_s",
+	OpI32TruncSatF64U - opPrefix: "i32.trunc_sat_f64_u",
+	OpI64TruncSatF32S - opPrefix: "i64.trunc_sat_f32_s",
+	OpI64TruncSatF32U - opPrefix: "i64.trunc_sat_f32_u",
+	OpI64TruncSatF64S - opPrefix: "i64.trunc_sat_f64_s",
+	OpI64TruncSatF64U - opPrefix: "i64.trunc_sat_f64_u",
+	OpMemoryInit - opPrefix:      "memory.init",
+	OpDataDrop - opPrefix:        "data.drop",
+	OpMemoryCopy - opPrefix:      "memory.copy",
+	OpMemoryFill - opPrefix:      "memory.fill",
+	OpTableInit - opPrefix:       "table.init",
+	OpElemDrop - opPrefix:        "elem.drop",
+	OpTableCopy - opPrefix:       "table.copy",
+	OpTableGrow - opPrefix:       "table.grow",
+	OpTableSize - opPrefix:       "table.size",
+	OpTableFill - opPrefix:       "table.fill",
 }
 
 // String gives the instruction's name in the text format.
 func (op Opcode) String() string {
-	if s, ok := opNames[op]; ok {
+	if s := op.name(); s != "" {
 		return s
 	}
 	return "unknown"
+}
+
+// name gives the name, or nothing for an instruction that does not exist.
+func (op Opcode) name() string {
+	switch {
+	case op < 256:
+		return opNames[op]
+	case op >= opPrefix && int(op-opPrefix) < len(prefixedNames):
+		return prefixedNames[op-opPrefix]
+	}
+	return ""
 }

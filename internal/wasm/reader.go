@@ -5,29 +5,26 @@ import (
 	"unicode/utf8"
 )
 
-// DecodeError says what is wrong with a binary, and where.
-type DecodeError struct {
-	Offset  int
-	Message string
-}
-
-// Error gives the message with the offset.
-func (e *DecodeError) Error() string { return fmt.Sprintf("wasm: offset %#x: %s", e.Offset, e.Message) }
-
 // reader reads a part of the input. The first error sticks, and from then on
 // everything reads as zero, so that callers test once per element.
 type reader struct {
 	b    []byte
 	at   int
 	base int // offset of b in the input
-	err  *DecodeError
+	err  *Error
 }
 
-func (r *reader) fail(format string, args ...any) {
+func (r *reader) fail(format string, args ...any) { r.refuse(Malformed, format, args...) }
+
+func (r *reader) refuse(reason Reason, format string, args ...any) {
 	if r.err == nil {
-		r.err = &DecodeError{r.base + r.at, fmt.Sprintf(format, args...)}
+		r.err = &Error{r.base + r.at, reason, fmt.Sprintf(format, args...)}
 		r.at = len(r.b)
 	}
+}
+
+func (r *reader) unsupported(feature string) {
+	r.refuse(Unsupported, "the feature %s is not admitted", feature)
 }
 
 func (r *reader) left() int { return len(r.b) - r.at }
@@ -107,7 +104,7 @@ func (r *reader) count(what string, size, limit int) int {
 	}
 	if int64(n) > int64(limit) {
 		r.at = start
-		r.fail("%d %s, at most %d are allowed", n, what, limit)
+		r.refuse(TooLarge, "%d %s, at most %d are allowed", n, what, limit)
 		return 0
 	}
 	if int64(n)*int64(size) > int64(r.left()) {
@@ -118,9 +115,9 @@ func (r *reader) count(what string, size, limit int) int {
 	return int(n)
 }
 
-func (r *reader) name() string {
+func (r *reader) name(limit int) string {
 	start := r.at
-	n := r.count("bytes of a name", 1, maxNameBytes)
+	n := r.count("bytes of a name", 1, limit)
 	b := r.bytes(n)
 	if r.err == nil && !utf8.Valid(b) {
 		r.at = start
@@ -136,8 +133,13 @@ func (r *reader) valType() ValType {
 	case I32, I64, F32, F64, FuncRef, ExternRef:
 		return t
 	}
-	r.at = start
-	r.fail("%#x is no value type", byte(t))
+	if r.err == nil {
+		r.at = start
+		if feature := unsupportedType(byte(t)); feature != "" {
+			r.unsupported(feature)
+		}
+		r.fail("%#x is no value type", byte(t))
+	}
 	return 0
 }
 
@@ -164,20 +166,36 @@ func (r *reader) flag(what string) bool {
 	return false
 }
 
-func (r *reader) limits(most uint32) Limits {
+// limits reads the limits of a table or memory, whose greatest size the
+// format knows, and whose initial size has a bound.
+func (r *reader) limits(most uint32, what string, bound int) Limits {
 	start := r.at
 	var l Limits
-	l.HasMax = r.flag("limits")
+	switch flags := r.byte(); {
+	case flags <= 1:
+		l.HasMax = flags == 1
+	case flags <= 3:
+		r.at = start
+		r.unsupported(featureThreads)
+	case flags <= 7:
+		r.at = start
+		r.unsupported(featureMemory64)
+	default:
+		r.at = start
+		r.fail("bad limits")
+	}
 	l.Min = r.u32()
 	if l.HasMax {
 		l.Max = r.u32()
 	}
-	if r.err != nil {
-		return l
-	}
-	if l.Min > most || l.HasMax && (l.Max > most || l.Max < l.Min) {
+	switch {
+	case r.err != nil:
+	case l.Min > most || l.HasMax && (l.Max > most || l.Max < l.Min):
 		r.at = start
-		r.fail("limits out of range")
+		r.refuse(Invalid, "limits out of range")
+	case int64(l.Min) > int64(bound):
+		r.at = start
+		r.refuse(TooLarge, "%d %s, at most %d are allowed", l.Min, what, bound)
 	}
 	return l
 }

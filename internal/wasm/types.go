@@ -73,4 +73,6 @@ const (
 	KindTable  ExportKind = 1
 	KindMemory ExportKind = 2
 	KindGlobal ExportKind = 3
+
+	kindTag ExportKind = 4
 )

@@ -3,6 +3,7 @@ package wasm
 import (
 	"bytes"
 	"context"
+	"errors"
 	"flag"
 	"math"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/tetratelabs/wazero"
@@ -219,11 +221,48 @@ func TestRoundTrip(t *testing.T) {
 	check("elements", b.Elements[0].Funcs, []uint32{1, 2})
 	check("data", b.Segments[0].Bytes, m.Data[0].Bytes)
 	check("locals", b.Bodies[2].Locals, []LocalRun{{1, I64}, {1, F64}})
+	check("encoded again", b.Encode(), encoded)
 	check("customs", []string{b.Customs[0].Name, b.Customs[1].Name, b.Customs[2].Name}, []string{"first", "name", "avap"})
 	names := b.Names()
 	check("module name", names.Module, "everything")
 	check("function names", names.Funcs[3], "main (all)")
 	check("local names", names.Locals[3], map[uint32]string{2: "sum"})
+}
+
+// TestDecodeWithin takes one thing too many of each kind.
+func TestDecodeWithin(t *testing.T) {
+	binary := everythingModule().Encode()
+	for _, c := range []struct {
+		change func(*Bounds)
+		want   string
+	}{
+		{func(b *Bounds) { b.ModuleBytes = len(binary) - 1 }, "bytes of a module"},
+		{func(b *Bounds) { b.Types = 1 }, "types"},
+		{func(b *Bounds) { b.TypeValues = 1 }, "values in a type"},
+		{func(b *Bounds) { b.Imports = 0 }, "imports"},
+		{func(b *Bounds) { b.Functions = 2 }, "functions"},
+		{func(b *Bounds) { b.Tables = 0 }, "tables"},
+		{func(b *Bounds) { b.TableElements = 1 }, "elements of a table"},
+		{func(b *Bounds) { b.MemoryPages = 0 }, "pages of memory"},
+		{func(b *Bounds) { b.Globals = 2 }, "globals"},
+		{func(b *Bounds) { b.Exports = 3 }, "exports"},
+		{func(b *Bounds) { b.ElementSegments = 0 }, "element segments"},
+		{func(b *Bounds) { b.Elements = 1 }, "elements"},
+		{func(b *Bounds) { b.DataSegments = 0 }, "data segments"},
+		{func(b *Bounds) { b.Locals = 1 }, "locals"},
+		{func(b *Bounds) { b.BodyBytes = 10 }, "bytes of a body"},
+		{func(b *Bounds) { b.NameBytes = 2 }, "bytes of a name"},
+		{func(b *Bounds) { b.Customs = 2 }, "custom sections"},
+		{func(b *Bounds) { b.CustomBytes = 10 }, "bytes of custom sections"},
+	} {
+		bounds := MaxBounds
+		c.change(&bounds)
+		_, err := DecodeWithin(binary, bounds)
+		var refused *Error
+		if !errors.As(err, &refused) || refused.Reason != TooLarge || !strings.Contains(refused.Message, c.want) {
+			t.Errorf("%s: got %v", c.want, err)
+		}
+	}
 }
 
 func TestTextGolden(t *testing.T) {
@@ -251,11 +290,7 @@ func text(t *testing.T, binary []byte) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var out bytes.Buffer
-	if err := b.WriteText(&out); err != nil {
-		t.Fatal(err)
-	}
-	return out.Bytes()
+	return binaryText(t, b)
 }
 
 // TestTextAssembles has wat2wasm assemble the text again: the standard
@@ -336,7 +371,8 @@ func TestDecodeRefuses(t *testing.T) {
 		b    []byte
 		want string
 	}{
-		{"unknown section", section(13), "offset 0x8: unknown section 13"},
+		{"unknown section", section(14), "offset 0x8: unknown section 14"},
+		{"tags", section(13), "offset 0x8: the feature exception-handling is not admitted"},
 		{"cut section", []byte{1, 9, 0}, "offset 0xa: section of 9 bytes, 1 left"},
 		{"repeated section", slices.Concat(types, types), "offset 0xe: section 1 is repeated or out of order"},
 		{"wrong order", slices.Concat(section(sectionMemory, 1, 0, 1), types), "offset 0xd: section 1 is repeated or out of order"},
@@ -346,17 +382,25 @@ func TestDecodeRefuses(t *testing.T) {
 		{"33-bit number", section(sectionType, 0xff, 0xff, 0xff, 0xff, 0x1f), "offset 0xf: number of more than 32 bits"},
 		{"six-byte number", section(sectionType, 0x80, 0x80, 0x80, 0x80, 0x80, 0), "offset 0xf: number of more than 32 bits"},
 		{"no such type", slices.Concat(types, section(sectionFunction, 1, 1)), "offset 0x11: type 1 does not exist"},
-		{"bad value type", section(sectionType, 1, 0x60, 1, 0x7b, 0), "offset 0xd: 0x7b is no value type"},
+		{"bad value type", section(sectionType, 1, 0x60, 1, 0x7a, 0), "offset 0xd: 0x7a is no value type"},
+		{"vectors", section(sectionType, 1, 0x60, 1, 0x7b, 0), "offset 0xd: the feature simd is not admitted"},
+		{"struct", section(sectionType, 1, 0x5f, 0, 0), "offset 0xb: the feature gc is not admitted"},
 		{"no bodies", slices.Concat(types, funcs), "offset 0x12: 1 functions declared, 0 bodies"},
 		{"body without end", slices.Concat(types, funcs, section(sectionCode, 1, 2, 0, 1)), "offset 0x17: body has no end"},
 		{"too many locals", slices.Concat(types, funcs, section(sectionCode, 1, 7, 1, 0xff, 0xff, 0xff, 0x07, 0x7f, 0x0b)), "offset 0x17: more than 50000 locals"},
-		{"two memories", section(sectionMemory, 2, 0, 1, 0, 1), "offset 0xa: 2 memories, at most 1 are allowed"},
+		{"two memories", section(sectionMemory, 2, 0, 1, 0, 1), "offset 0xa: the feature multi-memory is not admitted"},
+		{"two imported memories", section(sectionImport, 2, 0, 0, 2, 0, 1, 0, 0, 2, 0, 1), "offset 0x15: the feature multi-memory is not admitted"},
 		{"memory too large", section(sectionMemory, 1, 0, 0x81, 0x80, 0x04), "offset 0xb: limits out of range"},
-		{"shared memory", section(sectionMemory, 1, 3, 1, 1), "offset 0xb: bad limits"},
+		{"shared memory", section(sectionMemory, 1, 3, 1, 1), "offset 0xb: the feature threads is not admitted"},
+		{"64-bit memory", section(sectionMemory, 1, 4, 1), "offset 0xb: the feature memory64 is not admitted"},
+		{"bad limits", section(sectionMemory, 1, 8, 1), "offset 0xb: bad limits"},
+		{"no memory for data", section(sectionData, 1, 0, 0x41, 0, 0x0b, 0), "offset 0xb: memory 0 does not exist"},
+		{"no table for elements", section(sectionElement, 1, 0, 0x41, 0, 0x0b, 0), "offset 0xb: table 0 does not exist"},
 		{"repeated export", slices.Concat(section(sectionMemory, 1, 0, 1), section(sectionExport, 2, 1, 'm', 2, 0, 1, 'm', 2, 0)), "offset 0x14: export \"m\" is repeated"},
 		{"name no UTF-8", section(sectionExport, 1, 1, 0xff, 2, 0), "offset 0xb: name is not UTF-8"},
 		{"init without end", section(sectionGlobal, 1, 0x7f, 0, 0x41, 0), "offset 0xd: constant expression has no end"},
 		{"init not constant", section(sectionGlobal, 1, 0x7f, 0, 0x20, 0, 0x0b), "offset 0xd: local.get in a constant expression"},
+		{"sum in init", section(sectionGlobal, 1, 0x7f, 0, 0x6a, 0x0b), "offset 0xd: the feature extended-const is not admitted"},
 		{"data count", section(sectionDataCount, 3), "offset 0xb: 3 data segments declared, 0 present"},
 	} {
 		_, err := Decode(append([]byte(Header), c.b...))
