@@ -121,7 +121,7 @@ func (c *Call) open() {
 	if top < stackBase(&e.module.Manifest)+4*(e.limits.CallDepth+1) || uint64(top) > uint64(len(mem)) {
 		panic(errCorrupt)
 	}
-	e.builder.start(e.slot, e.libraryInstance.Memory(), uint64(top))
+	e.builder.start(e.slot, e.pair.library.Memory(), uint64(top))
 	c.built = true
 }
 

@@ -27,6 +27,7 @@ type Limits struct {
 // reused with its memory slot; reset takes care that nothing stays behind.
 type execution struct {
 	meter
+	pair
 	host   *Host
 	slot   *slot
 	waiter *waiter
@@ -40,14 +41,13 @@ type execution struct {
 	// outer is the request's context. It is asked at every refuel, which costs
 	// less than being told: no goroutine, no timer, and nothing that could
 	// reach the execution after its end.
-	outer                           context.Context
-	module                          *Module
-	limits                          Limits
-	began                           time.Time
-	libraryInstance, scriptInstance api.Module
-	request                         []requestVariable
-	broughtSet                      []uint64
-	order                           []orderedGlobal
+	outer      context.Context
+	module     *Module
+	limits     Limits
+	began      time.Time
+	request    []requestVariable
+	broughtSet []uint64
+	order      []orderedGlobal
 	// kept is what commands keep for the script.
 	kept []any
 	children
@@ -79,7 +79,7 @@ func newExecution(h *Host, s *slot) *execution {
 // to the runtime.
 func (e *execution) resolve(name string) api.Module {
 	if name == abi.LibraryModule {
-		return e.libraryInstance
+		return e.pair.library
 	}
 	return nil
 }
@@ -96,7 +96,7 @@ func (h *Host) Run(ctx context.Context, m *Module, in *Input, limits Limits, dst
 	if ctx.Err() != nil {
 		return Output{}, diag.Usage{}, cancelled(ctx)
 	}
-	e, err := h.takeExecution()
+	e, err := h.takeExecution(m)
 	if err != nil {
 		return Output{}, diag.Usage{}, noCapacity(err)
 	}
@@ -131,12 +131,13 @@ func noCapacity(cause error) *diag.Failure {
 	return f
 }
 
-// takeExecution gives an execution with an empty memory.
-func (h *Host) takeExecution() (*execution, error) { return h.executionIn(h.pool.take()) }
+// takeExecution gives an execution with a memory that is all zero, if possible
+// one that has run the module before.
+func (h *Host) takeExecution(m *Module) (*execution, error) { return h.executionIn(h.pool.take(m)) }
 
 // awaitExecution waits for one if need be.
-func (h *Host) awaitExecution(ctx context.Context) (*execution, error) {
-	return h.executionIn(h.pool.wait(ctx))
+func (h *Host) awaitExecution(ctx context.Context, m *Module) (*execution, error) {
+	return h.executionIn(h.pool.wait(ctx, m))
 }
 
 func (h *Host) executionIn(s *slot, err error) (*execution, error) {
@@ -149,23 +150,18 @@ func (h *Host) executionIn(s *slot, err error) (*execution, error) {
 	return s.owner, nil
 }
 
-// giveExecution closes the instances, the script before the library whose
-// memory it uses, and only then wipes the memory and gives it back.
+// giveExecution ends an execution: its memory is wiped, and its instances are
+// kept for the same script or closed.
 func (h *Host) giveExecution(e *execution) {
-	for _, instance := range []api.Module{e.scriptInstance, e.libraryInstance} {
-		if instance != nil {
-			// Closing an instance without files has nothing to report.
-			_ = instance.Close(context.Background())
-		}
-	}
+	e.park()
 	e.slot.leaveBudget()
 	e.reset()
 	h.pool.give(e.slot)
 }
 
 func (e *execution) reset() {
-	e.outer, e.module, e.libraryInstance, e.scriptInstance = nil, nil, nil, nil
-	e.script, e.library = nil, nil
+	e.outer, e.module = nil, nil
+	e.meter.script, e.meter.library = nil, nil
 	e.own.end()
 	e.family, e.byName, e.raised = nil, nil, nil
 	e.depth, e.started = 0, 0
@@ -234,54 +230,60 @@ func (e *execution) markBrought() {
 	}
 }
 
-// instantiate makes the fresh pair of instances. The memory is grown for the
-// script's data first, because that is copied in by its instantiation.
+// instantiate makes the pair of instances, or takes the one that is kept.
 func (e *execution) instantiate() *diag.Failure {
-	h, m := e.host, e.module
 	e.slot.limitBytes = min(uint64(e.limits.MemoryPages)*abi.PageBytes, uint64(len(e.slot.base)))
-	needBytes := max(uint64(stackBase(&m.Manifest))+4*(uint64(e.limits.CallDepth)+1), h.libraryBytes)
+	needBytes := max(uint64(stackBase(&e.module.Manifest))+4*(uint64(e.limits.CallDepth)+1), e.host.libraryBytes)
 	if needBytes > e.slot.limitBytes {
 		return diag.NewFailure(diag.OutOfMemory, "out of memory: the script alone needs more than the limit of %s", pageText(e.limits.MemoryPages))
 	}
 	// The memory that the instances start with is taken at once, as the runtime
 	// does not expect to be refused it.
 	e.slot.budget = &e.family.budget
-	if !e.slot.claim((needBytes + abi.PageBytes - 1) / abi.PageBytes * abi.PageBytes) {
+	startBytes := (needBytes + abi.PageBytes - 1) / abi.PageBytes * abi.PageBytes
+	if !e.slot.claim(startBytes) {
 		return diag.NewFailure(diag.OutOfMemory, "out of memory: the script does not fit the limit of %s", pageText(e.limits.MemoryPages))
 	}
-	var err error
-	if e.libraryInstance, err = h.runtime.InstantiateModule(e.instantiating, h.library, h.moduleConfig); err != nil {
-		e.libraryInstance = nil
-		return internalFailure(fmt.Errorf("instantiate the library: %w", err))
-	}
-	if needBytes > e.slot.sizeBytes {
-		pages := (needBytes + abi.PageBytes - 1 - e.slot.sizeBytes) / abi.PageBytes
-		if _, ok := e.libraryInstance.Memory().Grow(uint32(pages)); !ok {
-			return diag.NewFailure(diag.OutOfMemory, "out of memory: the script does not fit the limit of %s", pageText(e.limits.MemoryPages))
+	if !e.unpark(startBytes) {
+		if err := e.fresh(startBytes); err != nil {
+			return internalFailure(err)
 		}
 	}
-	if e.scriptInstance, err = h.runtime.InstantiateModule(e.instantiating, m.compiled, h.moduleConfig); err != nil {
-		e.scriptInstance = nil
-		return internalFailure(fmt.Errorf("instantiate the script: %w", err))
-	}
-	return e.bindFuel()
+	e.meter.library, e.meter.script = e.libraryFuel, e.scriptFuel
+	return nil
 }
 
-// bindFuel finds the fuel cells of both modules.
-func (e *execution) bindFuel() *diag.Failure {
+// fresh makes a new pair. The memory is grown for the script's data first,
+// because that is copied in by its instantiation.
+func (e *execution) fresh(startBytes uint64) (err error) {
+	h, p := e.host, &e.pair
+	if p.library, err = h.runtime.InstantiateModule(e.instantiating, h.library, h.moduleConfig); err != nil {
+		p.library = nil
+		return fmt.Errorf("instantiate the library: %w", err)
+	}
+	if more := startBytes - e.slot.sizeBytes; more > 0 {
+		if _, ok := p.library.Memory().Grow(uint32(more / abi.PageBytes)); !ok {
+			return errors.New("grow the memory for a script's data")
+		}
+	}
+	if p.script, err = h.runtime.InstantiateModule(e.instantiating, e.module.compiled, h.moduleConfig); err != nil {
+		p.script = nil
+		return fmt.Errorf("instantiate the script: %w", err)
+	}
+	p.of, p.startBytes = e.module, startBytes
 	var ok [2]bool
-	e.library, ok[0] = e.libraryInstance.ExportedGlobal(abi.FuelExport).(api.MutableGlobal)
-	e.script, ok[1] = e.scriptInstance.ExportedGlobal(abi.FuelExport).(api.MutableGlobal)
+	p.libraryFuel, ok[0] = p.library.ExportedGlobal(abi.FuelExport).(api.MutableGlobal)
+	p.scriptFuel, ok[1] = p.script.ExportedGlobal(abi.FuelExport).(api.MutableGlobal)
 	if !ok[0] || !ok[1] {
-		e.library, e.script = nil, nil
-		return internalFailure(errors.New("a module exports no fuel cell"))
+		return errors.New("a module exports no fuel cell")
 	}
 	return nil
 }
 
 // call runs one of the script's entries to its end.
 func (e *execution) call(entry string) *diag.Failure {
-	run := e.scriptInstance.ExportedFunction(entry)
+	e.intact = false
+	run := e.pair.script.ExportedFunction(entry)
 	if run == nil {
 		return internalFailure(fmt.Errorf("the module exports no function %q", entry))
 	}
@@ -289,6 +291,7 @@ func (e *execution) call(entry string) *diag.Failure {
 	if err := run.CallWithStack(e, e.stack[:]); err != nil {
 		return e.trapped(err)
 	}
+	e.intact = true
 	switch uint32(e.stack[0]) {
 	case 0:
 		return nil

@@ -49,15 +49,15 @@ type meter struct {
 
 // start hands out the first slices, so that a short script never calls refuel.
 func (e *execution) start() {
-	e.script.Set(uint64(max(0, e.family.take(scriptSliceFuel, 0))))
-	e.library.Set(uint64(max(0, e.family.take(librarySliceFuel, 0))))
+	e.meter.script.Set(uint64(max(0, e.family.take(scriptSliceFuel, 0))))
+	e.meter.library.Set(uint64(max(0, e.family.take(librarySliceFuel, 0))))
 }
 
 // used is the fuel spent by all members, at most the limit: a charge that was
 // refused counts only as far as there was fuel for it. It is asked for when
 // there are no children.
 func (e *execution) used() int64 {
-	if e.script == nil || e.library == nil {
+	if e.meter.script == nil || e.meter.library == nil {
 		return 0
 	}
 	used := e.family.limit - e.family.left() - e.leftover()
@@ -75,7 +75,7 @@ func (m *meter) leftover() int64 {
 // releaseFuel gives back what this member holds while others may need it.
 func (e *execution) releaseFuel() {
 	if e.family.cancel != nil {
-		e.family.give(callIn(e.script) + callIn(e.library))
+		e.family.give(callIn(e.meter.script) + callIn(e.meter.library))
 	}
 }
 
@@ -93,9 +93,9 @@ func callIn(cell api.MutableGlobal) int64 {
 func refuel(ctx context.Context, mod api.Module, stack []uint64) {
 	e := ctx.(*execution)
 	site := uint32(stack[0])
-	cell, other, slice := e.script, e.library, int64(scriptSliceFuel)
-	if mod == e.libraryInstance {
-		cell, other, slice = e.library, e.script, librarySliceFuel
+	cell, other, slice := e.meter.script, e.meter.library, int64(scriptSliceFuel)
+	if mod == e.pair.library {
+		cell, other, slice = e.meter.library, e.meter.script, librarySliceFuel
 	}
 	if cause := e.mayGoOn(); cause != stopNone {
 		e.stop(cause, site)
@@ -145,7 +145,7 @@ func (e *execution) spend(units int64) bool {
 	if units <= 0 || e.family.take(units, units) >= 0 {
 		return true
 	}
-	e.family.give(callIn(e.library) + callIn(e.script))
+	e.family.give(callIn(e.meter.library) + callIn(e.meter.script))
 	if e.family.take(units, units) >= 0 || e.starve(units) >= 0 {
 		return true
 	}
@@ -155,10 +155,10 @@ func (e *execution) spend(units int64) bool {
 
 // settle pays the library's debt with what other members hold unused.
 func (e *execution) settle() bool {
-	e.family.give(callIn(e.script))
-	n := e.starve(-int64(e.library.Get()))
+	e.family.give(callIn(e.meter.script))
+	n := e.starve(-int64(e.meter.library.Get()))
 	if n > 0 {
-		e.library.Set(e.library.Get() + uint64(n))
+		e.meter.library.Set(e.meter.library.Get() + uint64(n))
 	}
 	return n > 0
 }

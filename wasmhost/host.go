@@ -57,8 +57,12 @@ type Host struct {
 	runtime        wazero.Runtime
 	library        wazero.CompiledModule
 	libraryExports map[string]bool
-	// libraryBytes is what the library's memory has at the start.
+	// libraryBytes is what the library's memory has at the start, and
+	// libraryImage what is in it.
 	libraryBytes uint64
+	libraryImage dataImage
+	// resettable tells that the library allows keeping pairs.
+	resettable   bool
 	moduleConfig wazero.ModuleConfig
 	pool         *pool
 	// cancelAll ends every execution at its next refuel, and the end of
@@ -133,6 +137,9 @@ func (h *Host) prepare(ctx context.Context) error {
 		if module, field, _ := f.Import(); module != abi.HostModule || !provided(field) {
 			return fmt.Errorf("the guest library imports %s.%s, which nothing implements", module, field)
 		}
+	}
+	if h.libraryImage, h.resettable, err = imageOf(h.config.Library); err != nil {
+		return err
 	}
 	h.libraryExports = make(map[string]bool)
 	for name := range library.ExportedFunctions() {

@@ -263,7 +263,7 @@ func TestCancelAll(t *testing.T) {
 func TestNoFreeSlot(t *testing.T) {
 	h := newHost(t, EngineCompiler, func(c *Config) { c.MaxInstances = 1 })
 	m := newScript(nil, nil).finish(t, h, 0)
-	s, err := h.pool.take()
+	s, err := h.pool.take(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -315,7 +315,7 @@ func TestIsolation(t *testing.T) {
 			m := dirtyScript(t, h, pages, byte(1+rng.IntN(255)))
 			mustRun(t, h, m, Input{Variables: []byte(`{"secret":"hunter2"}`)})
 		}
-		s, err := h.pool.take()
+		s, err := h.pool.take(nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -370,7 +370,7 @@ func TestLargeSlotIsWipedToo(t *testing.T) {
 	p := newPool(1024, 1, 1)
 	defer p.close()
 	for _, size := range []uint64{1, wipeByClear, wipeByClear + 1, 1024 * abi.PageBytes} {
-		s, err := p.take()
+		s, err := p.take(nil)
 		if err != nil {
 			t.Fatal(err)
 		}

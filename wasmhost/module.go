@@ -29,6 +29,10 @@ type Module struct {
 	CodeBytes int
 
 	compiled wazero.CompiledModule
+	// image is what the module's data segments put into memory; resettable
+	// tells that a used pair can be put back into the state of a fresh one.
+	image      dataImage
+	resettable bool
 	// globals maps a global's name to its number.
 	globals map[string]int
 	// quoted holds each global's name as a JSON member name.
@@ -53,7 +57,14 @@ func (h *Host) Load(module []byte, manifest abi.Manifest) (*Module, error) {
 	if err := errors.Join(h.checkImports(compiled), checkEndpoints(compiled, &manifest), checkTasks(compiled, &manifest)); err != nil {
 		return nil, errors.Join(err, compiled.Close(context.Background()))
 	}
-	m := &Module{Manifest: manifest, CodeBytes: len(module), compiled: compiled}
+	im, resettable, err := imageOf(module)
+	if err != nil {
+		return nil, errors.Join(err, compiled.Close(context.Background()))
+	}
+	m := &Module{
+		Manifest: manifest, CodeBytes: len(module), compiled: compiled,
+		image: im, resettable: resettable && h.resettable,
+	}
 	m.index()
 	m.refs.Store(1)
 	return m, nil

@@ -3,6 +3,7 @@ package wasmhost
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 
 	"github.com/tetratelabs/wazero/experimental"
@@ -95,6 +96,23 @@ func (s *slot) wipe() {
 	s.sizeBytes, s.highBytes = 0, 0
 }
 
+// keeps is the module that the slot keeps a pair of, or nil.
+func (s *slot) keeps() *Module {
+	if s.owner == nil {
+		return nil
+	}
+	return s.owner.of
+}
+
+// release ends the slot.
+func (s *slot) release() {
+	if s.owner != nil {
+		s.owner.pair.close()
+	}
+	release(s.base)
+	s.base = nil
+}
+
 // pool keeps memory slots. It never hands out more than max at a time, and
 // keeps at most keep of them when they are idle.
 type pool struct {
@@ -113,18 +131,17 @@ func newPool(slotPages uint32, limit, keep int) *pool {
 	return &pool{slotBytes: int(slotPages) * abi.PageBytes, max: limit, keep: min(keep, limit)}
 }
 
-// take gives a slot that is all zero.
-func (p *pool) take() (*slot, error) {
+// take gives a slot that is all zero, by preference one that keeps a pair of
+// the module, and not one that keeps another's.
+func (p *pool) take(m *Module) (*slot, error) {
 	p.mu.Lock()
 	if p.closed || p.live >= p.max {
 		p.mu.Unlock()
 		return nil, errNoSlot
 	}
 	p.live++
-	if n := len(p.free); n > 0 {
-		s := p.free[n-1]
-		p.free[n-1] = nil
-		p.free = p.free[:n-1]
+	if len(p.free) > 0 {
+		s := p.pick(m)
 		p.mu.Unlock()
 		return s, nil
 	}
@@ -140,8 +157,26 @@ func (p *pool) take() (*slot, error) {
 	return &slot{base: base}, nil
 }
 
+// pick takes an idle slot: the last used of those that keep a pair of m, else
+// one that keeps none, else the one that was used longest ago.
+func (p *pool) pick(m *Module) *slot {
+	chosen := 0
+	for i := len(p.free) - 1; i >= 0; i-- {
+		switch p.free[i].keeps() {
+		case m:
+			chosen = i
+			i = 0
+		case nil:
+			chosen = i
+		}
+	}
+	s := p.free[chosen]
+	p.free = slices.Delete(p.free, chosen, chosen+1)
+	return s
+}
+
 // wait is take for those who can wait for a slot.
-func (p *pool) wait(ctx context.Context) (*slot, error) {
+func (p *pool) wait(ctx context.Context, m *Module) (*slot, error) {
 	for {
 		p.mu.Lock()
 		if p.freed == nil {
@@ -149,7 +184,7 @@ func (p *pool) wait(ctx context.Context) (*slot, error) {
 		}
 		freed := p.freed
 		p.mu.Unlock()
-		s, err := p.take()
+		s, err := p.take(m)
 		if err == nil {
 			return s, nil
 		}
@@ -161,7 +196,7 @@ func (p *pool) wait(ctx context.Context) (*slot, error) {
 	}
 }
 
-// give wipes a slot and takes it back. No instance may use it any more.
+// give wipes a slot and takes it back. No instance may run in it any more.
 func (p *pool) give(s *slot) {
 	s.wipe()
 	p.mu.Lock()
@@ -176,8 +211,7 @@ func (p *pool) give(s *slot) {
 	}
 	p.mu.Unlock()
 	if !keep {
-		release(s.base)
-		s.base = nil
+		s.release()
 	}
 }
 
@@ -188,7 +222,6 @@ func (p *pool) close() {
 	p.free, p.closed = nil, true
 	p.mu.Unlock()
 	for _, s := range free {
-		release(s.base)
-		s.base = nil
+		s.release()
 	}
 }

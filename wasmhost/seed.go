@@ -52,7 +52,7 @@ func (e *execution) seed(in *Input) error {
 	m := &e.module.Manifest
 	stackEnd := stackBase(m) + 4*(e.limits.CallDepth+1)
 	b := &e.builder
-	b.start(e.slot, e.libraryInstance.Memory(), uint64(stackEnd))
+	b.start(e.slot, e.pair.library.Memory(), uint64(stackEnd))
 	if err := b.reserve(uint64(stackEnd)); err != nil {
 		return err
 	}

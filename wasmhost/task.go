@@ -208,7 +208,7 @@ func (e *execution) prepare(c *Call, t *task) (child *execution, err error) {
 // takeChild waits for a memory slot, but not for long: whoever has one may be
 // waiting just the same.
 func (e *execution) takeChild() (*execution, error) {
-	child, err := e.host.takeExecution()
+	child, err := e.host.takeExecution(e.module)
 	if err == nil {
 		return child, nil
 	}
@@ -216,7 +216,7 @@ func (e *execution) takeChild() (*execution, error) {
 	defer cancel()
 	ctx, stop := context.WithTimeout(ctx, slotWait)
 	defer stop()
-	e.withoutSlot(func() { child, err = e.host.awaitExecution(ctx) })
+	e.withoutSlot(func() { child, err = e.host.awaitExecution(ctx, e.module) })
 	if cause := e.mayGoOn(); cause != stopNone {
 		if err == nil {
 			e.host.giveExecution(child)
@@ -235,7 +235,7 @@ func (e *execution) inherit(parent *execution, t *task, args cell) (int64, error
 	from, b := parent.slot.memory(), &e.builder
 	m := &e.module.Manifest
 	stackStart, stackEnd := stackBase(m), stackBase(m)+4*(e.limits.CallDepth+1)
-	b.start(e.slot, e.libraryInstance.Memory(), uint64(stackEnd))
+	b.start(e.slot, e.pair.library.Memory(), uint64(stackEnd))
 	if err := b.reserve(uint64(stackEnd)); err != nil {
 		return 0, err
 	}
