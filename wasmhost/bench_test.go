@@ -7,17 +7,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/avapd/avapd/internal/wasm"
 	"github.com/avapd/avapd/runtime/abi"
 	"github.com/avapd/avapd/runtime/library"
 )
-
-// plainScript needs nothing of the library but its memory.
-func plainScript(t testing.TB, h *Host, globals ...string) *Module {
-	s := newScript(globals, nil)
-	s.module.Funcs = []*wasm.Func{s.refuel, s.run}
-	return s.finish(t, h, 0)
-}
 
 func realHost(t testing.TB) *Host {
 	return newHost(t, EngineCompiler, func(c *Config) {
@@ -38,7 +30,7 @@ func BenchmarkRun(b *testing.B) {
 	} {
 		b.Run(name, func(b *testing.B) {
 			h := realHost(b)
-			m := plainScript(b, h, "name", "count", "price", "tags")
+			m := plain([]string{"name", "count", "price", "tags"}, nil).finish(b, h, 0)
 			dst := make([]byte, 0, 4096)
 			var times []time.Duration
 			b.ReportAllocs()
@@ -103,7 +95,7 @@ func benchRows(n int) []map[string]any {
 // engine. A change that adds some of ours shows here.
 func TestAllocationsPerRun(t *testing.T) {
 	h := realHost(t)
-	m := plainScript(t, h, "name", "count")
+	m := plain([]string{"name", "count"}, nil).finish(t, h, 0)
 	in := &Input{Variables: []byte(`{"name":"Ana","count":3,"unknown":[1,2.5,"x"]}`), EchoVariables: true}
 	dst := make([]byte, 0, 4096)
 	const most = 60

@@ -107,7 +107,7 @@ func (s *slot) keeps() *Module {
 // release ends the slot.
 func (s *slot) release() {
 	if s.owner != nil {
-		s.owner.pair.close()
+		s.owner.close()
 	}
 	release(s.base)
 	s.base = nil

@@ -1,0 +1,128 @@
+package wasmhost
+
+import (
+	"bytes"
+	"context"
+	"testing"
+
+	"github.com/avapd/avapd/internal/wasm"
+	"github.com/avapd/avapd/runtime/abi"
+	"github.com/avapd/avapd/runtime/library"
+)
+
+// A pair that is kept is handed out in the state of a fresh one, whatever the
+// script did to its memory and its fuel: the same bytes, the same size, the
+// same fuel cells.
+func TestKeptPairEqualsFreshOne(t *testing.T) {
+	for name, ruin := range map[string]func(s *script){
+		"nothing":                  func(*script) {},
+		"everything overwritten":   func(s *script) { s.overwrite(0xaa) },
+		"fuel cell raised":         func(s *script) { s.run.I64Const(1 << 40); s.run.GlobalSet(s.fuel) },
+		"half of a slice consumed": func(s *script) { s.count(50_000) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			onBothEngines(t, func(c *Config) { c.Library = library.Module }, func(t *testing.T, h *Host) {
+				s := plain([]string{"a", "b"}, []byte("data of the script"))
+				ruin(s)
+				m := s.finish(t, h, 0)
+				want := stateOf(t, h, m)
+				_, _, _ = h.Run(context.Background(), m, &Input{Variables: []byte(`{"a":"secret"}`)}, testLimits, nil)
+				if h.pool.free[0].keeps() != m {
+					t.Fatal("the pair is not kept")
+				}
+				if got := stateOf(t, h, m); got.size != want.size || !bytes.Equal(got.memory, want.memory) || got.fuel != want.fuel {
+					t.Errorf("kept pair: size %d, fuel %v; fresh: size %d, fuel %v; memory equal: %v",
+						got.size, got.fuel, want.size, want.fuel, bytes.Equal(got.memory, want.memory))
+				}
+			})
+		})
+	}
+}
+
+func TestPairsThatAreNotKept(t *testing.T) {
+	limits := testLimits
+	limits.Fuel = 10_000
+	for name, script := range map[string]func(s *script){
+		"trap":            func(s *script) { s.run.Op(wasm.OpUnreachable) },
+		"out of fuel":     func(s *script) { s.endless() },
+		"grown memory":    func(s *script) { s.run.I32Const(1); s.run.MemoryGrow(); s.run.Op(wasm.OpDrop) },
+		"second variable": func(s *script) { s.module.NewGlobal("more", wasm.I64, 7) },
+		"hidden fuel cell": func(s *script) {
+			s.fuel.Exports = nil
+			s.module.NewGlobal("other", wasm.I64, 0).Exports = []string{abi.FuelExport}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			onBothEngines(t, func(c *Config) { c.Library = library.Module }, func(t *testing.T, h *Host) {
+				s := plain(nil, nil)
+				script(s)
+				m := s.finish(t, h, 0)
+				_, _, _ = h.Run(context.Background(), m, &Input{}, limits, nil)
+				if kept := h.pool.free[0].keeps(); kept != nil {
+					t.Error("the pair is kept")
+				}
+			})
+		})
+	}
+}
+
+// A slot that keeps a pair serves another script when no other is free, and an
+// evicted pair's memory is as empty as any.
+func TestKeptPairGivesWay(t *testing.T) {
+	onBothEngines(t, func(c *Config) { c.Library = library.Module; c.MaxInstances = 1; c.IdleInstances = 1 }, func(t *testing.T, h *Host) {
+		one, two := plain([]string{"a"}, nil), plain([]string{"b"}, nil)
+		one.overwrite(0x55)
+		first, second := one.finish(t, h, 0), two.finish(t, h, 0)
+		want := stateOf(t, h, second)
+		_, _, _ = h.Run(context.Background(), first, &Input{}, testLimits, nil)
+		if h.pool.free[0].keeps() != first {
+			t.Fatal("the pair is not kept")
+		}
+		if got := stateOf(t, h, second); !bytes.Equal(got.memory, want.memory) {
+			t.Error("the memory of a kept pair shows in another script's")
+		}
+	})
+}
+
+// plain is a script that needs nothing of the library but its memory.
+func plain(globals []string, data []byte) *script {
+	s := newScript(globals, data)
+	s.module.Funcs = []*wasm.Func{s.refuel, s.run}
+	return s
+}
+
+// overwrite fills the whole memory.
+func (s *script) overwrite(fill byte) {
+	s.run.I32Const(0)
+	s.run.I32Const(int32(fill))
+	s.run.MemorySize()
+	s.run.I32Const(16)
+	s.run.Op(wasm.OpI32Shl)
+	s.run.MemoryFill()
+}
+
+// state is what a pair is handed out with.
+type state struct {
+	memory []byte
+	size   uint64
+	fuel   [2]uint64
+}
+
+// stateOf takes a pair for a module as a run would, and closes it.
+func stateOf(t *testing.T, h *Host, m *Module) state {
+	t.Helper()
+	e, err := h.takeExecution(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.giveExecution(e)
+	e.module, e.limits = m, testLimits
+	e.found()
+	if failure := e.instantiate(); failure != nil {
+		t.Fatal(failure)
+	}
+	return state{
+		memory: bytes.Clone(e.slot.base[:16*abi.PageBytes]), size: uint64(e.pair.library.Memory().Size()),
+		fuel: [2]uint64{e.libraryFuel.Get(), e.scriptFuel.Get()},
+	}
+}
