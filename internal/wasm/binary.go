@@ -47,9 +47,11 @@ type GlobalType struct {
 }
 
 // GlobalDef is a defined global; Init is a constant expression with its end.
+// Start says where in the input the definition starts, as in segments.
 type GlobalDef struct {
 	GlobalType
-	Init []byte
+	Init  []byte
+	Start int
 }
 
 // Export is an exported function, table, memory or global.
@@ -78,6 +80,7 @@ type ElementSegment struct {
 	Elem   ValType
 	Funcs  []uint32
 	Exprs  [][]byte
+	Start  int
 }
 
 // DataSegment fills memory.
@@ -85,6 +88,7 @@ type DataSegment struct {
 	Mode   SegmentMode
 	Offset []byte
 	Bytes  []byte
+	Start  int
 }
 
 // LocalRun declares a number of locals of one type.

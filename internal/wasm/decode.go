@@ -138,13 +138,12 @@ func (d *decoder) read(id, last byte) {
 		}
 	case sectionGlobal:
 		for range d.count("globals", 3, d.bounds.Globals) {
-			d.out.Globals = append(d.out.Globals, GlobalDef{d.globalType(), d.constExpr()})
+			d.out.Globals = append(d.out.Globals, d.global())
 		}
 	case sectionExport:
 		d.exports()
 	case sectionStart:
-		d.out.Start = d.index("function", d.total(KindFunc))
-		d.out.HasStart = true
+		d.start()
 	case sectionElement:
 		for range d.count("element segments", 3, d.bounds.ElementSegments) {
 			d.element()
@@ -303,6 +302,25 @@ func (d *decoder) globalType() GlobalType {
 	return GlobalType{d.valType(), d.flag("mutability")}
 }
 
+// start reads which function runs at instantiation. It takes and gives nothing.
+func (d *decoder) start() {
+	start := d.at
+	d.out.Start = d.index("function", d.total(KindFunc))
+	d.out.HasStart = true
+	if d.err != nil {
+		return
+	}
+	if t, _ := d.out.FuncTypeOf(d.out.Start); len(t.Params)+len(t.Results) > 0 {
+		d.at = start
+		d.refuse(Invalid, "start function takes or gives values")
+	}
+}
+
+func (d *decoder) global() GlobalDef {
+	start := d.base + d.at
+	return GlobalDef{d.globalType(), d.constExpr(), start}
+}
+
 func (d *decoder) functions() {
 	n := d.count("functions", 1, d.bounds.Functions)
 	d.out.Funcs = make([]uint32, n)
@@ -383,7 +401,7 @@ func (d *decoder) element() {
 	if d.err != nil {
 		return
 	}
-	e := ElementSegment{Elem: FuncRef}
+	e := ElementSegment{Elem: FuncRef, Start: d.base + start}
 	switch {
 	case flags&elementNotActive == 0:
 		if flags&elementExplicit != 0 {
@@ -495,7 +513,7 @@ func (r *reader) locals(limit int) []LocalRun {
 func (d *decoder) data() {
 	start := d.at
 	flags := d.u32()
-	var s DataSegment
+	s := DataSegment{Start: d.base + start}
 	switch flags {
 	case 0:
 		d.implied("memory", start, d.total(KindMemory))

@@ -49,6 +49,11 @@ func NewCodeReader(code []byte, offset int) *CodeReader {
 	return &CodeReader{r: reader{b: code, base: offset}}
 }
 
+// Reset starts over with other code, and keeps the buffer of branches.
+func (c *CodeReader) Reset(code []byte, offset int) {
+	c.r = reader{b: code, base: offset}
+}
+
 // Err gives the first error, or nil.
 func (c *CodeReader) Err() error {
 	if c.r.err == nil {

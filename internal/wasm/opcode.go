@@ -439,3 +439,17 @@ func (op Opcode) name() string {
 	}
 	return ""
 }
+
+// NaturalAlign gives the base-two logarithm of the number of bytes that a load
+// or store moves, which is the most it may promise as its alignment.
+func (op Opcode) NaturalAlign() uint32 {
+	switch op {
+	case OpI32Load8S, OpI32Load8U, OpI64Load8S, OpI64Load8U, OpI32Store8, OpI64Store8:
+		return 0
+	case OpI32Load16S, OpI32Load16U, OpI64Load16S, OpI64Load16U, OpI32Store16, OpI64Store16:
+		return 1
+	case OpI64Load, OpF64Load, OpI64Store, OpF64Store:
+		return 3
+	}
+	return 2
+}

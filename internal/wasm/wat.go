@@ -400,23 +400,10 @@ func memoryText(in *Instruction) string {
 	if in.MemOffset != 0 {
 		s += fmt.Sprintf(" offset=%d", in.MemOffset)
 	}
-	if in.Align != naturalAlign(in.Op) && in.Align < 32 {
+	if in.Align != in.Op.NaturalAlign() && in.Align < 32 {
 		s += fmt.Sprintf(" align=%d", uint32(1)<<in.Align)
 	}
 	return s
-}
-
-// naturalAlign is the base-two logarithm of an access's size.
-func naturalAlign(op Opcode) uint32 {
-	switch op {
-	case OpI32Load8S, OpI32Load8U, OpI64Load8S, OpI64Load8U, OpI32Store8, OpI64Store8:
-		return 0
-	case OpI32Load16S, OpI32Load16U, OpI64Load16S, OpI64Load16U, OpI32Store16, OpI64Store16:
-		return 1
-	case OpI64Load, OpF64Load, OpI64Store, OpF64Store:
-		return 3
-	}
-	return 2
 }
 
 func float64Text(bits uint64) string {
