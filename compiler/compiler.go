@@ -30,6 +30,7 @@ import (
 	"github.com/avapd/avapd/internal/wasm"
 	"github.com/avapd/avapd/runtime/abi"
 	"github.com/avapd/avapd/runtime/catalog"
+	"github.com/avapd/avapd/runtime/library"
 )
 
 // Version is part of the key under which artifacts are cached; it changes
@@ -54,6 +55,9 @@ type Options struct {
 	// a script does and what it costs is the same at every level; the lower ones
 	// are there to show that.
 	Optimize Level
+	// Standalone makes one module of the script and what it needs of the guest
+	// library. It costs the same fuel.
+	Standalone bool
 	// Load gives the text of a file that the script imports, by the path as
 	// written there. Without it, every import is an error.
 	Load func(path string) ([]byte, error)
@@ -218,6 +222,17 @@ func (c *compilation) encode() {
 	module := c.emitted.Module
 	module.Customs = append(module.Customs, wasm.Custom{Name: abi.ManifestSection, Bytes: section})
 	code, layout := module.EncodeLayout()
+	if c.opts.Standalone {
+		merged, err := library.Merge(code)
+		if err == nil {
+			code = merged.Wasm
+			layout, err = merged.Layout(&layout)
+		}
+		if err != nil {
+			c.diags = append(c.diags, diag.New(diag.Internal, c.start(), "%s", err.Error()))
+			return
+		}
+	}
 	artifact := &Artifact{Wasm: code, Manifest: m, Imports: c.imports}
 	if c.opts.Debug {
 		if err := c.debug(artifact, &layout); err != nil {

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"regexp"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -34,9 +36,9 @@ const debugImport = `function inner(n){
 }
 `
 
-func compileForDebugging(t *testing.T) *compiler.Artifact {
+func compileForDebugging(t *testing.T, standalone bool) *compiler.Artifact {
 	t.Helper()
-	artifact, findings := compiler.Compile(debugSource, compiler.Options{Debug: true, Load: func(string) ([]byte, error) {
+	artifact, findings := compiler.Compile(debugSource, compiler.Options{Debug: true, Standalone: standalone, Load: func(string) ([]byte, error) {
 		return []byte(debugImport), nil
 	}})
 	if artifact == nil {
@@ -58,7 +60,7 @@ func TestDebugLeavesTheCodeAlone(t *testing.T) {
 }
 
 func TestSourceMap(t *testing.T) {
-	artifact := compileForDebugging(t)
+	artifact := compileForDebugging(t, false)
 	var m struct {
 		Version                 int
 		Sources, SourcesContent []string
@@ -88,7 +90,15 @@ func TestSourceMap(t *testing.T) {
 // TestLinesInStackTraces lets a script trap in a runtime that knows nothing of
 // AVAP, and finds its lines in the runtime's stack trace.
 func TestLinesInStackTraces(t *testing.T) {
-	artifact := compileForDebugging(t)
+	for _, standalone := range []bool{false, true} {
+		t.Run(fmt.Sprintf("standalone=%v", standalone), func(t *testing.T) {
+			linesInStackTraces(t, compileForDebugging(t, standalone))
+		})
+	}
+}
+
+func linesInStackTraces(t *testing.T, artifact *compiler.Artifact) {
+	t.Helper()
 	engines := map[string]wazero.RuntimeConfig{
 		"compiled": wazero.NewRuntimeConfigCompiler(), "interpreted": wazero.NewRuntimeConfigInterpreter(),
 	}
@@ -124,7 +134,9 @@ func runBare(t *testing.T, config wazero.RuntimeConfig, artifact *compiler.Artif
 		}
 	}()
 	host := r.NewHostModuleBuilder(abi.HostModule)
-	for _, i := range abi.LibraryImports {
+	refuel := abi.LibraryImports[0]
+	refuel.Field = abi.LibraryRefuelField
+	for _, i := range append(slices.Clone(abi.LibraryImports), refuel) {
 		host.NewFunctionBuilder().WithGoFunction(api.GoFunc(func(_ context.Context, stack []uint64) {
 			stack[0] = 1 << 40
 		}), valueTypes(i.Params), valueTypes(i.Results)).Export(i.Field)
@@ -136,16 +148,19 @@ func runBare(t *testing.T, config wazero.RuntimeConfig, artifact *compiler.Artif
 		t.Fatal(err)
 	}
 	memory := r.Module(abi.LibraryModule).Memory()
+	script, err := r.Instantiate(ctx, artifact.Wasm)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if own := script.ExportedMemory(abi.MemoryExport); own != nil {
+		memory = own
+	}
 	stack := (artifact.Manifest.DataEnd + 15) &^ 15
 	heap := stack + 1024
 	for offset, v := range map[uint32]uint32{
 		abi.StackBase: stack, abi.StackLimit: stack + 4*frames, abi.HeapTop: heap, abi.HeapEnd: memory.Size(),
 	} {
 		memory.WriteUint32Le(offset, v)
-	}
-	script, err := r.Instantiate(ctx, artifact.Wasm)
-	if err != nil {
-		t.Fatal(err)
 	}
 	_, err = script.ExportedFunction(abi.RunExport).Call(ctx)
 	return err

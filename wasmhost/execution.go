@@ -233,7 +233,7 @@ func (e *execution) markBrought() {
 // instantiate makes the pair of instances, or takes the one that is kept.
 func (e *execution) instantiate() *diag.Failure {
 	e.slot.limitBytes = min(uint64(e.limits.MemoryPages)*abi.PageBytes, uint64(len(e.slot.base)))
-	needBytes := max(uint64(stackBase(&e.module.Manifest))+4*(uint64(e.limits.CallDepth)+1), e.host.libraryBytes)
+	needBytes := max(uint64(stackBase(&e.module.Manifest))+4*(uint64(e.limits.CallDepth)+1), e.module.memoryBytes)
 	if needBytes > e.slot.limitBytes {
 		return diag.NewFailure(diag.OutOfMemory, "out of memory: the script alone needs more than the limit of %s", pageText(e.limits.MemoryPages))
 	}
@@ -254,10 +254,15 @@ func (e *execution) instantiate() *diag.Failure {
 }
 
 // fresh makes a new pair. The memory is grown for the script's data first,
-// because that is copied in by its instantiation.
+// because that is copied in by its instantiation. A merged module is both
+// halves.
 func (e *execution) fresh(startBytes uint64) (err error) {
 	h, p := e.host, &e.pair
-	if p.library, err = h.runtime.InstantiateModule(e.instantiating, h.library, h.moduleConfig); err != nil {
+	withMemory, libraryFuel := h.library, abi.FuelExport
+	if e.module.merged {
+		withMemory, libraryFuel = e.module.compiled, abi.LibraryFuelExport
+	}
+	if p.library, err = h.runtime.InstantiateModule(e.instantiating, withMemory, h.moduleConfig); err != nil {
 		p.library = nil
 		return fmt.Errorf("instantiate the library: %w", err)
 	}
@@ -266,13 +271,15 @@ func (e *execution) fresh(startBytes uint64) (err error) {
 			return errors.New("grow the memory for a script's data")
 		}
 	}
-	if p.script, err = h.runtime.InstantiateModule(e.instantiating, e.module.compiled, h.moduleConfig); err != nil {
+	if e.module.merged {
+		p.script = p.library
+	} else if p.script, err = h.runtime.InstantiateModule(e.instantiating, e.module.compiled, h.moduleConfig); err != nil {
 		p.script = nil
 		return fmt.Errorf("instantiate the script: %w", err)
 	}
 	p.of, p.startBytes = e.module, startBytes
 	var ok [2]bool
-	p.libraryFuel, ok[0] = p.library.ExportedGlobal(abi.FuelExport).(api.MutableGlobal)
+	p.libraryFuel, ok[0] = p.library.ExportedGlobal(libraryFuel).(api.MutableGlobal)
 	p.scriptFuel, ok[1] = p.script.ExportedGlobal(abi.FuelExport).(api.MutableGlobal)
 	if !ok[0] || !ok[1] {
 		return errors.New("a module exports no fuel cell")

@@ -92,11 +92,23 @@ func callIn(cell api.MutableGlobal) int64 {
 // refuel is what both modules import: it decides whether the run goes on.
 func refuel(ctx context.Context, mod api.Module, stack []uint64) {
 	e := ctx.(*execution)
-	site := uint32(stack[0])
-	cell, other, slice := e.meter.script, e.meter.library, int64(scriptSliceFuel)
-	if mod == e.pair.library {
-		cell, other, slice = e.meter.library, e.meter.script, librarySliceFuel
+	if mod == e.pair.library && mod != e.pair.script {
+		e.refuel(e.meter.library, e.meter.script, librarySliceFuel, stack)
+		return
 	}
+	e.refuel(e.meter.script, e.meter.library, scriptSliceFuel, stack)
+}
+
+// libraryRefuel is what the library's part of a merged module imports.
+func libraryRefuel(ctx context.Context, _ api.Module, stack []uint64) {
+	e := ctx.(*execution)
+	e.refuel(e.meter.library, e.meter.script, librarySliceFuel, stack)
+}
+
+// refuel grants the next slice to the module whose cell is given, or ends the
+// run.
+func (e *execution) refuel(cell, other api.MutableGlobal, slice int64, stack []uint64) {
+	site := uint32(stack[0])
 	if cause := e.mayGoOn(); cause != stopNone {
 		e.stop(cause, site)
 	}

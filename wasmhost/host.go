@@ -171,6 +171,7 @@ func (h *Host) bindHostModule(ctx context.Context) error {
 	}
 	bind(abi.ClockField, "", "d", api.GoModuleFunc(clock))
 	bind(abi.RefuelField, "i", "l", api.GoModuleFunc(refuel))
+	bind(abi.LibraryRefuelField, "i", "l", api.GoModuleFunc(libraryRefuel))
 	for _, imp := range abi.LibraryImports {
 		if f, ok := libraryCalls[imp.Field]; ok {
 			bind(imp.Field, imp.Params, imp.Results, f)

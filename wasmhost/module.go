@@ -33,6 +33,10 @@ type Module struct {
 	// tells that a used pair can be put back into the state of a fresh one.
 	image      dataImage
 	resettable bool
+	// merged is set for a module that contains what it needs of the library.
+	merged bool
+	// memoryBytes is what the memory has at the start.
+	memoryBytes uint64
 	// globals maps a global's name to its number.
 	globals map[string]int
 	// quoted holds each global's name as a JSON member name.
@@ -63,7 +67,10 @@ func (h *Host) Load(module []byte, manifest abi.Manifest) (*Module, error) {
 	}
 	m := &Module{
 		Manifest: manifest, CodeBytes: len(module), compiled: compiled,
-		image: im, resettable: resettable && h.resettable,
+		image: im, resettable: resettable && h.resettable, memoryBytes: h.libraryBytes,
+	}
+	if memory, ok := compiled.ExportedMemories()[abi.MemoryExport]; ok {
+		m.merged, m.resettable, m.memoryBytes = true, false, uint64(memory.Min())*abi.PageBytes
 	}
 	m.index()
 	m.refs.Store(1)
@@ -118,11 +125,14 @@ func checkManifest(m *abi.Manifest) error {
 
 // checkImports holds the module to the two sides it may talk to.
 func (h *Host) checkImports(c wazero.CompiledModule) error {
+	_, merged := c.ExportedMemories()[abi.MemoryExport]
 	for _, f := range c.ImportedFunctions() {
 		module, field, _ := f.Import()
 		switch {
 		case module == abi.LibraryModule && h.libraryExports[field]:
 		case module == abi.HostModule && slices.Contains(scriptImports, field):
+		case merged && module == abi.HostModule && (provided(field) || field == abi.LibraryRefuelField):
+			// The library's part needs these.
 		case module == abi.HostModule && (h.config.Commands[field] != nil || ownCommands[field] != nil):
 		default:
 			return fmt.Errorf("module imports the unknown function %s.%s", module, field)

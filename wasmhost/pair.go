@@ -86,6 +86,9 @@ type pair struct {
 // close closes the instances, the script before the library whose memory it
 // uses.
 func (p *pair) close() {
+	if p.library == p.script {
+		p.library = nil
+	}
 	for _, instance := range []api.Module{p.script, p.library} {
 		if instance != nil {
 			// Closing an instance without files has nothing to report.

@@ -25,7 +25,7 @@ const (
 
 func buildCommand(p *Process) *cobra.Command {
 	var out, emit string
-	var logs bool
+	var logs, standalone bool
 	cmd := &cobra.Command{
 		Use:   "build FILE",
 		Short: "Compile a script to a WebAssembly module",
@@ -33,10 +33,15 @@ func buildCommand(p *Process) *cobra.Command {
 debuggers and other WebAssembly runtimes which lines its code comes from; for
 browsers, a source map is written beside it, with .map behind the module's name.
 
+A module needs the guest library beside it, which avap run brings along. With
+--standalone it contains the parts of the library that it uses: other hosts load
+one module instead of two, which does and costs the same.
+
 The forms on the way there can be written too: ir is the compiler's intermediate
 form, wat the module as text. A file named - is standard input, or standard
 output with -o, and then there is no source map.`,
 		Example: `  avap build order.avap -o order.wasm
+  avap build order.avap --standalone
   avap build order.avap --emit wat -o -
   avap build order.avap --emit ir -o order.ir`,
 		Args: arguments(1, 1, "one file"),
@@ -44,16 +49,20 @@ output with -o, and then there is no source map.`,
 			if err := chosen("emit", emit, emitWasm, emitWAT, emitIR); err != nil {
 				return err
 			}
-			return build(p, args[0], out, emit, logs)
+			if standalone && emit == emitIR {
+				return usageError("--standalone makes a module, which --emit ir does not")
+			}
+			return build(p, args[0], out, emit, logs, standalone)
 		},
 	}
 	cmd.Flags().StringVarP(&out, "out", "o", "", "`file` to write; by default the script's name with the form's ending, beside it")
 	cmd.Flags().StringVar(&emit, "emit", emitWasm, "`form` to write: wasm, wat or ir")
+	cmd.Flags().BoolVar(&standalone, "standalone", false, "put what the script uses of the guest library into the module")
 	cmd.Flags().BoolVar(&logs, "logs", false, "make a module that logs every top-level statement")
 	return cmd
 }
 
-func build(p *Process, name, out, emit string, logs bool) error {
+func build(p *Process, name, out, emit string, logs, standalone bool) error {
 	content, err := readScript(p, name)
 	if err != nil {
 		return err
@@ -72,7 +81,7 @@ func build(p *Process, name, out, emit string, logs bool) error {
 	if emit == emitWasm && out != stdinName {
 		mapFile = out + ".map"
 	}
-	output, findings, err := compileTo(emit, script, logs, mapFile)
+	output, findings, err := compileTo(emit, script, logs, standalone, mapFile)
 	if err != nil {
 		return fmt.Errorf("internal error: %w", err)
 	}
@@ -93,13 +102,13 @@ type made struct{ content, sourceMap []byte }
 
 // compileTo gives the script in one of the forms that build writes. A module
 // for which a map file is named refers to it.
-func compileTo(emit string, s script, logs bool, mapFile string) (made, diag.List, error) {
+func compileTo(emit string, s script, logs, standalone bool, mapFile string) (made, diag.List, error) {
 	if emit == emitIR {
 		text, findings := s.intermediate(logs)
 		return made{content: text}, findings, nil
 	}
 	options := s.options(logs)
-	options.Debug = emit == emitWasm
+	options.Debug, options.Standalone = emit == emitWasm, standalone
 	artifact, findings := compiler.Compile(s.source(), options)
 	if findings.HasErrors() {
 		return made{}, findings, nil

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"math"
 	"math/rand/v2"
@@ -92,11 +93,13 @@ func watchShim(t *testing.T) {
 
 // parity collects runs on wazero and holds V8 to them.
 type parity struct {
-	engines  []*engine.Engine
-	names    []string
-	modules  []nodeModule
-	requests []nodeRequest
-	want     []nodeOutcome
+	engines []*engine.Engine
+	// standalone asks for modules with their part of the library.
+	standalone bool
+	names      []string
+	modules    []nodeModule
+	requests   []nodeRequest
+	want       []nodeOutcome
 }
 
 func newParity(t *testing.T) *parity {
@@ -111,7 +114,7 @@ func newParity(t *testing.T) *parity {
 // module compiles a script, unless it imports what only a server has.
 func (p *parity) module(t *testing.T, name, script string) (wasm []byte, ok bool) {
 	t.Helper()
-	artifact, _ := compiler.Compile(compiler.Source{Name: name, Text: script}, compiler.Options{Debug: true})
+	artifact, _ := compiler.Compile(compiler.Source{Name: name, Text: script}, compiler.Options{Debug: true, Standalone: p.standalone})
 	if artifact == nil {
 		return nil, false
 	}
@@ -179,7 +182,17 @@ func TestProgramsInNode(t *testing.T) {
 	if err != nil || len(paths) < 15 {
 		t.Fatalf("%d programs, %v", len(paths), err)
 	}
-	p := newParity(t)
+	for _, standalone := range []bool{false, true} {
+		t.Run(fmt.Sprintf("standalone=%v", standalone), func(t *testing.T) {
+			p := newParity(t)
+			p.standalone = standalone
+			p.programs(t, paths)
+		})
+	}
+}
+
+func (p *parity) programs(t *testing.T, paths []string) {
+	t.Helper()
 	for _, path := range paths {
 		name := strings.TrimSuffix(filepath.Base(path), ".txtar")
 		script, exchanges := readProgram(t, path)

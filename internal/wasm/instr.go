@@ -54,6 +54,9 @@ func (c *CodeReader) Reset(code []byte, offset int) {
 	c.r = reader{b: code, base: offset}
 }
 
+// Offset is where the next instruction starts.
+func (c *CodeReader) Offset() int { return c.r.base + c.r.at }
+
 // Err gives the first error, or nil.
 func (c *CodeReader) Err() error {
 	if c.r.err == nil {

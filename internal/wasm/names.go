@@ -1,5 +1,10 @@
 package wasm
 
+import (
+	"maps"
+	"slices"
+)
+
 // Names holds what a name section says. Missing names are empty.
 type Names struct {
 	Module string
@@ -50,4 +55,33 @@ func (r *reader) nameMap(m map[uint32]string) {
 		}
 		m[i] = name
 	}
+}
+
+// Encode gives the contents of a name section.
+func (n Names) Encode() []byte {
+	var b []byte
+	if n.Module != "" {
+		b = appendSub(b, 0, AppendName(nil, n.Module))
+	}
+	if len(n.Funcs) > 0 {
+		b = appendSub(b, 1, appendNameMap(nil, n.Funcs))
+	}
+	if len(n.Locals) > 0 {
+		locals := AppendUleb(nil, uint64(len(n.Locals)))
+		for _, f := range slices.Sorted(maps.Keys(n.Locals)) {
+			locals = AppendUleb(locals, uint64(f))
+			locals = appendNameMap(locals, n.Locals[f])
+		}
+		b = appendSub(b, 2, locals)
+	}
+	return b
+}
+
+func appendNameMap(b []byte, m map[uint32]string) []byte {
+	b = AppendUleb(b, uint64(len(m)))
+	for _, i := range slices.Sorted(maps.Keys(m)) {
+		b = AppendUleb(b, uint64(i))
+		b = AppendName(b, m[i])
+	}
+	return b
 }

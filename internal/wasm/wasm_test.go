@@ -447,3 +447,27 @@ func FuzzDecode(f *testing.F) {
 		b.WriteText(&out) // bodies may be wrong; it must say so, and no more
 	})
 }
+
+// TestEncodeBinary writes decoded modules again: those of our encoder come out
+// byte for byte.
+func TestEncodeBinary(t *testing.T) {
+	binaries := map[string][]byte{"rt": rtModule(t)}
+	for name, build := range modules {
+		binaries[name] = build().Encode()
+	}
+	for name, encoded := range binaries {
+		b, err := Decode(encoded)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, placed := b.Encode(), b.Placement()
+		if !bytes.Equal(out, encoded) {
+			t.Errorf("%s: %d bytes became %d others", name, len(encoded), len(out))
+		}
+		for i := range b.Bodies {
+			if got := placed.CodeStart + placed.Bodies[i].Code; int(got) != b.Bodies[i].Offset {
+				t.Errorf("%s: body %d lies at %d, not %d", name, i, b.Bodies[i].Offset, got)
+			}
+		}
+	}
+}

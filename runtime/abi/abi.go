@@ -155,6 +155,10 @@ const (
 	MemoryExport  = "memory"
 	FuelExport    = "fuel" // i64 global: units left in the slice
 	RunExport     = "run"  // () -> i32: 0 success, 1 an error; see Message
+
+	// LibraryFuelExport is the library's fuel global in a module that was merged
+	// with what it needs of the library. Such a module exports its memory.
+	LibraryFuelExport = "library_fuel"
 )
 
 // Halt codes say why the guest trapped on purpose. No script can catch these.

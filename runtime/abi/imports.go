@@ -12,6 +12,10 @@ type Import struct {
 // the next slice; it does not return when the run is over.
 const RefuelField = "refuel"
 
+// LibraryRefuelField is what the library's part of a merged module imports as
+// its refuel, so that the host can tell whose slice is used up.
+const LibraryRefuelField = "library_refuel"
+
 // ClockField gives milliseconds since the run began; only scripts compiled
 // with statement logs import it.
 const ClockField = "clock"

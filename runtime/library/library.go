@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/avapd/avapd/internal/wasm"
+	"github.com/avapd/avapd/internal/wasm/link"
+	"github.com/avapd/avapd/runtime/abi"
 )
 
 //go:generate go run ../../internal/guestgo/generate ../guest ../abi .
@@ -32,6 +34,18 @@ type Function struct {
 // Type gives the function's signature.
 func (f Function) Type() wasm.FuncType {
 	return wasm.FuncType{Params: f.Params, Results: f.Results}
+}
+
+// Merge makes one module of a script's and what that reaches of the library.
+// It runs as the pair does, and costs the same fuel.
+func Merge(script []byte) (*link.Merged, error) {
+	return link.Merge(Module, script, link.Options{
+		Library: abi.LibraryModule,
+		Imports: map[wasm.ImportName]wasm.ImportName{
+			{Module: abi.HostModule, Field: abi.RefuelField}: {Module: abi.HostModule, Field: abi.LibraryRefuelField},
+		},
+		Exports: map[string]string{abi.MemoryExport: abi.MemoryExport, abi.FuelExport: abi.LibraryFuelExport},
+	})
 }
 
 // Functions lists the exported functions, sorted by name.

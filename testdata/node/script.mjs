@@ -137,14 +137,27 @@ export function run(library, script, request) {
   const manifest = manifestOf(script);
   const meter = new Meter(BigInt(request.fuel));
   const refuel = meter.imports();
-  let memory;
+  let memory, guest;
   const pure = libraryImports(() => memory);
-  const rt = new WebAssembly.Instance(library, { avap: { ...pure, refuel: refuel.library } }).exports;
-  memory = rt.memory;
-  // The script's data is copied in when it is instantiated, and needs room.
-  const guest = new Memory(memory, stackBase(manifest) + 4 * (request.callDepth + 1));
-  const { exports } = new WebAssembly.Instance(script, { rt, avap: { refuel: refuel.script, registered: () => notRegistered(guest) } });
-  meter.start(exports.fuel, rt.fuel);
+  const instantiate = (module, imports) => new WebAssembly.Instance(module, imports).exports;
+  const makeRoom = (exported) => {
+    memory = exported;
+    guest = new Memory(memory, stackBase(manifest) + 4 * (request.callDepth + 1));
+  };
+  const host = { refuel: refuel.script, registered: () => notRegistered(guest) };
+  let exports, libraryFuel;
+  if (WebAssembly.Module.imports(script).some(({ module }) => module === "rt")) {
+    const rt = instantiate(library, { avap: { ...pure, refuel: refuel.library } });
+    // The script's data is copied in when it is instantiated, and needs room.
+    makeRoom(rt.memory);
+    exports = instantiate(script, { rt, avap: host });
+    libraryFuel = rt.fuel;
+  } else {
+    exports = instantiate(script, { avap: { ...pure, ...host, library_refuel: refuel.library } });
+    makeRoom(exports.memory);
+    libraryFuel = exports.library_fuel;
+  }
+  meter.start(exports.fuel, libraryFuel);
   prepare(guest, manifest, request);
   const outcome = {};
   try {
