@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/avapd/avapd/internal/fairqueue"
 	"github.com/avapd/avapd/runtime/abi"
 	"github.com/avapd/avapd/runtime/library"
 )
@@ -14,7 +15,7 @@ import (
 func realHost(t testing.TB) *Host {
 	return newHost(t, EngineCompiler, func(c *Config) {
 		c.Library = library.Module
-		c.Gate = NewGate(1, 1)
+		c.Gate = fairqueue.New(fairqueue.Limits{Slots: 1, Queued: 1})
 	})
 }
 

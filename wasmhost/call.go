@@ -196,15 +196,6 @@ func (e *execution) waiting() (context.Context, context.CancelFunc) {
 	return ctx, func() { stop(); cancel() }
 }
 
-// withoutSlot gives the compute slot away for as long as f runs.
-func (e *execution) withoutSlot(f func()) {
-	if gate := e.host.config.Gate; gate != nil {
-		gate.Leave()
-		defer gate.Rejoin(e.waiter)
-	}
-	f()
-}
-
 // maxKeptValues bounds what one execution makes the host keep, which the
 // guest's own memory limit does not see.
 const maxKeptValues = 10_000

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/avapd/avapd/internal/diag"
+	"github.com/avapd/avapd/internal/fairqueue"
 	"github.com/avapd/avapd/internal/wasm"
 	"github.com/avapd/avapd/runtime/abi"
 )
@@ -185,7 +186,7 @@ func TestCommandWaitsWithoutSlot(t *testing.T) {
 	}
 	h := newHost(t, EngineCompiler, func(c *Config) {
 		withCommand(command)(c)
-		c.Gate = NewGate(1, 64)
+		c.Gate = fairqueue.New(fairqueue.Limits{Slots: 1, Queued: 64})
 	})
 	m := commandScript(t, h, &image{})
 	var all sync.WaitGroup
@@ -193,8 +194,8 @@ func TestCommandWaitsWithoutSlot(t *testing.T) {
 		all.Go(func() { mustRun(t, h, m, Input{}) })
 	}
 	all.Wait()
-	if h.config.Gate.free != 1 {
-		t.Errorf("%d slots free, want 1", h.config.Gate.free)
+	if h.config.Gate.Free() != 1 {
+		t.Errorf("%d slots free, want 1", h.config.Gate.Free())
 	}
 }
 

@@ -4,7 +4,7 @@
 //
 // One execution goes like this:
 //
-//	Gate      wait for a compute slot, first come, first served
+//	Gate      wait for a compute slot, clients in turns
 //	pool      take an execution with its memory slot, wiped
 //	rt        instantiate the guest library, then the script on top of it
 //	inputs    write variables, body, query and form into guest memory

@@ -10,6 +10,7 @@ import (
 	"github.com/tetratelabs/wazero/experimental"
 
 	"github.com/avapd/avapd/internal/diag"
+	"github.com/avapd/avapd/internal/fairqueue"
 	"github.com/avapd/avapd/runtime/abi"
 )
 
@@ -30,7 +31,11 @@ type execution struct {
 	pair
 	host   *Host
 	slot   *slot
-	waiter *waiter
+	waiter *fairqueue.Waiter
+	// client is who the execution counts for, and computing is set while it
+	// holds a compute slot.
+	client    string
+	computing bool
 	// instantiating is the context for InstantiateModule; it carries the memory
 	// and the import resolver, and is made once per slot.
 	instantiating context.Context
@@ -69,7 +74,7 @@ func (*execution) Err() error { return nil }
 func (*execution) Value(any) any { return nil }
 
 func newExecution(h *Host, s *slot) *execution {
-	e := &execution{host: h, slot: s, waiter: newWaiter()}
+	e := &execution{host: h, slot: s, waiter: fairqueue.NewWaiter("")}
 	ctx := experimental.WithMemoryAllocator(e, s)
 	e.instantiating = experimental.WithImportResolver(ctx, e.resolve)
 	return e
@@ -87,20 +92,11 @@ func (e *execution) resolve(name string) api.Module {
 // Run executes a module once and appends the answer to dst. Exactly one of
 // the results counts: the failure if it is not nil. The usage is always set.
 func (h *Host) Run(ctx context.Context, m *Module, in *Input, limits Limits, dst []byte) (Output, diag.Usage, *diag.Failure) {
-	if gate := h.config.Gate; gate != nil {
-		if err := gate.Enter(ctx); err != nil {
-			return Output{}, diag.Usage{}, gateFailure(ctx, err)
-		}
-		defer gate.Leave()
+	e, failure := h.admit(ctx, m, in.Client)
+	if failure != nil {
+		return Output{}, diag.Usage{}, failure
 	}
-	if ctx.Err() != nil {
-		return Output{}, diag.Usage{}, cancelled(ctx)
-	}
-	e, err := h.takeExecution(m)
-	if err != nil {
-		return Output{}, diag.Usage{}, noCapacity(err)
-	}
-	defer h.giveExecution(e)
+	defer h.discharge(e)
 	e.outer, e.module, e.limits, e.began = ctx, m, limits, time.Now()
 	e.deadline = e.began.Add(limits.Duration)
 	e.found()
@@ -116,19 +112,6 @@ func (h *Host) Run(ctx context.Context, m *Module, in *Input, limits Limits, dst
 		failure.Usage = usage
 	}
 	return output, usage, failure
-}
-
-func gateFailure(ctx context.Context, err error) *diag.Failure {
-	if errors.Is(err, ErrQueueFull) {
-		return noCapacity(err)
-	}
-	return cancelled(ctx)
-}
-
-func noCapacity(cause error) *diag.Failure {
-	f := diag.NewFailure(diag.NoCapacity, "no capacity: too many scripts are running")
-	f.Cause = cause
-	return f
 }
 
 // takeExecution gives an execution with a memory that is all zero, if possible
@@ -161,6 +144,7 @@ func (h *Host) giveExecution(e *execution) {
 
 func (e *execution) reset() {
 	e.outer, e.module = nil, nil
+	e.client, e.computing = "", false
 	e.meter.script, e.meter.library = nil, nil
 	e.own.end()
 	e.family, e.byName, e.raised = nil, nil, nil

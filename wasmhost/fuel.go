@@ -211,7 +211,7 @@ func (e *execution) mayGoOn() stopCause {
 // for the compute slot. After a wait the world may have changed.
 func (e *execution) takeTurns() {
 	runtime.Gosched()
-	if e.host.config.Gate == nil || !e.host.config.Gate.Yield(e.waiter) {
+	if !e.yieldSlot() {
 		return
 	}
 	if cause := e.mayGoOn(); cause != stopNone {

@@ -13,6 +13,7 @@ import (
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 
+	"github.com/avapd/avapd/internal/fairqueue"
 	"github.com/avapd/avapd/runtime/abi"
 )
 
@@ -38,7 +39,7 @@ type Config struct {
 	MaxInstances, IdleInstances int
 	// Gate hands out compute slots; nil for a host that runs everything at
 	// once.
-	Gate *Gate
+	Gate *fairqueue.Slots
 	// HashSeed gives the dict hash seed of an execution; nil for random seeds.
 	HashSeed func() uint64
 	// Zone is the zone of dates that name none; nil for UTC.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/avapd/avapd/internal/diag"
+	"github.com/avapd/avapd/internal/fairqueue"
 	"github.com/avapd/avapd/internal/wasm"
 	"github.com/avapd/avapd/runtime/abi"
 )
@@ -275,7 +276,7 @@ func TestNoFreeSlot(t *testing.T) {
 // Two executions without an end share one compute slot with a short one. That
 // the short one comes back at all, while both others still run, is the proof.
 func TestShortScriptBehindEndlessOnes(t *testing.T) {
-	h := newHost(t, EngineCompiler, func(c *Config) { c.Gate = NewGate(1, 10) })
+	h := newHost(t, EngineCompiler, func(c *Config) { c.Gate = fairqueue.New(fairqueue.Limits{Slots: 1, Queued: 10}) })
 	s := newScript(nil, nil)
 	s.endless()
 	endless := s.finish(t, h, 0)
@@ -394,7 +395,7 @@ func TestLargeSlotIsWipedToo(t *testing.T) {
 
 func TestConcurrentRuns(t *testing.T) {
 	h := newHost(t, EngineCompiler, func(c *Config) {
-		c.Gate = NewGate(2, 100)
+		c.Gate = fairqueue.New(fairqueue.Limits{Slots: 2, Queued: 100})
 		c.MaxInstances = 100
 	})
 	s := newScript([]string{"a", "b"}, nil)

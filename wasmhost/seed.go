@@ -12,6 +12,9 @@ import (
 // Input is what a request brings to its execution. All of it may be empty. The
 // JSON texts are read in place, once.
 type Input struct {
+	// Client is who the execution counts for; turns are shared out among
+	// clients.
+	Client string
 	// Variables is a JSON object.
 	Variables []byte
 	// Body is the request's JSON object; its members script and variables are

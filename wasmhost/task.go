@@ -186,6 +186,7 @@ func (e *execution) prepare(c *Call, t *task) (child *execution, err error) {
 	if child, err = e.takeChild(); err != nil {
 		return nil, err
 	}
+	child.countFor(e.client)
 	child.family, child.depth = e.family, e.depth+1
 	child.outer, t.cancel = context.WithCancel(e.outer)
 	child.module, child.limits, child.began, child.deadline = e.module, e.limits, e.began, e.deadline
@@ -345,10 +346,8 @@ func (t *task) fingerprints(parent *execution, args cell) error {
 // live is the life of a child, on its own goroutine. Whatever becomes of it,
 // its place, its memory and what it left of its fuel go back.
 func (e *execution) live(t *task) {
-	f, host, gate := e.family, e.host, e.host.config.Gate
-	if gate != nil {
-		gate.Rejoin(e.waiter)
-	}
+	f, host := e.family, e.host
+	e.rejoinSlot()
 	failure := e.work(t)
 	e.endChildren()
 	if failure != nil && t.failure == nil && failure.Code != diag.Cancelled {
@@ -356,10 +355,7 @@ func (e *execution) live(t *task) {
 	}
 	f.give(e.leftover())
 	t.cancel()
-	host.giveExecution(e)
-	if gate != nil {
-		gate.Leave()
-	}
+	host.discharge(e)
 	f.exit(t)
 	close(t.done)
 }

@@ -53,7 +53,7 @@ type Config struct {
 	}
 	Connectors        struct{ File, Tokens string }
 	CacheBytes        int64
-	Compute           struct{ Slots, QueueLength int64 }
+	Compute           struct{ Slots, QueueLength, ClientQueueLength int64 }
 	ShutdownTimeoutMS int64
 }
 

@@ -266,6 +266,11 @@ var table = []Key{
 		number: func(c *Config) *int64 { return &c.Compute.QueueLength },
 	},
 	{
+		Name: "compute.client_queue_length", Default: "0", Min: 0, Max: 1_000_000,
+		Doc:    "Executions of one client that may wait for a slot; further ones are answered 429; 0 means half of compute.queue_length",
+		number: func(c *Config) *int64 { return &c.Compute.ClientQueueLength },
+	},
+	{
 		Name: "shutdown.timeout_ms", Default: "15000", Min: 0, Max: hourMS,
 		Doc:    "Time running requests have to end after a stop signal; then they are cancelled",
 		number: func(c *Config) *int64 { return &c.ShutdownTimeoutMS },

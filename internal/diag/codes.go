@@ -107,6 +107,7 @@ const (
 	CrossSite       Code = "AVAP5015"
 	Conflict        Code = "AVAP5016"
 	NoSuchApp       Code = "AVAP5017"
+	TooManyRequests Code = "AVAP5018"
 )
 
 // Internal is a defect of the product itself.
@@ -208,6 +209,7 @@ var table = map[Code]Entry{
 	BadFieldValue:   {Title: "Member out of range", Next: "Choose a value within the range that the message names."},
 	CrossSite:       {Title: "Request from another site", Next: "Call the API from the same origin, or from a program that is no browser."},
 	Conflict:        {Title: "Conflict with what is there", Next: "Change what the message names, or remove the other one first."},
+	TooManyRequests: {Title: "Too many requests at once", Next: "Send the next request when an earlier one is answered, or try again after the time in the Retry-After header."},
 	NoSuchApp:       {Title: "No such app", Next: "GET /api/v1/apps lists the apps there are."},
 
 	Internal: {Title: "Internal error", Next: "Report it to the operator with the request's identifier."},

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/avapd/avapd/internal/diag"
+	"github.com/avapd/avapd/internal/fairqueue"
 	"github.com/avapd/avapd/wasmhost"
 )
 
@@ -50,30 +51,40 @@ const (
 	findingBytes = 512
 )
 
-// errTooManyCompiles says that as many scripts wait to be compiled as may.
-var errTooManyCompiles = errors.New("too many scripts wait to be compiled")
+// errTooManyCompiles says that as many scripts wait to be compiled as may,
+// errClientCompiles that as many of one client do.
+var (
+	errTooManyCompiles = errors.New("too many scripts wait to be compiled")
+	errClientCompiles  = errors.New("too many scripts of this client wait to be compiled")
+)
 
 // cache holds compiled scripts, the least recently used go first. Every
 // script is compiled once however many ask for it at the same time, and to the
 // end even if all who asked are gone.
 type cache struct {
-	maxBytes   int64
-	maxPending int
-	workers    chan struct{}
-	now        func() time.Time
-	running    sync.WaitGroup
+	maxBytes int64
+	// maxPending bounds the scripts that wait to be compiled, maxClient those of
+	// one client.
+	maxPending, maxClient int
+	// workers go round the clients; none has them all.
+	workers *fairqueue.Slots
+	now     func() time.Time
+	running sync.WaitGroup
 
 	mu      sync.Mutex
 	entries map[key]*entry
 	recent  *list.List // of *entry, most recently used first
 	bytes   int64
 	pending int
+	// byClient counts what is pending.
+	byClient map[string]int
 }
 
-func newCache(maxBytes int64, workers, maxPending int) *cache {
+func newCache(maxBytes int64, workers, maxPending, maxClient int) *cache {
 	return &cache{
-		maxBytes: maxBytes, maxPending: maxPending, workers: make(chan struct{}, workers), now: time.Now,
-		entries: make(map[key]*entry), recent: list.New(),
+		maxBytes: maxBytes, maxPending: maxPending, maxClient: maxClient, now: time.Now,
+		workers: fairqueue.New(fairqueue.Limits{Slots: workers, ClientSlots: max(1, workers-1)}),
+		entries: make(map[key]*entry), recent: list.New(), byClient: make(map[string]int),
 	}
 }
 
@@ -91,10 +102,10 @@ type found struct {
 }
 
 // get finds a script or has it compiled; prepare is called before get returns
-// if it has to be.
-func (c *cache) get(ctx context.Context, k key, prepare func() compileFunc) (found, error) {
+// if it has to be. Compiling counts for the client.
+func (c *cache) get(ctx context.Context, client string, k key, prepare func() compileFunc) (found, error) {
 	for hit := true; ; {
-		e, fresh, err := c.lookUp(k, prepare)
+		e, fresh, err := c.lookUp(client, k, prepare)
 		if err != nil {
 			return found{}, err
 		}
@@ -121,7 +132,7 @@ func (c *cache) get(ctx context.Context, k key, prepare func() compileFunc) (fou
 
 // lookUp gives the entry of a key, a new one that is being compiled if need
 // be.
-func (c *cache) lookUp(k key, prepare func() compileFunc) (e *entry, fresh bool, err error) {
+func (c *cache) lookUp(client string, k key, prepare func() compileFunc) (e *entry, fresh bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if e = c.entries[k]; e != nil && (e.expires.IsZero() || c.now().Before(e.expires)) {
@@ -136,12 +147,16 @@ func (c *cache) lookUp(k key, prepare func() compileFunc) (e *entry, fresh bool,
 	if c.pending >= c.maxPending {
 		return nil, false, errTooManyCompiles
 	}
+	if c.byClient[client] >= c.maxClient {
+		return nil, false, errClientCompiles
+	}
 	c.pending++
+	c.byClient[client]++
 	k.file = strings.Clone(k.file)
 	compile := prepare()
 	e = &entry{key: k, done: make(chan struct{})}
 	c.entries[k] = e
-	c.running.Go(func() { c.compile(e, compile) })
+	c.running.Go(func() { c.compile(client, e, compile) })
 	return e, true, nil
 }
 
@@ -157,16 +172,19 @@ func (c *cache) retain(e *entry) bool {
 }
 
 // compile does the work of one entry on one of the workers.
-func (c *cache) compile(e *entry, compile compileFunc) {
-	c.workers <- struct{}{}
+func (c *cache) compile(client string, e *entry, compile compileFunc) {
+	c.enter(client)
 	began := time.Now()
 	e.module, e.findings, e.err = compile()
 	e.took = time.Since(began)
-	<-c.workers
+	c.workers.Leave(client)
 
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.pending--
+	if c.byClient[client]--; c.byClient[client] == 0 {
+		delete(c.byClient, client)
+	}
 	e.bytes = entryBytes + int64(len(e.findings))*findingBytes
 	if e.module != nil {
 		e.bytes += int64(e.module.CodeBytes) * bytesPerCode
@@ -183,10 +201,17 @@ func (c *cache) compile(e *entry, compile compileFunc) {
 }
 
 // work compiles what the cache will not hold, within its bound on compiles.
-func (c *cache) work(compile func() (diag.List, error)) (diag.List, error) {
-	c.workers <- struct{}{}
-	defer func() { <-c.workers }()
+func (c *cache) work(client string, compile func() (diag.List, error)) (diag.List, error) {
+	c.enter(client)
+	defer c.workers.Leave(client)
 	return compile()
+}
+
+// enter waits for a worker. That has no end but its own: a compile goes on when
+// all who asked are gone.
+func (c *cache) enter(client string) {
+	// The context never ends, so there is no error.
+	_ = c.workers.Wait(context.Background(), fairqueue.NewWaiter(client))
 }
 
 // evict forgets an entry that is compiled. Its code lives on while an

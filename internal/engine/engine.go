@@ -13,6 +13,7 @@ import (
 	"unsafe"
 
 	"github.com/avapd/avapd/internal/diag"
+	"github.com/avapd/avapd/internal/fairqueue"
 	"github.com/avapd/avapd/runtime/library"
 	"github.com/avapd/avapd/wasmhost"
 	"github.com/avapd/avapd/wasmhost/commands"
@@ -27,8 +28,9 @@ type Config struct {
 	Limits, MaxLimits Limits
 	SourceBytes       int
 	// ComputeSlots is how many executions compute at once, QueueLength how
-	// many may wait for their first turn.
-	ComputeSlots, QueueLength int
+	// many may wait for their first turn, ClientQueueLength how many of one
+	// client, half of them by default.
+	ComputeSlots, QueueLength, ClientQueueLength int
 	// MaxInstances bounds executions under way, computing or not.
 	MaxInstances int
 	// CacheBytes bounds the memory of compiled scripts, roughly.
@@ -68,6 +70,7 @@ func (c *Config) setDefaults() {
 	pick(&c.SourceBytes, DefaultSourceBytes)
 	pick(&c.ComputeSlots, runtime.GOMAXPROCS(0))
 	pick(&c.QueueLength, defaultQueueLength)
+	pick(&c.ClientQueueLength, (c.QueueLength+1)/2)
 	pick(&c.MaxInstances, c.ComputeSlots+c.QueueLength+childInstances)
 	pick(&c.CacheBytes, defaultCacheBytes)
 	pick(&c.CompileWorkers, runtime.GOMAXPROCS(0))
@@ -81,7 +84,7 @@ type Engine struct {
 	config   Config
 	host     *wasmhost.Host
 	commands *commands.Set
-	gate     *wasmhost.Gate
+	gate     *fairqueue.Slots
 	cache    *cache
 	buffers  sync.Pool // of *[]byte
 
@@ -94,7 +97,9 @@ type Engine struct {
 // New makes an engine.
 func New(config Config) (*Engine, error) {
 	config.setDefaults()
-	gate := wasmhost.NewGate(config.ComputeSlots, config.QueueLength)
+	gate := fairqueue.New(fairqueue.Limits{
+		Slots: config.ComputeSlots, Queued: config.QueueLength, ClientQueued: config.ClientQueueLength,
+	})
 	kind := wasmhost.EngineCompiler
 	if config.Interpreter {
 		kind = wasmhost.EngineInterpreter
@@ -114,7 +119,7 @@ func New(config Config) (*Engine, error) {
 	}
 	return &Engine{
 		config: config, host: host, commands: set, gate: gate, idle: make(chan struct{}),
-		cache:   newCache(config.CacheBytes, config.CompileWorkers, config.QueueLength+config.CompileWorkers),
+		cache:   newCache(config.CacheBytes, config.CompileWorkers, config.QueueLength+config.CompileWorkers, config.ClientQueueLength+config.CompileWorkers),
 		buffers: sync.Pool{New: func() any { b := make([]byte, 0, pooledBytes); return &b }},
 	}, nil
 }
@@ -122,6 +127,8 @@ func New(config Config) (*Engine, error) {
 // Request is one execution. Its byte slices must not change until Run
 // returns.
 type Request struct {
+	// Client is who asks. Turns to compute and to compile go round the clients.
+	Client string
 	Source string
 	// File names the script in messages.
 	File string
@@ -177,7 +184,7 @@ func (e *Engine) Run(ctx context.Context, r *Request) (*Answer, error) {
 func (e *Engine) RunArtifact(ctx context.Context, wasm []byte, r *Request) (*Answer, error) {
 	k := key{digest: sha256.Sum256(wasm), artifact: true}
 	return e.execute(ctx, r, func() (found, error) {
-		return e.cache.get(ctx, k, func() compileFunc {
+		return e.cache.get(ctx, r.Client, k, func() compileFunc {
 			wasm := bytes.Clone(wasm)
 			return func() (*wasmhost.Module, diag.List, error) { return e.load(wasm) }
 		})
@@ -250,6 +257,8 @@ func findFailure(ctx context.Context, err error) error {
 		return failure
 	case errors.As(err, &artifact):
 		return artifact
+	case errors.Is(err, errClientCompiles):
+		failure = diag.NewFailure(diag.TooManyRequests, "too many requests at once: %v", err)
 	case errors.Is(err, errTooManyCompiles):
 		failure = diag.NewFailure(diag.NoCapacity, "no capacity: %v", err)
 	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
@@ -281,7 +290,7 @@ func (e *Engine) fromSource(ctx context.Context, r *Request) (found, error) {
 		return func() (*wasmhost.Module, diag.List, error) { return e.compile(source) }
 	}
 	text := unsafe.Slice(unsafe.StringData(r.Source), len(r.Source)) // only read
-	return e.cache.get(ctx, key{digest: sha256.Sum256(text), file: r.File, logs: r.Logs}, prepare)
+	return e.cache.get(ctx, r.Client, key{digest: sha256.Sum256(text), file: r.File, logs: r.Logs}, prepare)
 }
 
 func (e *Engine) compile(source *Source) (*wasmhost.Module, diag.List, error) {
@@ -314,6 +323,7 @@ const pooledBytes = 64 << 10
 
 func (e *Engine) run(ctx context.Context, f found, r *Request, limits Limits) (*Answer, error) {
 	in := &wasmhost.Input{
+		Client:    r.Client,
 		Variables: r.Variables, Body: r.Body, Path: r.Path, Query: r.Query, Form: r.Form,
 		EchoVariables: r.EchoVariables, Endpoint: r.endpoint,
 	}

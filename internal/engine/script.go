@@ -33,7 +33,7 @@ func (e *Engine) Prepare(source *Source) (*Script, diag.List, error) {
 	}
 	began := time.Now()
 	var s *Script
-	findings, err := e.cache.work(func() (diag.List, error) {
+	findings, err := e.cache.work("", func() (diag.List, error) {
 		m, findings, err := e.compile(source)
 		if m != nil {
 			s = &Script{engine: e, found: found{module: m, findings: findings, hit: true}}

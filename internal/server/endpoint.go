@@ -52,7 +52,8 @@ func (s *Server) answerEndpoint(c *fiber.Ctx, match *apps.Match) error {
 	}
 	return s.answer(c, func(ctx context.Context) (*engine.Answer, error) {
 		return match.Script.Endpoint(ctx, match.Index, &engine.Request{
-			Path: match.Parameters, Query: query, Body: body, Form: form,
+			Client: clientOf(c),
+			Path:   match.Parameters, Query: query, Body: body, Form: form,
 		})
 	})
 }

@@ -63,9 +63,11 @@ func EngineConfig(c *config.Config) engine.Config {
 		SourceBytes:  int(c.SourceLimitBytes),
 		ComputeSlots: int(c.Compute.Slots),
 		QueueLength:  int(c.Compute.QueueLength),
-		CacheBytes:   c.CacheBytes,
-		Zone:         c.Time.Location,
-		Commands:     Reach(c),
+
+		ClientQueueLength: int(c.Compute.ClientQueueLength),
+		CacheBytes:        c.CacheBytes,
+		Zone:              c.Time.Location,
+		Commands:          Reach(c),
 	}
 }
 

@@ -66,6 +66,7 @@ func (s *Server) execute(c *fiber.Ctx) error {
 
 	return s.answer(c, func(ctx context.Context) (*engine.Answer, error) {
 		return s.engine.Run(ctx, &engine.Request{
+			Client: clientOf(c),
 			Source: in.script, Variables: in.variables, Body: body, Query: query, Form: form,
 			Limits: EngineLimits(in.limits), Logs: in.logs, EchoVariables: in.echo,
 		})

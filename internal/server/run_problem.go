@@ -42,7 +42,7 @@ func runProblem(n *note, err error) error {
 		if !strings.Contains(p.message, messageTimeout) {
 			p.message = messageTimeout + ": " + p.message
 		}
-	case http.StatusServiceUnavailable:
+	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
 		p.retryAfterS = 1
 	}
 	return p
@@ -69,6 +69,8 @@ func statusOf(code diag.Code) int {
 		return http.StatusGatewayTimeout
 	case diag.NoCapacity, diag.Cancelled:
 		return http.StatusServiceUnavailable
+	case diag.TooManyRequests:
+		return http.StatusTooManyRequests
 	case diag.SourceTooLarge, diag.RequestTooLarge:
 		return http.StatusRequestEntityTooLarge
 	default:

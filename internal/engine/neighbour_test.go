@@ -1,0 +1,132 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/avapd/avapd/internal/diag"
+)
+
+// aggressor is a client that has many requests under way.
+type aggressor struct {
+	cancel context.CancelFunc
+	group  sync.WaitGroup
+}
+
+// attack sends requests of client a.
+func attack(t *testing.T, e *Engine, n int, request func(i int) Request) *aggressor {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	a := &aggressor{cancel: cancel}
+	for i := range n {
+		a.group.Go(func() {
+			r := request(i)
+			r.Client = "a"
+			_, err := e.Run(ctx, &r)
+			if code := codeOf(err); err != nil && code != diag.Cancelled {
+				t.Errorf("request %d: %v", i, err)
+			}
+		})
+	}
+	return a
+}
+
+func (a *aggressor) end() {
+	a.cancel()
+	a.group.Wait()
+}
+
+// A client with endless scripts fills its part of the queue; what others send
+// is let in and comes through.
+func TestComputeBesideManyOfOneClient(t *testing.T) {
+	const queued = 10
+	e := newEngine(t, &fakeCompiler{}, func(c *Config) {
+		endlessLimits(c)
+		c.ComputeSlots, c.QueueLength, c.ClientQueueLength = 1, 2*queued, queued
+	})
+	mustAnswer(t, e, &Request{Client: "v", Source: "count 1"})
+	mustEnd(t, e, &Request{Client: "a", Source: "endless", Limits: Limits{Fuel: 1}}, diag.OutOfFuel)
+	if err := e.gate.Enter(t.Context(), "a"); err != nil {
+		t.Fatal(err)
+	}
+	a := attack(t, e, queued, func(int) Request { return Request{Source: "endless"} })
+	defer a.end()
+	for e.gate.Waiting() < queued {
+		runtime.Gosched()
+	}
+	if _, err := e.Run(t.Context(), &Request{Client: "a", Source: "count 1"}); codeOf(err) != diag.TooManyRequests {
+		t.Errorf("one more of the client: %v", err)
+	}
+	e.gate.Leave("a")
+	for range 20 {
+		mustAnswer(t, e, &Request{Client: "v", Source: "count 1000000"})
+	}
+}
+
+// The next script to be compiled is another client's, however many of one
+// client wait, and not all workers are one client's.
+func TestCompilesGoRoundTheClients(t *testing.T) {
+	const waiting = 20
+	c := &fakeCompiler{gate: make(chan struct{}), begun: make(chan struct{})}
+	e := newEngine(t, c, func(c *Config) { c.CompileWorkers, c.QueueLength = 2, 2*waiting })
+	a := attack(t, e, waiting, func(i int) Request { return Request{Source: fmt.Sprint("ok ", i)} })
+	<-c.begun
+	for e.Stats().Cache.Pending < waiting {
+		runtime.Gosched()
+	}
+	var victims sync.WaitGroup
+	for i := range 2 {
+		victims.Go(func() { mustAnswer(t, e, &Request{Client: "v", Source: fmt.Sprint("count ", 1+i)}) })
+	}
+	<-c.begun // the worker that a cannot have
+	c.mu.Lock()
+	begun := slices.Clone(c.texts)
+	c.mu.Unlock()
+	if len(begun) != 2 || begun[1][:5] != "count" {
+		t.Errorf("compiles began with %q", begun)
+	}
+	close(c.gate)
+	go func() {
+		for range c.begun {
+		}
+	}()
+	victims.Wait()
+	a.end()
+	for e.Stats().Cache.Pending > 0 {
+		runtime.Gosched()
+	}
+	close(c.begun)
+}
+
+func TestCompilesOfOneClientAreBounded(t *testing.T) {
+	c := &fakeCompiler{gate: make(chan struct{}), begun: make(chan struct{}, 100)}
+	e := newEngine(t, c, func(c *Config) { c.CompileWorkers, c.QueueLength, c.ClientQueueLength = 1, 8, 4 })
+	a := attack(t, e, 5, func(i int) Request { return Request{Source: fmt.Sprint("ok ", i)} })
+	for e.Stats().Cache.Pending < 5 {
+		runtime.Gosched()
+	}
+	if _, err := e.Run(t.Context(), &Request{Client: "a", Source: "ok more"}); codeOf(err) != diag.TooManyRequests {
+		t.Errorf("one more of the client: %v", err)
+	}
+	b := make(chan error)
+	go func() {
+		_, err := e.Run(t.Context(), &Request{Client: "b", Source: "ok other"})
+		b <- err
+	}()
+	for e.Stats().Cache.Pending < 6 {
+		runtime.Gosched()
+	}
+	close(c.gate)
+	if err := <-b; err != nil {
+		t.Error(err)
+	}
+	a.group.Wait()
+	mustAnswer(t, e, &Request{Client: "a", Source: "ok more"})
+	if len(e.cache.byClient) != 0 {
+		t.Errorf("still counted: %v", e.cache.byClient)
+	}
+}

@@ -1,0 +1,324 @@
+package fairqueue
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+)
+
+// ErrFull says that as many wait as may, ErrClientFull that as many of one
+// client do.
+var (
+	ErrFull       = errors.New("the queue is full")
+	ErrClientFull = errors.New("the client's part of the queue is full")
+)
+
+// Limits are the bounds of Slots.
+type Limits struct {
+	// Slots is how many can be held at once, at least one. ClientSlots is how
+	// many of them a single client can hold; zero means all.
+	Slots, ClientSlots int
+	// Queued bounds those who wait for their first turn, ClientQueued those of
+	// one client; zero means as many as Queued.
+	Queued, ClientQueued int
+}
+
+// Slots are shared out among clients. They are safe for concurrent use.
+type Slots struct {
+	limits Limits
+	// counted is set when it matters who holds the slots: then every change is
+	// made under the lock.
+	counted bool
+	free    atomic.Int64
+	// waiting mirrors how many wait, for a look without the lock: in the lower
+	// half those of clients, in units of background the others. Who waits adds
+	// to it before looking for a free slot, and who leaves adds to free before
+	// looking here, so that one of the two sees the other.
+	waiting atomic.Int64
+
+	mu      sync.Mutex
+	clients map[string]*client
+	line    line
+	idle    fifo // in the background: served when no client waits
+	queued  int  // of all clients, for their first turn
+	// now is the virtual time: a turn of one of n clients moves it by a turn's
+	// length divided by n.
+	now uint64
+	// events orders arrivals and turns.
+	events  uint64
+	sweepAt int
+}
+
+const (
+	background = 1 << 32
+	// turnLength is the length of a turn in virtual time.
+	turnLength = 1 << 12
+	// leastSweep is how many clients are remembered before it is looked whether
+	// they matter.
+	leastSweep = 64
+)
+
+// New makes slots that are all free.
+func New(limits Limits) *Slots {
+	limits.Slots = max(1, limits.Slots)
+	limits.Queued = max(0, limits.Queued)
+	if limits.ClientSlots <= 0 {
+		limits.ClientSlots = limits.Slots
+	}
+	if limits.ClientQueued <= 0 {
+		limits.ClientQueued = limits.Queued
+	}
+	s := &Slots{limits: limits, counted: limits.ClientSlots < limits.Slots, clients: make(map[string]*client), sweepAt: leastSweep}
+	s.free.Store(int64(limits.Slots))
+	return s
+}
+
+// Enter waits for a slot. It fails with ErrFull or ErrClientFull, or with the
+// context's cause when that ends first.
+func (s *Slots) Enter(ctx context.Context, name string) error {
+	if !s.counted && s.waiting.Load()&(background-1) == 0 && s.takeFree() {
+		return nil
+	}
+	w := NewWaiter(name)
+	w.fresh = true
+	s.mu.Lock()
+	s.push(w)
+	s.dispatch()
+	if w.standing() {
+		if err := s.overfull(w.client); err != nil {
+			s.remove(w)
+			s.mu.Unlock()
+			return err
+		}
+	}
+	s.mu.Unlock()
+	return s.await(ctx, w)
+}
+
+// overfull tells whether more wait than may.
+func (s *Slots) overfull(c *client) error {
+	switch {
+	case s.queued > s.limits.Queued:
+		return ErrFull
+	case c.queued > s.limits.ClientQueued:
+		return ErrClientFull
+	}
+	return nil
+}
+
+// EnterIdle waits for a slot that no client wants. Whoever got one must Yield
+// often, with the waiter that it gave.
+func (s *Slots) EnterIdle(ctx context.Context) (*Waiter, error) {
+	w := NewWaiter("")
+	w.idle = true
+	return w, s.Wait(ctx, w)
+}
+
+// Leave gives a slot back. The name is the client's who took it.
+func (s *Slots) Leave(name string) {
+	if !s.counted {
+		s.free.Add(1)
+		if s.waiting.Load() == 0 {
+			return
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.counted {
+		s.free.Add(1)
+		s.uncount(name)
+	}
+	s.dispatch()
+}
+
+// uncount takes a slot off what a client holds.
+func (s *Slots) uncount(name string) {
+	c := s.clients[name]
+	c.held--
+	if c.waiters.first != nil && c.index < 0 {
+		s.line.enter(c, s.now)
+	}
+	s.forget(c)
+}
+
+// Crowded reports whether somebody waits for the slot that w has.
+func (s *Slots) Crowded(w *Waiter) bool {
+	n := s.waiting.Load()
+	return n&(background-1) != 0 || n != 0 && w.idle
+}
+
+// Yield hands the slot to whose turn it is and waits for it to come round
+// again; it does nothing when nobody waits or the turn is its own. It reports
+// whether the slot changed hands. After an error, which is the context's cause,
+// the slot is not held any more.
+func (s *Slots) Yield(ctx context.Context, w *Waiter) (changed bool, err error) {
+	if !s.Crowded(w) {
+		return false, nil
+	}
+	s.mu.Lock()
+	if s.counted {
+		s.clients[w.name].held--
+	}
+	s.push(w)
+	next := s.next()
+	s.grant(next)
+	s.mu.Unlock()
+	err = s.await(ctx, w)
+	return next != w, err
+}
+
+// Wait waits for a slot like one that yields: no bound on the queue holds for
+// it. After an error, which is the context's cause, no slot is
+// held.
+func (s *Slots) Wait(ctx context.Context, w *Waiter) error {
+	if !s.counted && s.waiting.Load() == 0 && s.takeFree() {
+		return nil
+	}
+	s.mu.Lock()
+	s.push(w)
+	s.dispatch()
+	s.mu.Unlock()
+	return s.await(ctx, w)
+}
+
+// Waiting is how many wait, those in the background apart.
+func (s *Slots) Waiting() int { return int(s.waiting.Load() & (background - 1)) }
+
+// Free is how many slots nobody holds.
+func (s *Slots) Free() int { return int(s.free.Load()) }
+
+// await waits for the turn of w, or for the end of the context.
+func (s *Slots) await(ctx context.Context, w *Waiter) error {
+	select {
+	case <-w.granted:
+		return nil
+	default:
+	}
+	select {
+	case <-w.granted:
+		return nil
+	case <-ctx.Done():
+	}
+	s.mu.Lock()
+	if w.standing() {
+		s.remove(w)
+		s.mu.Unlock()
+		return context.Cause(ctx)
+	}
+	s.mu.Unlock()
+	// The turn came first: it is passed on.
+	<-w.granted
+	s.Leave(w.name)
+	return context.Cause(ctx)
+}
+
+// takeFree takes a slot if one is free.
+func (s *Slots) takeFree() bool {
+	for free := s.free.Load(); free > 0; free = s.free.Load() {
+		if s.free.CompareAndSwap(free, free-1) {
+			return true
+		}
+	}
+	return false
+}
+
+// dispatch gives the free slots to those who wait.
+func (s *Slots) dispatch() {
+	for (len(s.line) > 0 || s.idle.first != nil) && s.takeFree() {
+		s.grant(s.next())
+	}
+}
+
+// push puts w at the end of its line.
+func (s *Slots) push(w *Waiter) {
+	if w.idle {
+		s.waiting.Add(background)
+		s.idle.push(w)
+		return
+	}
+	s.waiting.Add(1)
+	c := s.clients[w.name]
+	if c == nil {
+		c = s.admit(w.name)
+	}
+	w.client = c
+	c.waiters.push(w)
+	if w.fresh {
+		s.queued++
+		c.queued++
+	}
+	if c.index < 0 && c.held < s.limits.ClientSlots {
+		s.line.enter(c, s.now)
+	}
+}
+
+// admit makes the record of a client.
+func (s *Slots) admit(name string) *client {
+	if len(s.clients) >= s.sweepAt {
+		for _, c := range s.clients {
+			s.forget(c)
+		}
+		s.sweepAt = 2*len(s.clients) + leastSweep
+	}
+	s.events++
+	c := &client{name: name, index: -1, arrived: s.events}
+	s.clients[name] = c
+	return c
+}
+
+// forget drops the record of a client that has nothing here and no debt of
+// turns; where no client waits there are no debts.
+func (s *Slots) forget(c *client) {
+	if c.held == 0 && c.waiters.first == nil && (c.served == 0 || c.pass < s.now || len(s.line) == 0) {
+		delete(s.clients, c.name)
+	}
+}
+
+// next finds whose turn it is. Somebody must be waiting.
+func (s *Slots) next() *Waiter {
+	if len(s.line) == 0 {
+		return s.idle.first
+	}
+	return s.line[0].waiters.first
+}
+
+// grant gives a slot to w, who stands first in its line.
+func (s *Slots) grant(w *Waiter) {
+	if !w.idle {
+		c := w.client
+		s.events++
+		c.pass, c.served = c.pass+turnLength, s.events
+		s.now += max(1, turnLength/uint64(len(s.line)))
+		if s.counted {
+			c.held++
+		}
+	}
+	s.remove(w)
+	w.granted <- struct{}{}
+}
+
+// remove takes w out of its line.
+func (s *Slots) remove(w *Waiter) {
+	if w.idle {
+		s.waiting.Add(-background)
+		s.idle.remove(w)
+		return
+	}
+	s.waiting.Add(-1)
+	c := w.client
+	c.waiters.remove(w)
+	w.client = nil
+	if w.fresh {
+		w.fresh = false
+		s.queued--
+		c.queued--
+	}
+	switch {
+	case c.waiters.first == nil || c.held >= s.limits.ClientSlots:
+		s.line.leave(c)
+	default:
+		s.line.settle(c)
+	}
+	s.forget(c)
+}
