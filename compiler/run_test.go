@@ -254,6 +254,37 @@ func TestCallStack(t *testing.T) {
 	}
 }
 
+// TestCallStackAtLimits ends runs by limits after calls have come back: the call
+// stack is that of the function which met the limit.
+func TestCallStackAtLimits(t *testing.T) {
+	const inner = "function inner(a){\n  return([str(a)])\n}\n"
+	for _, c := range []struct {
+		script string
+		want   []string
+	}{
+		{inner + "function f(){\n  x = inner(1)\n  while(True)\n  end()\n}\nf()", []string{"f script:6:3", " script:9:1"}},
+		{inner + "function f(){\n  x = inner(1)\n  while(True)\n    x = [inner(2),\n      x * 40]\n  end()\n}\nf()", []string{"f script:8:7", " script:11:1"}},
+		{inner + "function f(n){\n  x = inner(1)\n  return(f(n + 1) + f(2))\n}\nf(1)", []string{"f script:5:3", "f script:6:3"}},
+	} {
+		for _, way := range ways {
+			if way.split || way.engine == wasmhost.EngineInterpreter {
+				continue // takes long, and shows nothing about what is emitted
+			}
+			o := execute(t, newHost(t, way.engine), c.script, &wasmhost.Input{}, compiler.Options{Optimize: way.level})
+			if o.Failure == nil {
+				t.Fatal("no failure: " + o.Message)
+			}
+			var got []string
+			for _, f := range o.Failure.Stack[:len(c.want)] {
+				got = append(got, f.Function+" "+f.Position.String())
+			}
+			if diff := cmp.Diff(c.want, got); diff != "" {
+				t.Errorf("%s: %s: %s\n%s", way.name, o.Message, diff, c.script)
+			}
+		}
+	}
+}
+
 func TestStatementLogs(t *testing.T) {
 	script := "x = 1\nfunction f(){ return(2) }\nf()\nstartLoop(i, 1, 3)\nx = x + i\nendLoop()\ntry()\ny = 1 / 0\nexception(e)\nend()\nprint(x)\naddResult(x)\nreturn(x)"
 	h := newHost(t, wasmhost.EngineCompiler)

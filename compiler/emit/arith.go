@@ -201,7 +201,7 @@ func (u *unit) mulChecked(x *ir.Expr, a, b wasm.Local) {
 	u.call("Mul")
 	u.pairResult(ir.Int, true)
 	f.End()
-	u.site = site
+	u.mergeSite(site)
 }
 
 // fits32 tells whether both are within 32 bits.
@@ -268,7 +268,7 @@ func (u *unit) floatBinary(x *ir.Expr) {
 	u.pairResult(ir.Any, true)
 	f.Op(wasm.OpDrop, wasm.OpDrop)
 	f.End()
-	u.site = site
+	u.mergeSite(site)
 	f.LocalGet(a)
 	f.LocalGet(b)
 	f.Op(wasm.OpF64Div)

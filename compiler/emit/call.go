@@ -177,7 +177,7 @@ func (u *unit) fixRep(a, x *ir.Expr) bool {
 func (u *unit) scriptCall(x *ir.Expr) {
 	f := u.f
 	f.LocalGet(u.fp)
-	f.I32Const(4)
+	f.I32Const(stackSlot)
 	f.Op(wasm.OpI32Add)
 	for _, a := range x.Args {
 		u.value(a)
@@ -186,17 +186,18 @@ func (u *unit) scriptCall(x *ir.Expr) {
 	if site == 0 {
 		site = u.stmtSite
 	}
-	f.LocalGet(u.fp)
-	f.I32Const(int32(site))
-	f.Mem(wasm.OpI32Store, 2, 0)
-	u.setSite(site) // the depth limit is met at the call
+	if u.slot != site {
+		f.LocalGet(u.fp)
+		f.I32Const(int32(site))
+		f.Mem(wasm.OpI32Store, 2, 0)
+	}
+	u.mark(site)
 	if x.Callee.Reached {
 		f.Call(u.e.funcs[x.Callee.Number])
 	} else { // only code behind a jump calls it
 		f.Op(wasm.OpUnreachable)
 	}
-	u.site = 0
-	u.setFrame()
+	u.site, u.slot = 0, site
 	u.pairResult(x.Type, true)
 }
 
@@ -219,6 +220,7 @@ func (u *unit) display(x *ir.Expr) {
 		for _, a := range x.Args {
 			push()
 			u.value(a)
+			u.setSite(x.Site)
 			u.call("Push")
 		}
 	} else {

@@ -57,8 +57,11 @@ type emitter struct {
 	clock  *wasm.Func
 	fuel   *wasm.Global
 	refill *wasm.Func
-	touch  *wasm.Func
-	funcs  []*wasm.Func
+	// tooDeep is for a run whose call stack is used up, at stackLimit.
+	tooDeep    *wasm.Func
+	stackLimit *wasm.Global
+	touch      *wasm.Func
+	funcs      []*wasm.Func
 
 	// frameCells and frameSize lay out the frames of functions that were split.
 	frameCells map[*ir.Var]uint32
@@ -113,6 +116,9 @@ func (e *emitter) declare() {
 	e.funcs = make([]*wasm.Func, len(e.prog.Functions))
 	for i, fn := range e.prog.Functions {
 		if i > 0 && fn.Reached {
+			if e.stackLimit == nil {
+				e.stackLimit = e.mod.NewGlobal("stack_limit", wasm.I32, 0)
+			}
 			e.funcs[i] = e.mod.NewFunc(fn.Name, functionType(len(fn.Params)))
 		}
 	}
@@ -199,13 +205,16 @@ func (e *emitter) text(s string) (tag int32, payload int64) {
 
 func cellOf(global int) uint32 { return abi.ScriptBase + uint32(global)*abi.CellSize }
 
-// Refill adds slices until the fuel is not negative.
+// refillFunc adds slices until the fuel is not negative, for a call at a site.
 func (e *emitter) refillFunc() *wasm.Func {
 	if e.refill != nil {
 		return e.refill
 	}
-	f := e.mod.NewFunc("refill", wasm.FuncType{Params: []wasm.ValType{wasm.I32}})
+	f := e.mod.NewFunc("refill", wasm.FuncType{Params: []wasm.ValType{wasm.I32, wasm.I32}})
 	e.refill = f
+	f.I32Const(0)
+	f.LocalGet(f.Param(1))
+	f.Mem(wasm.OpI32Store, 2, abi.Frame)
 	again := f.Loop()
 	f.GlobalGet(e.fuel)
 	f.LocalGet(f.Param(0))
@@ -217,6 +226,32 @@ func (e *emitter) refillFunc() *wasm.Func {
 	f.Op(wasm.OpI64LtS)
 	f.BrIf(again)
 	f.End()
+	return f
+}
+
+// tooDeepFunc notes why the run ends at the call whose slot would be beyond the
+// limit: the caller's slot has its site.
+func (e *emitter) tooDeepFunc() *wasm.Func {
+	if e.tooDeep != nil {
+		return e.tooDeep
+	}
+	f := e.mod.NewFunc("too_deep", wasm.FuncType{Params: []wasm.ValType{wasm.I32}})
+	e.tooDeep = f
+	slot := f.Param(0)
+	f.LocalGet(slot)
+	f.I32Const(stackSlot)
+	f.Op(wasm.OpI32Sub)
+	f.LocalSet(slot)
+	f.I32Const(0)
+	f.LocalGet(slot)
+	f.Mem(wasm.OpI32Store, 2, abi.Frame)
+	f.I32Const(0)
+	f.LocalGet(slot)
+	f.Mem(wasm.OpI32Load, 2, 0)
+	f.Mem(wasm.OpI32Store, 2, abi.Site)
+	f.I32Const(0)
+	f.I32Const(abi.HaltDepth)
+	f.Mem(wasm.OpI32Store, 2, abi.Halt)
 	return f
 }
 

@@ -320,7 +320,7 @@ func (u *unit) cond(x *ir.Expr) {
 	u.as(then, r)
 	after := u.site
 	u.f.Else()
-	u.site = site
+	u.site, u.slot = site, 0
 	u.as(otherwise, r)
 	u.f.End()
 	u.mergeSite(after)
@@ -328,6 +328,7 @@ func (u *unit) cond(x *ir.Expr) {
 
 // mergeSite joins what two ways know about the site cell.
 func (u *unit) mergeSite(other int) {
+	u.slot = 0
 	if u.site != other {
 		u.site = 0
 	}
@@ -344,10 +345,10 @@ func (u *unit) softly(x *ir.Expr) {
 	u.softs = u.softs[:len(u.softs)-1]
 	f.Br(done)
 	f.End()
-	u.site = 0
+	u.forget()
 	u.as(x.Args[1], r)
 	f.End()
-	u.site = 0
+	u.forget()
 }
 
 // truthChain leaves the truth of `and` or `or`.
@@ -367,7 +368,7 @@ func (u *unit) truthChain(x *ir.Expr) {
 		f.Op(wasm.OpDrop)
 	}
 	f.End()
-	u.site = 0
+	u.forget()
 }
 
 // leaveChain leaves when the truth on the stack decides `and` or `or`.
@@ -396,7 +397,7 @@ func (u *unit) chain(x *ir.Expr) {
 		f.Op(wasm.OpDrop, wasm.OpDrop)
 	}
 	f.End()
-	u.site = 0
+	u.forget()
 }
 
 // heldTruth leaves a pair and on top whether it counts as true.

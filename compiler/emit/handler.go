@@ -23,8 +23,7 @@ func (e *emitter) handlers() {
 func (e *emitter) handler(name string, fn *wasm.Func, params int) {
 	f := e.mod.NewFunc("handler "+name, wasm.FuncType{Results: []wasm.ValType{wasm.I32}})
 	f.Exports = []string{abi.HandlerExport(name)}
-	f.I32Const(0)
-	f.Mem(wasm.OpI32Load, 2, abi.StackBase)
+	e.beginStack(f)
 	f.I32Const(stackSlot)
 	f.Op(wasm.OpI32Add)
 	for range params {

@@ -22,7 +22,7 @@ func (u *unit) callPart(s *ir.Stmt) {
 		f.LocalGet(u.frame)
 	}
 	f.Call(g)
-	u.site = 0
+	u.forget()
 	t := f.Temp(wasm.I32)
 	f.LocalTee(t)
 	u.failIfNegative()
@@ -95,6 +95,7 @@ func (u *unit) newFrame() {
 	u.e.frameSize[u.fn] = cells
 	cells++ // for the value of a return
 	f.I32Const(int32(cells))
+	u.setFrame()
 	u.call("NewList")
 	f.Op(wasm.OpI32WrapI64)
 	f.LocalSet(u.frame)
@@ -116,7 +117,7 @@ func (e *emitter) part(owner *unit, s *ir.Stmt) *wasm.Func {
 	}
 	f := e.mod.NewFunc(fmt.Sprintf("%s.part%d", owner.fn.Name, e.units), t)
 	u := e.newUnit(f, owner.fn)
-	u.part, u.stmtSite, u.logging = true, s.Site, owner.logging
+	u.part, u.stmtSite, u.logging, u.leaf = true, s.Site, owner.logging, owner.leaf
 	u.mark(s.Site)
 	u.fp = f.Param(0)
 	if framed {

@@ -69,6 +69,7 @@ func (u *unit) ifStmt(s *ir.Stmt) {
 	u.site = site
 	if len(s.Else) > 0 || s.ElseFuel > 0 {
 		u.f.Else()
+		u.slot = 0
 		u.charge(s.ElseFuel)
 		u.stmts(s.Else)
 	}
@@ -87,7 +88,7 @@ func (u *unit) loop(units int64, turn func(out wasm.Label), step func()) {
 	again := f.Loop()
 	empty := f.Block()
 	head := f.Loop()
-	u.site = 0
+	u.forget()
 	t := f.Temp(wasm.I64)
 	f.GlobalGet(u.e.fuel)
 	f.I64Const(units)
@@ -114,12 +115,11 @@ func (u *unit) loop(units int64, turn func(out wasm.Label), step func()) {
 	f.I64Const(units)
 	f.Op(wasm.OpI64Add)
 	f.GlobalSet(u.e.fuel)
-	f.I32Const(int32(u.stmtSite))
-	f.Call(u.e.refillFunc())
+	u.refill(u.stmtSite)
 	f.Br(again)
 	f.End()
 	f.End()
-	u.site = 0
+	u.forget()
 }
 
 func (u *unit) while(s *ir.Stmt) {
@@ -230,6 +230,7 @@ func (u *unit) returnStmt(s *ir.Stmt) {
 	u.value(s.X)
 	switch {
 	case u.fn.Number == 0:
+		u.ownFrame()
 		u.call("ReturnTop")
 		u.logDone()
 		if u.part {
@@ -259,6 +260,7 @@ func (u *unit) try(s *ir.Stmt) {
 	f.Br(done)
 	if u.unprotect() {
 		t, p := f.Temp(wasm.I32), f.Temp(wasm.I64)
+		u.setFrame()
 		u.call("Catch")
 		f.LocalSet(p)
 		f.LocalSet(t)
@@ -272,7 +274,7 @@ func (u *unit) try(s *ir.Stmt) {
 		f.Op(wasm.OpUnreachable)
 	}
 	f.End()
-	u.site = 0
+	u.forget()
 	if s.Marker {
 		u.stmts(s.Else)
 	}
@@ -300,6 +302,7 @@ func (u *unit) block(s *ir.Stmt) {
 // logDone writes the entry of the statement under way.
 func (u *unit) logDone() {
 	if u.logging {
+		u.ownFrame()
 		u.logArguments()
 		u.call("LogDone")
 	}

@@ -27,8 +27,7 @@ func (e *emitter) task(name string, fn *ir.Func) {
 	f.Mem(wasm.OpI32Load, 2, abi.TaskArgs+abi.CellPayload)
 	f.Mem(wasm.OpI32Load, 2, abi.ListCells)
 	f.LocalSet(cells)
-	f.I32Const(0)
-	f.Mem(wasm.OpI32Load, 2, abi.StackBase)
+	e.beginStack(f)
 	f.I32Const(stackSlot)
 	f.Op(wasm.OpI32Add)
 	for i := range fn.Params {

@@ -28,7 +28,13 @@ type unit struct {
 	logging bool       // inside a logged statement
 
 	stmtSite int // the statement at hand
-	site     int // what the site cell holds, 0 if that is not known
+	// site is what the site cell holds, 0 if that is not known; when it is, the
+	// frame cell names this call. slot is what this call's slot of the call
+	// stack holds.
+	site, slot int
+	// leaf units call no script function, so that the frame cell, once set,
+	// stays as it is.
+	leaf bool
 }
 
 type placeKind uint8
@@ -64,16 +70,33 @@ func (e *emitter) newUnit(f *wasm.Func, fn *ir.Func) *unit {
 	return &unit{e: e, f: f, fn: fn, places: map[int]*place{}}
 }
 
+// callsScript reports whether a function calls others of the script.
+func callsScript(fn *ir.Func) bool {
+	calls := false
+	ir.WalkExprs(fn.Body, func(x *ir.Expr) { calls = calls || x.Op == ir.OpCall })
+	return calls
+}
+
+// usesLibrary reports whether a function may call what reads the frame cell.
+func usesLibrary(fn *ir.Func) bool {
+	uses := false
+	ir.WalkExprs(fn.Body, func(x *ir.Expr) {
+		uses = uses || x.Op == ir.OpHost || x.Op == ir.OpNewList || x.Op == ir.OpNewDict || x.Op == ir.OpConcat ||
+			x.Op == ir.OpLib && !quiet[x.Lib.Name]
+	})
+	return uses || fn.HasSplit
+}
+
 // main writes the exported function.
 func (e *emitter) main(fn *ir.Func) {
 	f := e.mod.NewFunc("run", wasm.FuncType{Results: []wasm.ValType{wasm.I32}})
 	f.Exports = []string{abi.RunExport}
 	u := e.newUnit(f, fn)
-	u.top, u.stmtSite = true, fn.Site
+	u.top, u.stmtSite, u.leaf = true, fn.Site, !callsScript(fn)
 	u.mark(fn.Site)
 	u.fp = f.NewLocal(wasm.I32)
 	f.NameLocal(u.fp, "fp")
-	u.loadControl(abi.StackBase)
+	e.beginStack(f)
 	f.LocalSet(u.fp)
 	u.setFrame()
 	if e.prog.LastError >= 0 {
@@ -86,6 +109,7 @@ func (e *emitter) main(fn *ir.Func) {
 	u.stmts(fn.Body)
 	f.Br(u.exit)
 	if u.unprotect() {
+		u.ownFrame()
 		u.noteFrame()
 		u.call("Failure")
 		u.logFailure()
@@ -106,10 +130,13 @@ func (e *emitter) function(fn *ir.Func) {
 	u := e.newUnit(f, fn)
 	u.stmtSite = fn.Site
 	u.mark(fn.Site)
+	u.leaf = !callsScript(fn)
 	u.fp = f.Param(0)
 	f.NameLocal(u.fp, "fp")
 	u.checkDepth()
-	u.setFrame()
+	if u.leaf && usesLibrary(fn) {
+		u.setFrame()
+	}
 	u.enter(fn.Fuel, fn.Site)
 	if fn.HasSplit {
 		u.newFrame()
@@ -140,14 +167,27 @@ func (u *unit) bound() {
 	}
 }
 
+// beginStack starts an exported function: it leaves the first slot of the call
+// stack, and keeps the limit where each call finds it faster than in memory.
+func (e *emitter) beginStack(f *wasm.Func) {
+	if e.stackLimit != nil {
+		f.I32Const(0)
+		f.Mem(wasm.OpI32Load, 2, abi.StackLimit)
+		f.GlobalSet(e.stackLimit)
+	}
+	f.I32Const(0)
+	f.Mem(wasm.OpI32Load, 2, abi.StackBase)
+}
+
 // checkDepth ends the run when the call stack is used up.
 func (u *unit) checkDepth() {
 	f := u.f
 	f.LocalGet(u.fp)
-	u.loadControl(abi.StackLimit)
+	f.GlobalGet(u.e.stackLimit)
 	f.Op(wasm.OpI32GeU)
 	f.If()
-	u.storeControl(abi.Halt, func() { f.I32Const(abi.HaltDepth) })
+	f.LocalGet(u.fp)
+	f.Call(u.e.tooDeepFunc())
 	f.Op(wasm.OpUnreachable)
 	f.End()
 }
@@ -160,9 +200,15 @@ func (u *unit) enter(units int64, site int) {
 	f.I64Const(0)
 	f.Op(wasm.OpI64LtS)
 	f.If()
-	f.I32Const(int32(site))
-	f.Call(u.e.refillFunc())
+	u.refill(site)
 	f.End()
+}
+
+// refill gets fuel.
+func (u *unit) refill(site int) {
+	u.f.I32Const(int32(site))
+	u.f.LocalGet(u.fp)
+	u.f.Call(u.e.refillFunc())
 }
 
 func (u *unit) charge(units int64) {
@@ -188,7 +234,8 @@ func (u *unit) storeControl(offset uint32, value func()) {
 }
 
 // setFrame says which frame runs, so that a limit that ends the run has a call
-// stack: a function says it when it starts, and its caller when it is back.
+// stack. What can meet a limit says it before: a call of the library together
+// with its site, the calls for fuel and depth by themselves.
 func (u *unit) setFrame() {
 	u.storeControl(abi.Frame, func() { u.f.LocalGet(u.fp) })
 }
@@ -206,6 +253,16 @@ func (u *unit) noteFrame() {
 // call calls a library function whose arguments are on the stack.
 func (u *unit) call(name string) { u.f.Call(u.e.lib(ir.Library(name))) }
 
+// ownFrame makes sure that the frame cell names this call.
+func (u *unit) ownFrame() {
+	if u.site == 0 && !u.leaf {
+		u.setFrame()
+	}
+}
+
+// forget ends what is known of the site, where ways meet on which it differs.
+func (u *unit) forget() { u.site, u.slot = 0, 0 }
+
 // mark attributes the code that follows to a site.
 func (u *unit) mark(site int) { u.f.Mark(uint32(site)) }
 
@@ -218,6 +275,7 @@ func (u *unit) setSite(site int) {
 	if u.site == site {
 		return
 	}
+	u.ownFrame()
 	u.site = site
 	u.storeControl(abi.Site, func() { u.f.I32Const(int32(site)) })
 }
@@ -238,13 +296,15 @@ func (u *unit) unprotect() bool {
 		u.describeCold(h)
 	}
 	f.End()
-	u.handler, u.site = h.outer, 0
+	u.handler = h.outer
+	u.forget()
 	return h.failUsed || h.coldUsed
 }
 
 // describeCold raises the error the script found itself.
 func (u *unit) describeCold(h *handler) {
 	f := u.f
+	u.setFrame()
 	u.storeControl(abi.Site, func() { f.LocalGet(h.coldSite) })
 	f.LocalGet(h.coldName)
 	f.Op(wasm.OpI64Eqz)
