@@ -327,46 +327,6 @@ func TestIsolation(t *testing.T) {
 	})
 }
 
-// dirtyScript grows the memory, traps if it finds anything in it behind the
-// heap's start, and fills it.
-func dirtyScript(t *testing.T, h *Host, pages uint32, fill byte) *Module {
-	s := newScript(nil, nil)
-	f := s.run
-	f.I32Const(int32(pages))
-	f.Call(s.grow)
-	f.Op(wasm.OpDrop)
-	p, end := f.NewLocal(wasm.I32), f.NewLocal(wasm.I32)
-	f.I32Const(abi.ScriptBase + 32<<10)
-	f.LocalSet(p)
-	f.MemorySize()
-	f.I32Const(16)
-	f.Op(wasm.OpI32Shl)
-	f.LocalSet(end)
-	loop := f.Loop()
-	f.LocalGet(p)
-	f.Mem(wasm.OpI64Load, 3, 0)
-	f.I64Const(0)
-	f.Op(wasm.OpI64Ne)
-	f.If()
-	f.Op(wasm.OpUnreachable)
-	f.End()
-	f.LocalGet(p)
-	f.I32Const(8 * 64)
-	f.Op(wasm.OpI32Add)
-	f.LocalTee(p)
-	f.LocalGet(end)
-	f.Op(wasm.OpI32LtU)
-	f.BrIf(loop)
-	f.End()
-	f.I32Const(abi.ScriptBase + 32<<10)
-	f.I32Const(int32(fill))
-	f.LocalGet(end)
-	f.I32Const(abi.ScriptBase + 32<<10)
-	f.Op(wasm.OpI32Sub)
-	f.MemoryFill()
-	return s.finish(t, h, 0)
-}
-
 func TestLargeSlotIsWipedToo(t *testing.T) {
 	p := newPool(1024, 1, 1)
 	defer p.close()
