@@ -1,164 +1,136 @@
 package main
 
 import (
-	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
-	"io"
-	"log/slog"
-	"net"
-	"sync"
+	"os"
+	"path/filepath"
 	"time"
 
-	"github.com/gofiber/fiber/v2"
-	"github.com/valyala/fasthttp"
-
-	"github.com/avapd/avapd/internal/config"
-	"github.com/avapd/avapd/internal/server"
+	"github.com/avapd/avapd/internal/bench/load"
+	"github.com/avapd/avapd/internal/bench/machine"
 )
 
-// window is how long one side is loaded in one round.
-const window = 300 * time.Millisecond
+// smallScript is a greeting, as an ad-hoc script and as an endpoint.
+const (
+	smallScript = `addParam(name, who)
+addVar(greeting, "Hello")
+text = greeting + ", " + str(who) + "!"
+addVar(count, 3)
+addResult(text)`
+	smallApp = `function greet(){
+    addParam(name, who)
+    addVar(greeting, "Hello")
+    text = greeting + ", " + str(who) + "!"
+    addVar(count, 3)
+    addResult(text)
+}
+registerEndpoint("/greet", "POST", [], "greets", greet, text)`
+	greeting = "Hello, Ana!"
+)
 
-// http compares the whole request path with a plain Fiber handler that parses
-// the same body and writes a JSON answer of the same size. The load generator
-// shares the process and the CPUs with both, which the ratio survives.
-func (b *bench) http() error {
-	product, stop, err := b.serveProduct()
-	if err != nil {
-		return err
+// competitor is one way to answer a greeting.
+type competitor struct {
+	name string
+	site *site
+	path string
+}
+
+// competitors starts the servers of a comparison.
+func (b *bench) competitors() ([]competitor, error) {
+	app := filepath.Join(b.dir, "greet.avap")
+	if err := os.WriteFile(app, []byte(smallApp), 0o644); err != nil {
+		return nil, err
 	}
-	defer stop()
-	plain, stopPlain, err := servePlain()
+	product, err := b.serve("--app", app)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer stopPlain()
+	plain, err := b.serveEcho()
+	if err != nil {
+		return nil, err
+	}
+	return []competitor{
+		{"echo", plain, "/echo"},
+		{"adhoc", product, "/api/v1/execute"},
+		{"registered", product, "/greet"},
+	}, nil
+}
+
+// smallRequest is the same for all of them.
+func smallRequest(path string) []byte {
 	body, err := json.Marshal(map[string]any{"script": smallScript, "name": "Ana", "variables": map[string]any{"level": 3}})
 	if err != nil {
+		panic(err) // plain data
+	}
+	return load.Post(path, body)
+}
+
+// connectionCounts are the sizes of crowd that requests come from. The budget
+// counts at the middle one: a single connection measures waiting, the largest
+// mostly the queue.
+var connectionCounts = []int{1, 16, 64}
+
+const budgetConnections = 16
+
+// http compares the whole way of a request with what Fiber alone needs to read
+// the same JSON and answer as much.
+func (b *bench) http() error {
+	sides, err := b.competitors()
+	if err != nil {
 		return err
 	}
-	b.heading("five-line script over HTTP", "execute req/s", "p50", "p99", "Fiber echo req/s", "p50", "p99", "execute / echo")
-	for _, connections := range []int{1, 16, 64} {
-		var ours, theirs []load
-		for range b.rounds {
-			for _, side := range []struct {
-				url  string
-				into *[]load
-			}{{product + "/api/v1/execute", &ours}, {plain + "/echo", &theirs}} {
-				l, err := generate(side.url, body, connections)
-				if err != nil {
-					return err
-				}
-				*side.into = append(*side.into, l)
+	generator, err := b.startRole("load", b.generator)
+	if err != nil {
+		return err
+	}
+	defer b.stopAll()
+	t := b.table("connections", "server", "requests", "rate / echo", "p50", "p99", "CPU per request")
+	for _, connections := range connectionCounts {
+		m, err := b.repeat(comparison{
+			what: fmt.Sprintf("%d connections", connections), rounds: b.rounds, steady: "adhoc.rate",
+			once: func(r round) error { return b.compete(r, sides, generator, connections) },
+		})
+		if err != nil {
+			return err
+		}
+		for _, s := range sides {
+			ratio := m.ratio(s.name+".rate", "echo.rate")
+			t.row(connections, titles[s.name], m.of(s.name+".rate", perSecond), ratio,
+				m.of(s.name+".p50", nanoseconds), m.of(s.name+".p99", nanoseconds), m.of(s.name+".cpu", nanoseconds))
+			if connections == budgetConnections && s.name != "echo" {
+				b.fulfil("http."+s.name, ratio)
 			}
 		}
-		o, t := medianLoad(ours), medianLoad(theirs)
-		b.row(fmt.Sprintf("%d connections", connections), int(o.rate), o.p50, o.p99, int(t.rate), t.p50, t.p99, o.rate/t.rate)
+		b.note("%d connections: the load generator was busy for %.0f %% of the echo's time.", connections, m.of("echo.generator", percent).Value)
+	}
+	b.note("The budgets count at %d connections.", budgetConnections)
+	return nil
+}
+
+var titles = map[string]string{"echo": "Fiber echo", "adhoc": "ad-hoc script", "registered": "endpoint of an app, compiled ahead"}
+
+// compete loads each of the servers once.
+func (b *bench) compete(r round, sides []competitor, generator *process, connections int) error {
+	for _, s := range sides {
+		plan := load.Plan{
+			Address: s.site.address, Requests: [][]byte{smallRequest(s.path)}, Expect: greeting,
+			Connections: connections, Duration: b.window(400 * time.Millisecond),
+		}
+		cpu, own := machine.CPU(s.site.cmd.Process.Pid), machine.CPU(generator.cmd.Process.Pid)
+		var o load.Outcome
+		if err := generator.ask(plan, &o); err != nil {
+			return fmt.Errorf("%s: %w", titles[s.name], err)
+		}
+		r.add(s.name, o)
+		r[s.name+".cpu"] = float64(machine.CPU(s.site.cmd.Process.Pid)-cpu) / float64(o.Requests)
+		r[s.name+".generator"] = 100 * float64(machine.CPU(generator.cmd.Process.Pid)-own) / float64(plan.Duration)
 	}
 	return nil
 }
 
-func (b *bench) serveProduct() (url string, stop func(), err error) {
-	s := server.New(server.Options{Config: config.Default(), Engine: b.engine, Log: slog.New(slog.NewJSONHandler(io.Discard, nil))})
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", nil, err
-	}
-	go func() { _ = s.Serve(listener) }()
-	return "http://" + listener.Addr().String(), func() { _ = s.Shutdown(context.Background()) }, nil
-}
-
-func servePlain() (url string, stop func(), err error) {
-	app := fiber.New(fiber.Config{DisableStartupMessage: true})
-	app.Post("/echo", func(c *fiber.Ctx) error {
-		var in struct {
-			Script, Name string
-			Variables    map[string]any
-		}
-		if err := json.Unmarshal(c.BodyRaw(), &in); err != nil {
-			return err
-		}
-		return c.JSON(fiber.Map{
-			"success": true, "result": fiber.Map{"text": "Hello, " + in.Name + "!"},
-			"variables": in.Variables, "logs": []any{},
-		})
-	})
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", nil, err
-	}
-	go func() { _ = app.Listener(listener) }()
-	return "http://" + listener.Addr().String(), func() { _ = app.Shutdown() }, nil
-}
-
-type load struct {
-	rate     float64
-	p50, p99 time.Duration
-}
-
-// generate posts the body over a number of connections, each one request after
-// the other, for one window.
-func generate(url string, body []byte, connections int) (load, error) {
-	client := &fasthttp.Client{MaxConnsPerHost: connections}
-	defer client.CloseIdleConnections()
-	var (
-		group sync.WaitGroup
-		mutex sync.Mutex
-		times []time.Duration
-		fault error
-	)
-	began := time.Now()
-	for range connections {
-		group.Go(func() {
-			mine, err := worker(client, url, body, began.Add(window))
-			mutex.Lock()
-			defer mutex.Unlock()
-			times = append(times, mine...)
-			if err != nil {
-				fault = err
-			}
-		})
-	}
-	group.Wait()
-	if fault != nil {
-		return load{}, fault
-	}
-	rate := float64(len(times)) / time.Since(began).Seconds()
-	return load{rate, quantile(times, 0.5), quantile(times, 0.99)}, nil
-}
-
-func worker(client *fasthttp.Client, url string, body []byte, until time.Time) ([]time.Duration, error) {
-	var times []time.Duration
-	request, response := fasthttp.AcquireRequest(), fasthttp.AcquireResponse()
-	defer fasthttp.ReleaseRequest(request)
-	defer fasthttp.ReleaseResponse(response)
-	for time.Now().Before(until) {
-		request.Reset()
-		request.SetRequestURI(url)
-		request.Header.SetMethod(fasthttp.MethodPost)
-		request.Header.SetContentType("application/json")
-		request.SetBodyRaw(body)
-		began := time.Now()
-		if err := client.Do(request, response); err != nil {
-			return nil, err
-		}
-		times = append(times, time.Since(began))
-		if response.StatusCode() != fasthttp.StatusOK || !bytes.Contains(response.Body(), []byte("Hello, Ana!")) {
-			return nil, fmt.Errorf("%s answered %d: %s", url, response.StatusCode(), response.Body())
-		}
-	}
-	return times, nil
-}
-
-// medianLoad takes the median of each figure over the rounds.
-func medianLoad(loads []load) load {
-	var rates, p50s, p99s []time.Duration
-	for _, l := range loads {
-		rates = append(rates, time.Duration(l.rate))
-		p50s = append(p50s, l.p50)
-		p99s = append(p99s, l.p99)
-	}
-	return load{float64(quantile(rates, 0.5)), quantile(p50s, 0.5), quantile(p99s, 0.5)}
+// add notes what a load showed under a name.
+func (r round) add(name string, o load.Outcome) {
+	r[name+".rate"] = o.Rate
+	r[name+".p50"], r[name+".p95"], r[name+".p99"] = float64(o.P50), float64(o.P95), float64(o.P99)
 }

@@ -1,104 +1,173 @@
 package main
 
-// kernel is one computation, written in AVAP and in Go. Both do the same work
-// on the same kinds of value: where the script uses a dict or text, so does
-// the Go code. The answer is compared before anything is timed.
-type kernel struct {
-	name   string
-	script string
-	native func() int64
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"math"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/avapd/avapd/internal/bench/kernels"
+)
+
+// contestant is a program that runs kernels.
+type contestant struct {
+	name    string
+	without []string
+	run     func(kernels.Kernel) (time.Duration, error)
 }
 
-var kernels = []kernel{
-	{
-		name: "fib(25), recursive",
-		script: `function fib(n){
-    if(n, 2, "<")
-        return(n)
-    end()
-    return(fib(n - 1) + fib(n - 2))
-}
-answer = fib(25)
-addResult(answer)`,
-		native: func() int64 { return fib(25) },
-	},
-	{
-		name: "loop of 1e6 turns, integers",
-		script: `answer = 0
-startLoop(i, 1, 1000000)
-    answer = answer + i % 7
-endLoop()
-addResult(answer)`,
-		native: func() int64 {
-			var sum int64
-			for i := int64(1); i <= 1000000; i++ {
-				sum += i % 7
-			}
-			return sum
-		},
-	},
-	{
-		name: "loop of 1e6 turns, floats",
-		script: `x = 0.5
-startLoop(i, 1, 1000000)
-    x = x * 1.000001 + 0.25
-endLoop()
-answer = int(x)
-addResult(answer)`,
-		native: func() int64 {
-			x := 0.5
-			for range 1000000 {
-				y := x * 1.000001 // apart from the sum, or the compiler may fuse them
-				x = y + 0.25
-			}
-			return int64(x)
-		},
-	},
-	{
-		name: "1e5 text appends",
-		script: `s = ""
-startLoop(i, 1, 100000)
-    s = s + "abc"
-endLoop()
-answer = len(s)
-addResult(answer)`,
-		native: func() int64 {
-			var s []byte
-			for range 100000 {
-				s = append(s, "abc"...)
-			}
-			return int64(len(string(s)))
-		},
-	},
-	{
-		name: "1e5 dict inserts and look-ups",
-		script: `d = {}
-startLoop(i, 1, 100000)
-    d[i] = i
-endLoop()
-answer = 0
-startLoop(i, 1, 100000)
-    answer = answer + d[i]
-endLoop()
-addResult(answer)`,
-		native: func() int64 {
-			d := map[int64]int64{}
-			for i := int64(1); i <= 100000; i++ {
-				d[i] = i
-			}
-			var sum int64
-			for i := int64(1); i <= 100000; i++ {
-				sum += d[i]
-			}
-			return sum
-		},
-	},
-}
-
-//go:noinline
-func fib(n int64) int64 {
-	if n < 2 {
-		return n
+// kernels compares computations with native Go and with other languages for
+// scripts. The script's time includes its sandbox, since nobody runs one
+// without; the others' do not include their start.
+func (b *bench) kernels() error {
+	defer b.stopAll()
+	contestants, err := b.contestants()
+	if err != nil {
+		return err
 	}
-	return fib(n-1) + fib(n-2)
+	all := map[string]measured{}
+	for _, k := range kernels.All {
+		m, err := b.repeat(comparison{what: k.Title, rounds: b.rounds, steady: "avap", once: func(r round) error {
+			for _, c := range contestants {
+				if slices.Contains(c.without, k.Name) {
+					continue
+				}
+				took, err := c.run(k)
+				if err != nil {
+					return fmt.Errorf("%s: %w", c.name, err)
+				}
+				r[c.name] = float64(took)
+			}
+			return nil
+		}})
+		if err != nil {
+			return err
+		}
+		all[k.Name] = m
+	}
+	b.kernelTables(contestants, all)
+	b.fulfil("kernels.goja", all["fib"].ratio("goja", "avap"))
+	b.fulfil("kernels.starlark", all["fib"].ratio("starlark-go", "avap"))
+	b.fulfil("kernels.ints", all["ints"].ratio("avap", "go"))
+	b.fulfil("kernels.floats", all["floats"].ratio("avap", "go"))
+	return nil
+}
+
+func (b *bench) kernelTables(contestants []contestant, all map[string]measured) {
+	columns := []string{"computation"}
+	for _, c := range contestants {
+		columns = append(columns, c.name)
+	}
+	absolute := b.table(columns...)
+	relative := b.table(append([]string{"time of the others, in times of avap"}, columns[2:]...)...)
+	means := map[string][]float64{}
+	for _, k := range kernels.All {
+		cells, ratios := []any{k.Title}, []any{k.Title}
+		for i, c := range contestants {
+			if slices.Contains(c.without, k.Name) {
+				cells, ratios = append(cells, "–"), append(ratios, "–")
+				continue
+			}
+			cells = append(cells, all[k.Name].of(c.name, nanoseconds).short())
+			if i > 0 {
+				ratio := all[k.Name].ratio(c.name, "avap")
+				ratios = append(ratios, ratio)
+				means[c.name] = append(means[c.name], ratio.Value)
+			}
+		}
+		absolute.row(cells...)
+		relative.row(ratios...)
+	}
+	cells := []any{"geometric mean"}
+	for _, c := range contestants[1:] {
+		cells = append(cells, exactly(geometricMean(means[c.name]), times))
+	}
+	relative.row(cells...)
+}
+
+func geometricMean(values []float64) float64 {
+	sum := 0.0
+	for _, v := range values {
+		sum += math.Log(v)
+	}
+	return math.Exp(sum / float64(len(values)))
+}
+
+// contestants starts all programs, ours and Go first.
+func (b *bench) contestants() ([]contestant, error) {
+	e, err := b.startRole("engine", b.subject)
+	if err != nil {
+		return nil, err
+	}
+	list := []contestant{{name: "avap", run: func(k kernels.Kernel) (time.Duration, error) { return runScript(e, k) }}}
+	native, err := b.startRole("native", b.subject)
+	if err != nil {
+		return nil, err
+	}
+	list = append(list, speaker("go", native, nil))
+	for i := range kernels.Languages {
+		l := &kernels.Languages[i]
+		if !l.Installed() {
+			b.note("%s is not installed.", l.Name)
+			continue
+		}
+		p, err := b.startLanguage(l)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, speaker(l.Name, p, l.Without))
+	}
+	return list, nil
+}
+
+// speaker is a program that understands kernels.Ask.
+func speaker(name string, p *process, without []string) contestant {
+	from := bufio.NewReader(p.out)
+	return contestant{name, without, func(k kernels.Kernel) (time.Duration, error) { return kernels.Ask(p.stdin, from, k) }}
+}
+
+func (b *bench) startLanguage(l *kernels.Language) (*process, error) {
+	arguments, err := l.Arguments(b.dir)
+	if err != nil {
+		return nil, err
+	}
+	program := l.Program
+	if l.Rival {
+		if program, err = b.buildRivals(); err != nil {
+			return nil, err
+		}
+		arguments = append([]string{l.Name}, arguments...)
+	}
+	return b.start(b.subject, exec.CommandContext(b.ctx, program, arguments...))
+}
+
+// buildRivals compiles the program of the nested module.
+func (b *bench) buildRivals() (string, error) {
+	b.progress("building the rivals")
+	path := filepath.Join(b.dir, "rivals")
+	cmd := exec.CommandContext(b.ctx, "go", "build", "-o", path, ".")
+	cmd.Dir = filepath.Join(b.root, "internal", "bench", "rivals")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build the rivals: %w\n%s", err, out)
+	}
+	return path, nil
+}
+
+func runScript(e *process, k kernels.Kernel) (time.Duration, error) {
+	var a reply
+	if err := e.ask(question{Run: k.Script(), Body: kernels.Input(), Count: 1}, &a); err != nil {
+		return 0, err
+	}
+	var result struct{ Answer int64 }
+	if err := json.Unmarshal(a.Result, &result); err != nil {
+		return 0, fmt.Errorf("the result %s: %w", a.Result, err)
+	}
+	if result.Answer != k.Answer {
+		return 0, fmt.Errorf("the script says %d, which is not %d", result.Answer, k.Answer)
+	}
+	return a.P50, nil
 }

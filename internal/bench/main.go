@@ -1,130 +1,126 @@
-// Command bench prints what the project promises about speed, each figure
-// beside a baseline measured in the same run: native Go for computations, a
-// plain Fiber handler for requests. Rounds are interleaved, so that a busy
-// machine slows both sides, and medians are printed.
+// Command bench measures what the project promises about speed and size, each
+// figure beside a baseline of the same run, and fails when a promise is broken.
+//
+// What is measured runs in processes of its own with the settings of
+// production, on cores of its own; what makes load has the other cores. Things
+// to compare take turns in rounds, so that a busy machine slows them alike, and
+// medians are printed. Rounds in which others used the machine are repeated and
+// counted.
 package main
 
 import (
+	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
-	"runtime"
+	"os/signal"
 	"slices"
 	"strings"
-	"text/tabwriter"
-	"time"
-
-	"github.com/avapd/avapd/internal/engine"
 )
 
 // section is a group of measurements under one heading.
 type section struct {
-	name string
-	run  func(*bench) error
+	name, title string
+	run         func(*bench) error
 }
 
 var sections = []section{
-	{"sandbox", (*bench).sandbox},
-	{"kernels", (*bench).kernels},
-	{"compile", (*bench).compile},
-	{"http", (*bench).http},
+	{"sandbox", "The sandbox", (*bench).sandbox},
+	{"http", "Requests over HTTP", (*bench).http},
+	{"first", "First answers", (*bench).first},
+	{"kernels", "Computations", (*bench).kernels},
+	{"memory", "Memory", (*bench).memory},
 }
 
+var errMissed = errors.New("budgets are missed")
+
 func main() {
-	rounds := flag.Int("rounds", 9, "rounds per measurement; the median is printed")
-	only := flag.String("only", "", "comma list of sections: sandbox, kernels, compile, http")
-	flag.Parse()
-	if err := run(*rounds, *only); err != nil {
+	played, err := playRole()
+	if !played {
+		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+		err = command(ctx, os.Args[1:])
+		stop()
+	}
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+	case err != nil:
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func run(rounds int, only string) error {
-	e, err := engine.New(engine.Config{})
+// options are what the command line says.
+type options struct {
+	only     []string
+	rounds   int
+	quick    bool
+	output   string
+	document string
+	pictures string
+	product  string
+}
+
+func parse(arguments []string) (options, error) {
+	var o options
+	var names []string
+	for _, s := range sections {
+		names = append(names, s.name)
+	}
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	only := flags.String("only", "", "comma list of `sections`: "+strings.Join(names, ", "))
+	flags.IntVar(&o.rounds, "rounds", 7, "undisturbed `rounds` per measurement")
+	flags.BoolVar(&o.quick, "quick", false, "measure next to nothing, to see whether everything works; no budget counts")
+	flags.StringVar(&o.output, "output", "text", "`form` of what is printed: text or json")
+	flags.StringVar(&o.document, "document", "", "Markdown `file` whose tables to renew")
+	flags.StringVar(&o.pictures, "pictures", "", "`directory` to draw the curves in")
+	flags.StringVar(&o.product, "avap", "", "`file` of a program to measure instead of building one")
+	if err := flags.Parse(arguments); err != nil {
+		return o, err
+	}
+	if flags.NArg() > 0 {
+		return o, fmt.Errorf("%q is no flag", flags.Arg(0))
+	}
+	if o.output != "text" && o.output != "json" {
+		return o, fmt.Errorf("--output %s: text and json are known", o.output)
+	}
+	if o.rounds < 1 {
+		return o, fmt.Errorf("--rounds %d: one is the least", o.rounds)
+	}
+	o.only = names
+	if *only != "" {
+		o.only = strings.Split(*only, ",")
+	}
+	for _, name := range o.only {
+		if !slices.Contains(names, name) {
+			return o, fmt.Errorf("--only %s: there is %s", name, strings.Join(names, ", "))
+		}
+	}
+	return o, nil
+}
+
+func command(ctx context.Context, arguments []string) error {
+	o, err := parse(arguments)
 	if err != nil {
 		return err
 	}
-	b := &bench{engine: e, rounds: rounds, out: tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)}
-	fmt.Printf("%s %s/%s, %d CPUs, %d rounds\n", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), rounds)
-	for _, s := range sections {
-		if only != "" && !slices.Contains(strings.Split(only, ","), s.name) {
-			continue
-		}
-		if err := s.run(b); err != nil {
-			return fmt.Errorf("%s: %w", s.name, err)
-		}
-		if err := b.out.Flush(); err != nil {
-			return err
-		}
+	r, err := measure(ctx, o)
+	if err != nil {
+		return err
+	}
+	if o.output == "json" {
+		err = r.writeJSON(os.Stdout)
+	} else {
+		err = r.writeText(os.Stdout)
+	}
+	if err == nil && o.document != "" {
+		err = r.renew(o.document)
+	}
+	if err != nil {
+		return err
+	}
+	if r.missed() && !o.quick {
+		return errMissed
 	}
 	return nil
 }
-
-type bench struct {
-	engine *engine.Engine
-	rounds int
-	out    *tabwriter.Writer
-}
-
-// heading starts a table.
-func (b *bench) heading(columns ...string) {
-	fmt.Fprintf(b.out, "\n%s\n", strings.Join(columns, "\t"))
-}
-
-func (b *bench) row(cells ...any) {
-	for i, c := range cells {
-		if i > 0 {
-			fmt.Fprint(b.out, "\t")
-		}
-		switch c := c.(type) {
-		case time.Duration:
-			fmt.Fprint(b.out, short(c))
-		case float64:
-			fmt.Fprintf(b.out, "%.2f ×", c)
-		default:
-			fmt.Fprint(b.out, c)
-		}
-	}
-	fmt.Fprintln(b.out)
-}
-
-// short prints three significant digits.
-func short(d time.Duration) string {
-	switch {
-	case d < 10*time.Microsecond:
-		return fmt.Sprintf("%.2f µs", float64(d)/1e3)
-	case d < time.Millisecond:
-		return fmt.Sprintf("%.0f µs", float64(d)/1e3)
-	default:
-		return fmt.Sprintf("%.2f ms", float64(d)/1e6)
-	}
-}
-
-// interleave times each function once per round, in turn, and gives the
-// medians.
-func (b *bench) interleave(fns ...func() error) ([]time.Duration, error) {
-	times := make([][]time.Duration, len(fns))
-	for range b.rounds {
-		for i, fn := range fns {
-			began := time.Now()
-			if err := fn(); err != nil {
-				return nil, err
-			}
-			times[i] = append(times[i], time.Since(began))
-		}
-	}
-	medians := make([]time.Duration, len(fns))
-	for i := range times {
-		medians[i] = quantile(times[i], 0.5)
-	}
-	return medians, nil
-}
-
-// quantile sorts the times.
-func quantile(times []time.Duration, q float64) time.Duration {
-	slices.Sort(times)
-	return times[min(len(times)-1, int(q*float64(len(times))))]
-}
-
-func ratio(a, b time.Duration) float64 { return float64(a) / float64(b) }

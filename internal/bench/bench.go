@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/avapd/avapd/internal/bench/machine"
+)
+
+// bench is a run of this program.
+type bench struct {
+	options
+
+	ctx context.Context
+	pid int
+	// root is the directory of the repository, dir one for files of this run.
+	root, dir string
+	// generator and subject are the cores for load and for what is measured.
+	generator, subject []int
+	processes          []*process
+	// section is what is running.
+	section   *sectionReport
+	fulfilled map[string]figure
+}
+
+// measure runs the sections that are asked for.
+func measure(ctx context.Context, o options) (*report, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	b := &bench{options: o, ctx: ctx, pid: os.Getpid(), fulfilled: map[string]figure{}}
+	b.generator, b.subject = machine.Cores()
+	var err error
+	if b.root, err = repository(ctx); err != nil {
+		return nil, err
+	}
+	if b.dir, err = os.MkdirTemp("", "avap-bench"); err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(b.dir)
+	defer b.stopAll()
+	if o.quick {
+		b.rounds = 1
+	}
+	r := &report{Machine: b.machine(), Quick: o.quick}
+	for _, s := range sections {
+		if !slices.Contains(o.only, s.name) {
+			continue
+		}
+		began := time.Now()
+		b.section = &sectionReport{Name: s.name, Title: s.title}
+		if err := s.run(b); err != nil {
+			return nil, fmt.Errorf("%s: %w", s.name, err)
+		}
+		b.section.Seconds = time.Since(began).Seconds()
+		r.Sections = append(r.Sections, b.section)
+	}
+	if !b.quick {
+		fmt.Fprint(os.Stderr, clearLine)
+	}
+	r.Budgets, err = b.judge()
+	return r, err
+}
+
+// repository finds the directory that holds the module.
+func repository(ctx context.Context) (string, error) {
+	out, err := exec.CommandContext(ctx, "go", "env", "GOMOD").Output()
+	file := strings.TrimSpace(string(out))
+	if err != nil || filepath.Base(file) != "go.mod" {
+		return "", fmt.Errorf("bench runs in the repository: go env GOMOD says %q, %w", file, err)
+	}
+	return filepath.Dir(file), nil
+}
+
+func (b *bench) stopAll() {
+	for len(b.processes) > 0 {
+		b.stop(b.processes[0])
+	}
+}
+
+// machine says in a line what figures belong to.
+func (b *bench) machine() string {
+	text := fmt.Sprintf("%s, %s/%s, %d CPUs", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU())
+	if b.subject == nil {
+		return text + ", nothing pinned"
+	}
+	return fmt.Sprintf("%s; load comes from %s, everything measured runs on %s", text, coreNames(b.generator), coreNames(b.subject))
+}
+
+func coreNames(cores []int) string {
+	if len(cores) == 1 {
+		return fmt.Sprintf("core %d", cores[0])
+	}
+	return fmt.Sprintf("cores %d–%d", cores[0], cores[len(cores)-1])
+}
+
+// clearLine goes back to the beginning of the terminal's line and empties it.
+const clearLine = "\r\x1b[K"
+
+// progress says what is going on, on one line that is written over.
+func (b *bench) progress(format string, arguments ...any) {
+	if !b.quick {
+		fmt.Fprintf(os.Stderr, clearLine+format, arguments...)
+	}
+}
+
+// some is n, or next to nothing in a quick run.
+func (b *bench) some(n int) int {
+	if b.quick {
+		return min(n, 3)
+	}
+	return n
+}
+
+// window is how long a load lasts.
+func (b *bench) window(d time.Duration) time.Duration {
+	if b.quick {
+		return 20 * time.Millisecond
+	}
+	return d
+}

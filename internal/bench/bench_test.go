@@ -1,0 +1,175 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/avapd/avapd/internal/bench/kernels"
+	"github.com/avapd/avapd/internal/engine"
+)
+
+// The test binary plays the parts that the program plays for itself.
+func TestMain(m *testing.M) {
+	played, err := playRole()
+	switch {
+	case err != nil:
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	case !played:
+		os.Exit(m.Run())
+	}
+}
+
+// Everything is measured once and shortly, so that no measurement rots. What
+// the figures are is not asked.
+func TestQuick(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts servers and other languages")
+	}
+	o, err := parse([]string{"--quick"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := measure(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range r.Budgets {
+		if !(v.Figure.Value > 0) {
+			t.Errorf("%s: measured %v", v.What, v.Figure)
+		}
+	}
+	if len(r.Budgets) != len(budgets) {
+		t.Errorf("%d of %d budgets are judged", len(r.Budgets), len(budgets))
+	}
+}
+
+// Scripts that differ compile, run and are not the same.
+func TestScriptOfLines(t *testing.T) {
+	e, err := engine.New(engine.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close(t.Context())
+	seen := map[string]bool{}
+	for _, lines := range []int{5, 16, 50, 200} {
+		for number := range 20 {
+			script := scriptOfLines(lines, number)
+			if seen[script] {
+				t.Errorf("script %d of %d lines comes twice", number, lines)
+			}
+			seen[script] = true
+			if n := strings.Count(script, "\n"); n != lines {
+				t.Errorf("script %d has %d lines, not %d", number, n, lines)
+			}
+			if _, err := e.Run(t.Context(), &engine.Request{Source: script, Body: []byte(`{"name":"Ana"}`)}); err != nil {
+				t.Errorf("script %d of %d lines: %v\n%s", number, lines, err, script)
+			}
+		}
+	}
+}
+
+func TestJudge(t *testing.T) {
+	atMost := budget{limit: exactly(10, times)}
+	atLeast := budget{limit: exactly(10, times), atLeast: true}
+	for _, c := range []struct {
+		budget budget
+		value  float64
+		ok     bool
+	}{
+		{atMost, 5, true},
+		{atMost, 10, true},
+		{atMost, 11, false},
+		{atLeast, 5, false},
+		{atLeast, 10, true},
+		{atLeast, 11, true},
+		{atMost, quantile(nil, 0.5), false},
+		{atLeast, quantile(nil, 0.5), false},
+		{atLeast, 0, false},
+	} {
+		if v := c.budget.judge(exactly(c.value, times)); v.OK != c.ok {
+			t.Errorf("%v %s: %s", v.Figure, v.bound(), v.word())
+		}
+	}
+}
+
+// Every budget has a section, and an identifier of its own.
+func TestBudgets(t *testing.T) {
+	names, ids := map[string]bool{}, map[string]bool{}
+	for _, s := range sections {
+		names[s.name] = true
+	}
+	for _, v := range budgets {
+		if !names[v.section] || ids[v.id] || !strings.HasPrefix(v.id, v.section+".") {
+			t.Errorf("budget %s of section %s", v.id, v.section)
+		}
+		ids[v.id] = true
+	}
+}
+
+func TestFigureString(t *testing.T) {
+	for want, f := range map[string]figure{
+		"7.90 µs":             exactly(7900, nanoseconds),
+		"999 ns":              exactly(999, nanoseconds),
+		"1.25 (1.10–1.40) ms": {1.25e6, 1.1e6, 1.4e6, nanoseconds},
+		"2 s":                 exactly(2e9, nanoseconds),
+		"18 900/s":            exactly(18912, perSecond),
+		"0.054 ×":             exactly(0.0541, times),
+		"20.5 KB":             exactly(20480, bytesUnit),
+		"1 234 600":           exactly(1234567, count),
+		"–":                   exactly(quantile(nil, 0.5), count),
+	} {
+		if got := f.String(); got != strings.ReplaceAll(want, " ", " ") && got != want {
+			t.Errorf("%q instead of %q", got, want)
+		}
+	}
+}
+
+// The answers of all kernels come from Go, which needs no other program.
+func TestKernels(t *testing.T) {
+	e, err := engine.New(engine.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close(t.Context())
+	one := &oneEngine{Engine: e}
+	for _, k := range kernels.All {
+		a, err := one.answer(question{Run: k.Script(), Body: kernels.Input(), Count: 1})
+		if want := fmt.Sprintf(`"answer":%d`, k.Answer); err != nil || !strings.Contains(string(a.Result), want) {
+			t.Errorf("%s: %.200s, %v", k.Name, a.Result, err)
+		}
+	}
+}
+
+func TestRenew(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "document.md")
+	text := "# Title\n<!-- bench machine -->\nold\n<!-- end -->\nbetween\n<!-- bench http -->\n<!-- end -->\n"
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := &sectionReport{Name: "http", Notes: []string{"A note."}, Rounds: 3}
+	s.Tables = append(s.Tables, &table{Columns: []string{"a", "b"}, Rows: [][]any{{"x", exactly(2, times)}}})
+	r := &report{Machine: "some machine", Sections: []*sectionReport{s}}
+	if err := r.renew(path); err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "# Title\n<!-- bench machine -->\nsome machine.\n<!-- end -->\nbetween\n<!-- bench http -->\n" +
+		"| a | b |\n| --- | --- |\n| x | 2 × |\n\nA note.\n3 rounds, none disturbed.\n<!-- end -->\n"
+	if string(got) != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	s.Name = "elsewhere"
+	if err := r.renew(path); err == nil {
+		t.Error("a section without a place is lost")
+	}
+	if err := (&report{Quick: true}).renew(path); err == nil {
+		t.Error("figures of a quick run are written")
+	}
+}

@@ -1,0 +1,238 @@
+// Package load makes HTTP requests at a server and measures how long they
+// take: as fast as a number of connections can (closed loop), or at a given
+// rate (open loop).
+//
+// It parses no more of an answer than it must, so that the server is the
+// bottleneck and not this.
+package load
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Plan is a load to make.
+type Plan struct {
+	Address string
+	// Requests are whole requests as they go over the wire. They are sent in
+	// turn; with Once, each is sent a single time and the load ends after the last.
+	Requests [][]byte
+	Once     bool
+	// Expect is in the body of every answer.
+	Expect      string
+	Connections int
+	Duration    time.Duration
+	// Rate is requests per second that are due however the server does, spaced
+	// evenly; 0 for a closed loop. The time of a request counts from when it was
+	// due.
+	Rate float64
+}
+
+// Outcome is what a load showed.
+type Outcome struct {
+	Requests int
+	// Rate is answers per second.
+	Rate          float64
+	P50, P95, P99 time.Duration
+	// Late says that an open loop fell so far behind that it was ended.
+	Late bool
+}
+
+// Post makes a request.
+func Post(path string, body []byte) []byte {
+	return fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", path, len(body), body)
+}
+
+// run is one load on its way.
+type run struct {
+	plan  Plan
+	next  atomic.Int64
+	began time.Time
+	due   chan time.Time // of an open loop
+	late  atomic.Bool
+
+	mu    sync.Mutex
+	times []time.Duration
+	err   error
+}
+
+// Run makes the load.
+func Run(plan Plan) (Outcome, error) {
+	r := &run{plan: plan}
+	connections, err := r.connect()
+	if err != nil {
+		return Outcome{}, err
+	}
+	defer func() {
+		for _, c := range connections {
+			_ = c.Close()
+		}
+	}()
+	if plan.Rate > 0 {
+		// What waits is at most a second's worth; then the server is too slow.
+		r.due = make(chan time.Time, int(plan.Rate)+1)
+	}
+	var group sync.WaitGroup
+	r.began = time.Now()
+	for _, c := range connections {
+		group.Go(func() { r.done(r.work(c)) })
+	}
+	if plan.Rate > 0 {
+		r.pace()
+	}
+	group.Wait()
+	took := time.Since(r.began)
+	if r.err != nil {
+		return Outcome{}, r.err
+	}
+	slices.Sort(r.times)
+	return Outcome{
+		Requests: len(r.times), Rate: float64(len(r.times)) / took.Seconds(), Late: r.late.Load(),
+		P50: Quantile(r.times, 0.5), P95: Quantile(r.times, 0.95), P99: Quantile(r.times, 0.99),
+	}, nil
+}
+
+func (r *run) connect() ([]net.Conn, error) {
+	var connections []net.Conn
+	for range r.plan.Connections {
+		c, err := net.Dial("tcp", r.plan.Address)
+		if err != nil {
+			return connections, fmt.Errorf("load: %w", err)
+		}
+		connections = append(connections, c)
+	}
+	return connections, nil
+}
+
+func (r *run) done(times []time.Duration, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.times = append(r.times, times...)
+	if err != nil && r.err == nil {
+		r.err = err
+	}
+}
+
+// pace says when requests are due, until the time is up or nobody keeps pace.
+func (r *run) pace() {
+	defer close(r.due)
+	spacing := time.Duration(float64(time.Second) / r.plan.Rate)
+	for at := r.began; at.Before(r.began.Add(r.plan.Duration)); at = at.Add(spacing) {
+		time.Sleep(time.Until(at))
+		select {
+		case r.due <- at:
+		default:
+			r.late.Store(true)
+			return
+		}
+	}
+}
+
+// work is what one connection does.
+func (r *run) work(c net.Conn) ([]time.Duration, error) {
+	reader := bufio.NewReaderSize(c, 64<<10)
+	expect := []byte(r.plan.Expect)
+	times := make([]time.Duration, 0, 4096)
+	for {
+		request, due, ok := r.take()
+		if !ok {
+			return times, nil
+		}
+		if _, err := c.Write(request); err != nil {
+			return times, fmt.Errorf("load: %w", err)
+		}
+		if err := readAnswer(reader, expect); err != nil {
+			return times, fmt.Errorf("load: %w", err)
+		}
+		times = append(times, time.Since(due))
+	}
+}
+
+// take gives the next request and when it was due.
+func (r *run) take() (request []byte, due time.Time, ok bool) {
+	if r.due != nil {
+		if due, ok = <-r.due; !ok || r.late.Load() {
+			return nil, due, false
+		}
+	} else {
+		due = time.Now()
+		if !r.plan.Once && due.Sub(r.began) >= r.plan.Duration {
+			return nil, due, false
+		}
+	}
+	n := int(r.next.Add(1) - 1)
+	if r.plan.Once && n >= len(r.plan.Requests) {
+		return nil, due, false
+	}
+	return r.plan.Requests[n%len(r.plan.Requests)], due, true
+}
+
+// readAnswer reads one answer with a length.
+func readAnswer(reader *bufio.Reader, expect []byte) error {
+	length, status, good := -1, "", false
+	for first := true; ; first = false {
+		line, err := reader.ReadSlice('\n')
+		if err != nil {
+			return fmt.Errorf("read an answer: %w", err)
+		}
+		line = bytes.TrimRight(line, "\r\n")
+		if len(line) == 0 {
+			break
+		}
+		if first {
+			if good = bytes.HasPrefix(line, []byte("HTTP/1.1 200")); !good {
+				status = string(line)
+			}
+		} else if n, ok := contentLength(line); ok {
+			length = n
+		}
+	}
+	if length < 0 {
+		return errors.New("an answer without a length")
+	}
+	if good && length <= reader.Size() {
+		body, err := reader.Peek(length)
+		if err != nil {
+			return fmt.Errorf("read an answer: %w", err)
+		}
+		good = bytes.Contains(body, expect)
+		if good {
+			_, err = reader.Discard(length)
+			return err
+		}
+	}
+	if good { // too long to look at
+		_, err := io.CopyN(io.Discard, reader, int64(length))
+		return err
+	}
+	body, _ := io.ReadAll(io.LimitReader(reader, int64(min(length, 1000))))
+	return fmt.Errorf("%s: %s", status, body)
+}
+
+func contentLength(line []byte) (int, bool) {
+	const name = "Content-Length: "
+	if len(line) <= len(name) || !bytes.EqualFold(line[:len(name)], []byte(name)) {
+		return 0, false
+	}
+	n := 0
+	for _, digit := range line[len(name):] {
+		n = n*10 + int(digit-'0')
+	}
+	return n, true
+}
+
+// Quantile is a value of sorted times.
+func Quantile(sorted []time.Duration, q float64) time.Duration {
+	if len(sorted) == 0 {
+		return 0
+	}
+	return sorted[min(len(sorted)-1, int(q*float64(len(sorted))))]
+}
