@@ -22,6 +22,8 @@ type Options struct {
 	Transform func(module []byte) ([]byte, error)
 	// Prepare adds to a new runtime what transformed modules import.
 	Prepare func(ctx context.Context, r wazero.Runtime) error
+	// Before sees a module before one of its functions is called.
+	Before func(m api.Module)
 	// Exhausted recognises the end of a recursion without end; by default it is
 	// wazero's overflow of the stack.
 	Exhausted func(err error) bool
@@ -154,6 +156,9 @@ func (r *run) call(ctx context.Context, a *Action) ([]uint64, error) {
 			return nil, fmt.Errorf("no global %q", a.Field)
 		}
 		return []uint64{g.Get()}, nil
+	}
+	if r.options.Before != nil {
+		r.options.Before(m)
 	}
 	f := m.ExportedFunction(a.Field)
 	if f == nil {
