@@ -116,11 +116,13 @@ func (h *Host) Run(ctx context.Context, m *Module, in *Input, limits Limits, dst
 
 // takeExecution gives an execution with a memory that is all zero, if possible
 // one that has run the module before.
-func (h *Host) takeExecution(m *Module) (*execution, error) { return h.executionIn(h.pool.take(m)) }
+func (h *Host) takeExecution(m *Module, client string) (*execution, error) {
+	return h.executionIn(h.pool.take(m, clientNumber(client)))
+}
 
 // awaitExecution waits for one if need be.
-func (h *Host) awaitExecution(ctx context.Context, m *Module) (*execution, error) {
-	return h.executionIn(h.pool.wait(ctx, m))
+func (h *Host) awaitExecution(ctx context.Context, m *Module, client string) (*execution, error) {
+	return h.executionIn(h.pool.wait(ctx, m, clientNumber(client)))
 }
 
 func (h *Host) executionIn(s *slot, err error) (*execution, error) {
@@ -226,7 +228,7 @@ func (e *execution) instantiate() *diag.Failure {
 	e.slot.budget = &e.family.budget
 	startBytes := (needBytes + abi.PageBytes - 1) / abi.PageBytes * abi.PageBytes
 	if !e.slot.claim(startBytes) {
-		return diag.NewFailure(diag.OutOfMemory, "out of memory: the script does not fit the limit of %s", pageText(e.limits.MemoryPages))
+		return e.memoryFailure(diag.NewFailure(diag.OutOfMemory, "out of memory: the script does not fit the limit of %s", pageText(e.limits.MemoryPages)))
 	}
 	if !e.unpark(startBytes) {
 		if err := e.fresh(startBytes); err != nil {

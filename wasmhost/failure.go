@@ -123,11 +123,25 @@ func (e *execution) trapped(err error) *diag.Failure {
 	case errors.As(err, &defect):
 		return internalFailure(fmt.Errorf("host function failed at site %d: %w", e.site(), err))
 	case halt == abi.HaltMemory:
-		return e.limited(e.site(), diag.OutOfMemory, "out of memory: the limit is %s", pageText(e.limits.MemoryPages))
+		return e.outOfMemory(e.site())
 	case halt == abi.HaltDepth, strings.Contains(err.Error(), "stack overflow"):
 		return e.limited(e.site(), diag.RecursionLimit, "recursion too deep: the limit is %d calls", e.limits.CallDepth)
 	}
 	return internalFailure(fmt.Errorf("guest trapped at site %d: %w", e.site(), err))
+}
+
+// outOfMemory explains why memory did not grow.
+func (e *execution) outOfMemory(site uint32) *diag.Failure {
+	return e.memoryFailure(e.limited(site, diag.OutOfMemory, "out of memory: the limit is %s", pageText(e.limits.MemoryPages)))
+}
+
+// memoryFailure corrects a failure that blames the execution's own limit when
+// the memory that all share ran out.
+func (e *execution) memoryFailure(f *diag.Failure) *diag.Failure {
+	if e.slot.crowded {
+		f.Diagnostic = diag.New(diag.MemoryBusy, f.Span, "no memory left: other scripts use what this one needed")
+	}
+	return f
 }
 
 func pageText(pages uint32) string {
@@ -145,7 +159,7 @@ func (e *execution) stoppedFailure() *diag.Failure {
 			return &again
 		}
 	case stopMemory:
-		return e.limited(e.stoppedSite, diag.OutOfMemory, "out of memory: the limit is %s", pageText(e.limits.MemoryPages))
+		return e.outOfMemory(e.stoppedSite)
 	case stopFuel:
 		return e.limited(e.stoppedSite, diag.OutOfFuel, timeoutMessage)
 	case stopDeadline:
@@ -270,7 +284,7 @@ func (e *execution) inputFailure(err error) *diag.Failure {
 	var bad *badInput
 	switch {
 	case errors.Is(err, errInputMemory):
-		return diag.NewFailure(diag.OutOfMemory, "out of memory: the request's inputs do not fit the limit of %s", pageText(e.limits.MemoryPages))
+		return e.memoryFailure(diag.NewFailure(diag.OutOfMemory, "out of memory: the request's inputs do not fit the limit of %s", pageText(e.limits.MemoryPages)))
 	case errors.As(err, &bad) && errors.Is(err, errNotObject):
 		return diag.NewFailure(diag.BadFieldType, "%s", bad.Error())
 	case errors.As(err, &bad):

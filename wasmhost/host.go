@@ -37,6 +37,9 @@ type Config struct {
 	// MaxInstances bounds executions that hold memory at the same time, and
 	// IdleInstances how many idle memories are kept.
 	MaxInstances, IdleInstances int
+	// MemoryBytes bounds the memory that all executions have together, and
+	// ClientMemoryBytes that of one client; 0 for no bound.
+	MemoryBytes, ClientMemoryBytes int64
 	// Gate hands out compute slots; nil for a host that runs everything at
 	// once.
 	Gate *fairqueue.Slots
@@ -99,7 +102,7 @@ func New(config Config) (*Host, error) {
 	h := &Host{
 		config:  config,
 		runtime: wazero.NewRuntimeWithConfig(ctx, runtimeConfig(config)),
-		pool:    newPool(config.MaxMemoryPages, config.MaxInstances, config.IdleInstances),
+		pool:    newPool(&config),
 		// The name is empty so that any number of instances coexist, there is no
 		// start function, and the random source is constant because seeding one
 		// costs more than everything else and no guest can read it.

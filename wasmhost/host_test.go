@@ -264,7 +264,7 @@ func TestCancelAll(t *testing.T) {
 func TestNoFreeSlot(t *testing.T) {
 	h := newHost(t, EngineCompiler, func(c *Config) { c.MaxInstances = 1 })
 	m := newScript(nil, nil).finish(t, h, 0)
-	s, err := h.pool.take(nil)
+	s, err := h.pool.take(nil, noClient)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -316,7 +316,7 @@ func TestIsolation(t *testing.T) {
 			m := dirtyScript(t, h, pages, byte(1+rng.IntN(255)))
 			mustRun(t, h, m, Input{Variables: []byte(`{"secret":"hunter2"}`)})
 		}
-		s, err := h.pool.take(nil)
+		s, err := h.pool.take(nil, noClient)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -328,10 +328,10 @@ func TestIsolation(t *testing.T) {
 }
 
 func TestLargeSlotIsWipedToo(t *testing.T) {
-	p := newPool(1024, 1, 1)
+	p := newPool(&Config{MaxMemoryPages: 1024, MaxInstances: 1, IdleInstances: 1})
 	defer p.close()
 	for _, size := range []uint64{1, wipeByClear, wipeByClear + 1, 1024 * abi.PageBytes} {
-		s, err := p.take(nil)
+		s, err := p.take(nil, noClient)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -200,7 +200,7 @@ func TestParameters(t *testing.T) {
 		Form:  []Pair{{"f", "&="}},
 		Path:  []Pair{{"id", "7"}},
 	}
-	e, err := h.takeExecution(m)
+	e, err := h.takeExecution(m, "")
 	if err != nil {
 		t.Fatal(err)
 	}

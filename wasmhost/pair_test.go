@@ -111,7 +111,7 @@ type state struct {
 // stateOf takes a pair for a module as a run would, and closes it.
 func stateOf(t *testing.T, h *Host, m *Module) state {
 	t.Helper()
-	e, err := h.takeExecution(m)
+	e, err := h.takeExecution(m, "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/tetratelabs/wazero/experimental"
 
@@ -20,8 +21,12 @@ const (
 	wipeKeep = 256 << 10
 )
 
-// errNoSlot says that every memory slot is in use.
-var errNoSlot = errors.New("no memory slot is free")
+// errNoSlot says that every memory slot is in use, errClientSlots that a client
+// has as many as it may.
+var (
+	errNoSlot      = errors.New("no memory slot is free")
+	errClientSlots = errors.New("too many scripts of this client are running")
+)
 
 // slot is a reserved range of address space, as large as a guest may ever
 // grow, outside the Go heap. It is the linear memory of one execution at a
@@ -39,6 +44,14 @@ type slot struct {
 	highBytes uint64
 	// owner is the execution that reuses this slot.
 	owner *execution
+	// counted is what the slot counts for in the memory of all: no less than what
+	// is resident. Only whoever has the slot changes it. crowded tells that it
+	// could not be more the last time that was tried.
+	counted atomic.Int64
+	crowded bool
+	pool    *pool
+	// client is who has the slot, guarded by the pool's lock.
+	client uint64
 }
 
 // Allocate implements experimental.MemoryAllocator.
@@ -58,9 +71,15 @@ func (s *slot) Reallocate(size uint64) []byte {
 	return s.base[:size:size]
 }
 
-// claim makes sure that the budget covers a size.
+// claim makes sure that the budget covers a size, and the memory of all does.
 func (s *slot) claim(size uint64) bool {
-	if !s.budget.reserve(int64(size - s.budgetBytes)) {
+	more := int64(size - s.budgetBytes)
+	if !s.budget.reserve(more) {
+		return false
+	}
+	s.crowded = !s.pool.count(s, int64(size))
+	if s.crowded {
+		s.budget.release(more)
 		return false
 	}
 	s.budgetBytes = size
@@ -72,7 +91,7 @@ func (s *slot) leaveBudget() {
 	if s.budget != nil {
 		s.budget.release(int64(s.budgetBytes))
 	}
-	s.budget, s.budgetBytes = nil, 0
+	s.budget, s.budgetBytes, s.crowded = nil, 0, false
 }
 
 // Free implements experimental.LinearMemory. It comes too early to recycle
@@ -90,6 +109,7 @@ func (s *slot) wipe() {
 		clear(s.base[:s.highBytes])
 	case discard(s.base[wipeKeep:s.highBytes]):
 		clear(s.base[:wipeKeep])
+		s.pool.uncount(s, wipeKeep)
 	default:
 		clear(s.base[:s.highBytes])
 	}
@@ -111,6 +131,7 @@ func (s *slot) release() {
 	}
 	release(s.base)
 	s.base = nil
+	s.pool.uncount(s, 0)
 }
 
 // pool keeps memory slots. It never hands out more than max at a time, and
@@ -118,30 +139,46 @@ func (s *slot) release() {
 type pool struct {
 	slotBytes int
 	max, keep int
+	// clientMax bounds the slots of one client, as far as it has a name.
+	clientMax int
+	memory    sharedMemory
 
 	mu     sync.Mutex
 	free   []*slot
-	live   int // handed out
+	busy   map[*slot]struct{} // handed out
+	live   int                // handed out, or about to be
 	closed bool
 	// freed is closed when a slot comes back; nil while nobody waits.
 	freed chan struct{}
 }
 
-func newPool(slotPages uint32, limit, keep int) *pool {
-	return &pool{slotBytes: int(slotPages) * abi.PageBytes, max: limit, keep: min(keep, limit)}
+func newPool(config *Config) *pool {
+	limit := config.MaxInstances
+	return &pool{
+		slotBytes: int(config.MaxMemoryPages) * abi.PageBytes, max: limit, keep: min(config.IdleInstances, limit),
+		clientMax: (limit + 1) / 2, memory: sharedMemory{limit: config.MemoryBytes, client: config.ClientMemoryBytes},
+		busy: make(map[*slot]struct{}),
+	}
 }
 
 // take gives a slot that is all zero, by preference one that keeps a pair of
 // the module, and not one that keeps another's.
-func (p *pool) take(m *Module) (*slot, error) {
+func (p *pool) take(m *Module, client uint64) (*slot, error) {
 	p.mu.Lock()
 	if p.closed || p.live >= p.max {
 		p.mu.Unlock()
 		return nil, errNoSlot
 	}
+	// Few are busy most of the time; then there is nothing to look for.
+	if client != noClient && p.live >= p.clientMax && p.slotsOf(client) >= p.clientMax {
+		p.mu.Unlock()
+		return nil, errClientSlots
+	}
 	p.live++
 	if len(p.free) > 0 {
 		s := p.pick(m)
+		s.client = client
+		p.busy[s] = struct{}{}
 		p.mu.Unlock()
 		return s, nil
 	}
@@ -154,7 +191,22 @@ func (p *pool) take(m *Module) (*slot, error) {
 		p.mu.Unlock()
 		return nil, errors.Join(errNoSlot, err)
 	}
-	return &slot{base: base}, nil
+	s := &slot{base: base, pool: p, client: client}
+	p.mu.Lock()
+	p.busy[s] = struct{}{}
+	p.mu.Unlock()
+	return s, nil
+}
+
+// slotsOf counts the slots of a client.
+func (p *pool) slotsOf(client uint64) int {
+	n := 0
+	for s := range p.busy {
+		if s.client == client {
+			n++
+		}
+	}
+	return n
 }
 
 // pick takes an idle slot: the last used of those that keep a pair of m, else
@@ -176,7 +228,7 @@ func (p *pool) pick(m *Module) *slot {
 }
 
 // wait is take for those who can wait for a slot.
-func (p *pool) wait(ctx context.Context, m *Module) (*slot, error) {
+func (p *pool) wait(ctx context.Context, m *Module, client uint64) (*slot, error) {
 	for {
 		p.mu.Lock()
 		if p.freed == nil {
@@ -184,7 +236,7 @@ func (p *pool) wait(ctx context.Context, m *Module) (*slot, error) {
 		}
 		freed := p.freed
 		p.mu.Unlock()
-		s, err := p.take(m)
+		s, err := p.take(m, client)
 		if err == nil {
 			return s, nil
 		}
@@ -200,6 +252,7 @@ func (p *pool) wait(ctx context.Context, m *Module) (*slot, error) {
 func (p *pool) give(s *slot) {
 	s.wipe()
 	p.mu.Lock()
+	delete(p.busy, s)
 	p.live--
 	keep := !p.closed && len(p.free) < p.keep
 	if keep {

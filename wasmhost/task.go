@@ -172,6 +172,7 @@ func (e *execution) prepare(c *Call, t *task) (child *execution, err error) {
 			return
 		}
 		if child != nil {
+			e.slot.crowded = child.slot.crowded
 			t.cancel()
 			e.host.giveExecution(child)
 		}
@@ -191,7 +192,7 @@ func (e *execution) prepare(c *Call, t *task) (child *execution, err error) {
 	child.outer, t.cancel = context.WithCancel(e.outer)
 	child.module, child.limits, child.began, child.deadline = e.module, e.limits, e.began, e.deadline
 	if failure := child.instantiate(); failure != nil {
-		if failure.Code == diag.OutOfMemory {
+		if failure.Code == diag.OutOfMemory || failure.Code == diag.MemoryBusy {
 			e.stop(stopMemory, 0)
 		}
 		panic(failure.Cause)
@@ -209,7 +210,7 @@ func (e *execution) prepare(c *Call, t *task) (child *execution, err error) {
 // takeChild waits for a memory slot, but not for long: whoever has one may be
 // waiting just the same.
 func (e *execution) takeChild() (*execution, error) {
-	child, err := e.host.takeExecution(e.module)
+	child, err := e.host.takeExecution(e.module, e.client)
 	if err == nil {
 		return child, nil
 	}
@@ -217,7 +218,7 @@ func (e *execution) takeChild() (*execution, error) {
 	defer cancel()
 	ctx, stop := context.WithTimeout(ctx, slotWait)
 	defer stop()
-	e.withoutSlot(func() { child, err = e.host.awaitExecution(ctx, e.module) })
+	e.withoutSlot(func() { child, err = e.host.awaitExecution(ctx, e.module, e.client) })
 	if cause := e.mayGoOn(); cause != stopNone {
 		if err == nil {
 			e.host.giveExecution(child)
@@ -388,7 +389,7 @@ func (e *execution) work(t *task) (failure *diag.Failure) {
 		t.failure = e.at(e.site(), diag.BadValue, "%v", err)
 		return t.failure
 	case errors.Is(err, errInputMemory):
-		return e.at(e.site(), diag.OutOfMemory, "out of memory: the limit is %s", pageText(e.limits.MemoryPages))
+		return e.memoryFailure(e.at(e.site(), diag.OutOfMemory, "out of memory: the limit is %s", pageText(e.limits.MemoryPages)))
 	case err != nil:
 		return internalFailure(fmt.Errorf("value of a task: %w", err))
 	}

@@ -8,6 +8,8 @@ import (
 	"github.com/avapd/avapd/internal/fairqueue"
 )
 
+var errClientWaits = errors.New("as many scripts of this client wait as may")
+
 // admit waits for a compute slot and gives an execution that holds it.
 func (h *Host) admit(ctx context.Context, m *Module, client string) (*execution, *diag.Failure) {
 	gate := h.config.Gate
@@ -25,10 +27,10 @@ func (h *Host) admit(ctx context.Context, m *Module, client string) (*execution,
 		leave()
 		return nil, cancelled(ctx)
 	}
-	e, err := h.takeExecution(m)
+	e, err := h.takeExecution(m, client)
 	if err != nil {
 		leave()
-		return nil, noCapacity(err)
+		return nil, noSlotFailure(err)
 	}
 	e.countFor(client)
 	e.computing = gate != nil
@@ -38,13 +40,24 @@ func (h *Host) admit(ctx context.Context, m *Module, client string) (*execution,
 func gateFailure(ctx context.Context, err error) *diag.Failure {
 	switch {
 	case errors.Is(err, fairqueue.ErrClientFull):
-		f := diag.NewFailure(diag.TooManyRequests, "too many requests at once: as many scripts of this client wait as may")
-		f.Cause = err
-		return f
+		return tooManyRequests(errClientWaits)
 	case errors.Is(err, fairqueue.ErrFull):
 		return noCapacity(err)
 	}
 	return cancelled(ctx)
+}
+
+func noSlotFailure(err error) *diag.Failure {
+	if errors.Is(err, errClientSlots) {
+		return tooManyRequests(err)
+	}
+	return noCapacity(err)
+}
+
+func tooManyRequests(cause error) *diag.Failure {
+	f := diag.NewFailure(diag.TooManyRequests, "too many requests at once: %v", cause)
+	f.Cause = cause
+	return f
 }
 
 func noCapacity(cause error) *diag.Failure {

@@ -51,10 +51,13 @@ type Config struct {
 		Zone     string
 		Location *time.Location
 	}
-	Connectors        struct{ File, Tokens string }
-	CacheBytes        int64
-	Compute           struct{ Slots, QueueLength, ClientQueueLength int64 }
-	ShutdownTimeoutMS int64
+	Connectors struct{ File, Tokens string }
+	CacheBytes int64
+	// MemoryTotalBytes bounds all executions together, MemoryClientBytes those of
+	// one client.
+	MemoryTotalBytes, MemoryClientBytes int64
+	Compute                             struct{ Slots, QueueLength, ClientQueueLength int64 }
+	ShutdownTimeoutMS                   int64
 }
 
 // Limits bound one execution.

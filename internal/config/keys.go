@@ -201,6 +201,16 @@ var table = []Key{
 		number: func(c *Config) *int64 { return &c.LimitsMax.OutputBytes },
 	},
 	{
+		Name: "limits.memory_total_bytes", Default: "0", Min: 0, Max: 1 << 50,
+		Doc:    "Memory of all executions together; 0 means half of what the machine or the control group has, or what GOMEMLIMIT leaves of it",
+		number: func(c *Config) *int64 { return &c.MemoryTotalBytes },
+	},
+	{
+		Name: "limits.memory_client_bytes", Default: "0", Min: 0, Max: 1 << 50,
+		Doc:    "Memory of all executions of one client together; 0 means half of limits.memory_total_bytes",
+		number: func(c *Config) *int64 { return &c.MemoryClientBytes },
+	},
+	{
 		Name: "limits.source_bytes", Default: "1048576", Min: 1, Max: 64 * mib,
 		Doc:    "Largest script source",
 		number: func(c *Config) *int64 { return &c.SourceLimitBytes },

@@ -86,6 +86,7 @@ const (
 	OutputLimit     Code = "AVAP4005"
 	SourceTooLarge  Code = "AVAP4006"
 	Cancelled       Code = "AVAP4007"
+	MemoryBusy      Code = "AVAP4008"
 )
 
 // Requests: nothing was run.
@@ -191,6 +192,7 @@ var table = map[Code]Entry{
 	RecursionLimit:  {Title: "Recursion too deep", Next: "Check that the recursion ends, or use a loop."},
 	OutputLimit:     {Title: "Output too large", Next: "Return fewer or smaller results."},
 	SourceTooLarge:  {Title: "Source too large", Next: "Split the script, or raise the source limit."},
+	MemoryBusy:      {Title: "No memory left for scripts", Next: "Try again after the time in the Retry-After header, or hold less data at once."},
 	Cancelled:       {Title: "Cancelled", Next: "Send the request again if the result is still wanted."},
 
 	BadJSON:         {Title: "Body is not valid JSON", Next: "Send a JSON object with a script member."},

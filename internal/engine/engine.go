@@ -14,6 +14,7 @@ import (
 
 	"github.com/avapd/avapd/internal/diag"
 	"github.com/avapd/avapd/internal/fairqueue"
+	"github.com/avapd/avapd/runtime/abi"
 	"github.com/avapd/avapd/runtime/library"
 	"github.com/avapd/avapd/wasmhost"
 	"github.com/avapd/avapd/wasmhost/commands"
@@ -33,6 +34,10 @@ type Config struct {
 	ComputeSlots, QueueLength, ClientQueueLength int
 	// MaxInstances bounds executions under way, computing or not.
 	MaxInstances int
+	// MemoryBytes bounds the memory of all executions together, half of what the
+	// process may use by default; ClientMemoryBytes that of one client, half of
+	// MemoryBytes by default.
+	MemoryBytes, ClientMemoryBytes int64
 	// CacheBytes bounds the memory of compiled scripts, roughly.
 	CacheBytes int64
 	// CompileWorkers is how many scripts are compiled at once.
@@ -72,6 +77,10 @@ func (c *Config) setDefaults() {
 	pick(&c.QueueLength, defaultQueueLength)
 	pick(&c.ClientQueueLength, (c.QueueLength+1)/2)
 	pick(&c.MaxInstances, c.ComputeSlots+c.QueueLength+childInstances)
+	pick(&c.MemoryBytes, memoryForScripts())
+	// One execution must have room.
+	most := int64(max(c.Limits.MemoryPages, c.MaxLimits.MemoryPages)) * abi.PageBytes
+	pick(&c.ClientMemoryBytes, max(c.MemoryBytes/2, min(most, c.MemoryBytes)))
 	pick(&c.CacheBytes, defaultCacheBytes)
 	pick(&c.CompileWorkers, runtime.GOMAXPROCS(0))
 	if c.Library == nil {
@@ -112,6 +121,7 @@ func New(config Config) (*Engine, error) {
 		Library: config.Library, Engine: kind,
 		MaxMemoryPages: max(config.MaxLimits.MemoryPages, config.Limits.MemoryPages),
 		MaxInstances:   config.MaxInstances, IdleInstances: 2*config.ComputeSlots + 2,
+		MemoryBytes: config.MemoryBytes, ClientMemoryBytes: config.ClientMemoryBytes,
 		Gate: gate, HashSeed: config.HashSeed, Zone: config.Zone, Commands: set.Table(), Registered: config.Registered,
 	})
 	if err != nil {

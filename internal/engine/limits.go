@@ -1,9 +1,11 @@
 package engine
 
 import (
+	"runtime/debug"
 	"time"
 
 	"github.com/avapd/avapd/internal/diag"
+	"github.com/avapd/avapd/internal/machine"
 	"github.com/avapd/avapd/wasmhost"
 )
 
@@ -43,6 +45,22 @@ func within[T int | int64 | uint32 | time.Duration](failure **diag.Failure, name
 		*failure = diag.NewFailure(diag.BadFieldType, "the %s limit %v is above the maximum of %v", name, asked, most)
 	}
 	return asked
+}
+
+// unknownMemoryBytes stands for the memory of a machine that does not say how
+// much it has.
+const unknownMemoryBytes = 4 << 30
+
+// memoryForScripts is what executions may have together: half of what the
+// process may use or, if the Go runtime was told to keep to less than that, what
+// it leaves, for the memory of scripts is none of it.
+func memoryForScripts() int64 {
+	most := machine.MemoryBytes()
+	pick(&most, unknownMemoryBytes)
+	if own := debug.SetMemoryLimit(-1); own < most/2 {
+		return most - most/8 - own
+	}
+	return most / 2
 }
 
 // orElse replaces the members of l that are zero.

@@ -65,9 +65,10 @@ func EngineConfig(c *config.Config) engine.Config {
 		QueueLength:  int(c.Compute.QueueLength),
 
 		ClientQueueLength: int(c.Compute.ClientQueueLength),
-		CacheBytes:        c.CacheBytes,
-		Zone:              c.Time.Location,
-		Commands:          Reach(c),
+		MemoryBytes:       c.MemoryTotalBytes, ClientMemoryBytes: c.MemoryClientBytes,
+		CacheBytes: c.CacheBytes,
+		Zone:       c.Time.Location,
+		Commands:   Reach(c),
 	}
 }
 

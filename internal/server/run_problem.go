@@ -67,7 +67,7 @@ func statusOf(code diag.Code) int {
 	switch code {
 	case diag.OutOfFuel, diag.DeadlineReached:
 		return http.StatusGatewayTimeout
-	case diag.NoCapacity, diag.Cancelled:
+	case diag.NoCapacity, diag.Cancelled, diag.MemoryBusy:
 		return http.StatusServiceUnavailable
 	case diag.TooManyRequests:
 		return http.StatusTooManyRequests
