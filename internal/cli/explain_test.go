@@ -30,10 +30,18 @@ var withoutExample = map[diag.Code]string{
 	diag.Cancelled:       "needs a caller that goes away",
 	diag.RequestTooLarge: "takes a large request",
 	diag.NoCapacity:      "needs a busy server",
+	diag.TooManyRequests: "needs a busy client",
 	diag.Unauthorized:    "needs a route that stores",
 	diag.Conflict:        "needs a route that stores",
 	diag.SlowRequest:     "needs a slow caller",
 	diag.HeadersTooLarge: "takes a large request",
+	diag.ModuleMalformed: "is about a module",
+	diag.ModuleInvalid:   "is about a module",
+	diag.ModuleFeature:   "is about a module",
+	diag.ModuleLimit:     "is about a module",
+	diag.ModuleImport:    "is about a module",
+	diag.ModuleExport:    "is about a module",
+	diag.ModuleManifest:  "is about a module",
 	diag.Internal:        "is a defect",
 }
 

@@ -111,6 +111,17 @@ const (
 	TooManyRequests Code = "AVAP5018"
 )
 
+// Modules: a WebAssembly module that this server did not compile is refused.
+const (
+	ModuleMalformed Code = "AVAP6001"
+	ModuleInvalid   Code = "AVAP6002"
+	ModuleFeature   Code = "AVAP6003"
+	ModuleLimit     Code = "AVAP6004"
+	ModuleImport    Code = "AVAP6005"
+	ModuleExport    Code = "AVAP6006"
+	ModuleManifest  Code = "AVAP6007"
+)
+
 // Internal is a defect of the product itself.
 const Internal Code = "AVAP9001"
 
@@ -213,6 +224,14 @@ var table = map[Code]Entry{
 	Conflict:        {Title: "Conflict with what is there", Next: "Change what the message names, or remove the other one first."},
 	TooManyRequests: {Title: "Too many requests at once", Next: "Send the next request when an earlier one is answered, or try again after the time in the Retry-After header."},
 	NoSuchApp:       {Title: "No such app", Next: "GET /api/v1/apps lists the apps there are."},
+
+	ModuleMalformed: {Title: "Not a WebAssembly module", Next: "Build the module again; the file is damaged or of another kind."},
+	ModuleInvalid:   {Title: "Module not valid", Next: "Run a validator such as wasm-validate on the module, and report the defect to the maker of the compiler."},
+	ModuleFeature:   {Title: "Feature not admitted", Next: "Build the module for WebAssembly 2.0 without vectors, threads and later proposals."},
+	ModuleLimit:     {Title: "Module too large", Next: "Make the part that the message names smaller, or have the compiler inline and unroll less."},
+	ModuleImport:    {Title: "Import not admitted", Next: "Import functions and memory of the library, and functions of the host that the manifest declares, with exactly their types."},
+	ModuleExport:    {Title: "Exports do not fit", Next: "Export run and what the manifest declares, and no memory, table, global or imported function."},
+	ModuleManifest:  {Title: "Manifest does not fit", Next: "Write a manifest that describes this module; docs/architecture.md names the package that holds its form."},
 
 	Internal: {Title: "Internal error", Next: "Report it to the operator with the request's identifier."},
 }

@@ -37,6 +37,8 @@ var forbidden = map[string][]string{
 	// Diagnostics and the module model are vocabularies.
 	"internal/diag/...": {"compiler/...", "wasmhost/...", "runtime/...", "internal/wasm/...", "internal/engine/...", "internal/server/..."},
 	"internal/wasm/...": {"compiler/...", "wasmhost/...", "runtime/...", "internal/engine/...", "internal/server/..."},
+	// The gate for modules from elsewhere reads them, and runs nothing.
+	"internal/admit/...": {"compiler/...", "wasmhost/...", "internal/engine/...", "internal/server/..."},
 	// The walls between scripts and the world do not know who stands before them.
 	"internal/egress/...":     {"compiler/...", "wasmhost/...", "runtime/...", "internal/engine/...", "internal/server/..."},
 	"internal/datasource/...": {"compiler/...", "wasmhost/...", "runtime/...", "internal/engine/...", "internal/server/..."},

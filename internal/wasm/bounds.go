@@ -16,6 +16,7 @@ type Bounds struct {
 	ElementSegments int
 	Elements        int // of all segments
 	DataSegments    int
+	DataBytes       int // of all segments
 	Locals          int // of a function, parameters not counted
 	BodyBytes       int // of a function
 	NameBytes       int // of the name of an import, export or custom section
@@ -40,6 +41,7 @@ var MaxBounds = Bounds{
 	ElementSegments: 100_000,
 	Elements:        1_000_000,
 	DataSegments:    100_000,
+	DataBytes:       256 << 20,
 	Locals:          50_000,
 	BodyBytes:       8 << 20,
 	NameBytes:       100_000,

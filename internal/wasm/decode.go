@@ -32,8 +32,8 @@ type decoder struct {
 	out       *Binary
 	imported  [4]int // by kind
 	dataCount int    // -1: there is no data count section
-	// elements and customBytes are the sums over all segments and sections.
-	elements, customBytes int
+	// These are the sums over all segments and sections.
+	elements, dataBytes, customBytes int
 }
 
 // Decode reads a module's sections. Its error, if any, is an *Error.
@@ -527,6 +527,10 @@ func (d *decoder) data() {
 		d.at = start
 		d.fail("unknown kind of data segment %d", flags)
 	}
-	s.Bytes = d.bytes(d.count("bytes of data", 1, len(d.b)))
+	n := d.count("bytes of data", 1, d.bounds.DataBytes)
+	if d.dataBytes += n; d.dataBytes > d.bounds.DataBytes {
+		d.refuse(TooLarge, "more than %d bytes of data", d.bounds.DataBytes)
+	}
+	s.Bytes = d.bytes(n)
 	d.out.Segments = append(d.out.Segments, s)
 }

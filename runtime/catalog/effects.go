@@ -122,6 +122,18 @@ func LookupConnectorMethod(name string) (*Function, bool) {
 	return nil, false
 }
 
+// IsHostFunction reports whether a script may import a function of the host as
+// a command with an effect.
+func IsHostFunction(field string) bool {
+	switch field {
+	case "":
+		return false
+	case abi.SpawnField, abi.GatherField, abi.RegisteredField, ConnectorCallHost:
+		return true
+	}
+	return slices.ContainsFunc(commands, func(c Command) bool { return c.Host == field })
+}
+
 // Capabilities gives what a script that imports these functions of the host
 // must be granted, sorted and each once.
 func Capabilities(imports []string) []string {

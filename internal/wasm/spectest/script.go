@@ -127,3 +127,21 @@ func hostModule(t testing.TB) []byte {
 	}
 	return b
 }
+
+// Binaries gives every module of the suite that is in binary format and of at
+// most the given size, wrong ones included, as seeds for fuzzing. Those about
+// vectors are left out.
+func Binaries(t testing.TB, most int) [][]byte {
+	t.Helper()
+	var out [][]byte
+	for _, s := range Scripts(t) {
+		for i := range s.Commands {
+			if c := &s.Commands[i]; c.IsBinary() && !s.UsesVectors() {
+				if b := s.Binary(t, c); len(b) <= most {
+					out = append(out, b)
+				}
+			}
+		}
+	}
+	return out
+}

@@ -45,6 +45,7 @@ type function struct {
 	runs     []run
 	locals   uint32 // with parameters
 	branches int
+	calls    int
 	at       int // offset of the instruction
 	err      *wasm.Error
 }
@@ -52,7 +53,7 @@ type function struct {
 // check checks the body of a function.
 func (f *function) check(index uint32, body *wasm.Body) error {
 	t := &f.m.Types[f.m.funcs[index]]
-	f.index, f.params, f.branches = index, t.Params, 0
+	f.index, f.params, f.branches, f.calls = index, t.Params, 0, 0
 	f.runs = f.runs[:0]
 	f.locals = uint32(len(t.Params))
 	for _, r := range body.Locals {
@@ -83,7 +84,26 @@ func (f *function) check(index uint32, body *wasm.Body) error {
 	case len(f.frames) > 0:
 		return refuse(wasm.Malformed, body.Offset+len(body.Code), "function %d: %d blocks are open at its end", index, len(f.frames))
 	}
+	f.account(body)
+	if f.err != nil {
+		return f.err
+	}
 	return nil
+}
+
+// account adds what compiling the function may cost to that of the module. The
+// terms are what the engine takes in the worst case, in units of some 75 ns:
+// each basic block may be visited for every other one and merge every local;
+// every local may be live together with every other one; and every call loads
+// the mutable globals again.
+func (f *function) account(body *wasm.Body) {
+	branches, locals := int64(f.branches), int64(f.locals)
+	f.m.work += branches*(branches+32*locals) + locals*locals/8 + 16*int64(f.calls)*int64(f.m.mutable)
+	if f.m.work > int64(f.m.limits.CompileWork) {
+		f.at = body.Offset
+		f.refuse(wasm.TooLarge, "the module is too much work to compile: the functions so far add up to %d units, at most %d are allowed",
+			f.m.work, f.m.limits.CompileWork)
+	}
 }
 
 func (f *function) invalid(format string, args ...any) { f.refuse(wasm.Invalid, format, args...) }

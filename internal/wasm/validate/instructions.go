@@ -174,6 +174,7 @@ func (f *function) peekAll(ts []wasm.ValType) {
 }
 
 func (f *function) call(in *wasm.Instruction) {
+	f.calls++
 	var t *wasm.FuncType
 	switch {
 	case in.Op == wasm.OpCall && int64(in.Index) < int64(len(f.m.funcs)):

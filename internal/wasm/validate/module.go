@@ -21,8 +21,10 @@ type module struct {
 	// declared marks functions that stand outside of bodies, so that bodies may
 	// make references to them.
 	declared []bool
-	// instructions counts those of the bodies read so far.
+	mutable  int // how many globals are
+	// instructions and work are sums over the bodies read so far.
 	instructions int
+	work         int64
 }
 
 // Module decodes a module and checks all of it. Its error, if any, is a
@@ -79,14 +81,13 @@ func (m *module) sections() error {
 			m.declared[e.Index] = true
 		}
 	}
-	mutable := 0
 	for _, g := range m.globals {
 		if g.Mutable {
-			mutable++
+			m.mutable++
 		}
 	}
-	if mutable > m.limits.MutableGlobals {
-		return refuse(wasm.TooLarge, 0, "%d mutable globals, at most %d are allowed", mutable, m.limits.MutableGlobals)
+	if m.mutable > m.limits.MutableGlobals {
+		return refuse(wasm.TooLarge, 0, "%d mutable globals, at most %d are allowed", m.mutable, m.limits.MutableGlobals)
 	}
 	for i := range m.Globals {
 		g := &m.Globals[i]
