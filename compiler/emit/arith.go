@@ -86,11 +86,16 @@ func (u *unit) binary(x *ir.Expr) {
 		u.fastBinary(x)
 		return
 	}
+	u.libraryBinary(x)
+	u.pairResult(x.Type, true)
+}
+
+// libraryBinary leaves the pair that the library's operator gives.
+func (u *unit) libraryBinary(x *ir.Expr) {
 	u.value(x.Args[0])
 	u.value(x.Args[1])
 	u.setSite(x.Site)
 	u.call(libraryOperator[x.Operator])
-	u.pairResult(x.Type, true)
 }
 
 func mayBeNumbers(a, b *ir.Expr) bool {

@@ -18,10 +18,54 @@ var quiet = map[string]bool{
 
 // libCall calls a library function and leaves its result as rep tells.
 func (u *unit) libCall(x *ir.Expr) {
-	if u.special(x) {
+	if isSpecial(x) {
+		u.special(x)
 		return
 	}
-	params, results, _ := strings.Cut(x.Lib.Sig, ":")
+	u.libArguments(x)
+	u.f.Call(u.e.lib(x.Lib))
+	switch _, results, _ := strings.Cut(x.Lib.Sig, ":"); results {
+	case "V":
+		u.pairResult(x.Type, x.Lib.Fallible)
+	case "i":
+		u.statusResult(x)
+	default:
+		u.natural(&ir.Expr{Op: ir.OpNull})
+	}
+}
+
+// untested leaves the pair that a library function gives, which may be that of
+// a failure. It reports whether x is of that kind; if not, it writes nothing.
+func (u *unit) untested(x *ir.Expr) bool {
+	switch {
+	case x.Op == ir.OpLib && x.Lib.Fallible && strings.HasSuffix(x.Lib.Sig, ":V") && !isSpecial(x):
+		u.libArguments(x)
+		u.f.Call(u.e.lib(x.Lib))
+		return true
+	case x.Op == ir.OpBinary && !u.inPlace(x):
+		u.libraryBinary(x)
+		return true
+	}
+	return false
+}
+
+// status writes a call that is made for its effect, and tests for failure. It
+// reports whether x is of that kind; if not, it writes nothing.
+func (u *unit) status(x *ir.Expr) bool {
+	if x.Op != ir.OpLib || !x.Lib.Fallible || isSpecial(x) {
+		return false
+	}
+	u.libArguments(x)
+	u.f.Call(u.e.lib(x.Lib))
+	if strings.HasSuffix(x.Lib.Sig, ":V") {
+		u.f.Op(wasm.OpDrop)
+	}
+	u.failIfNegative()
+	return true
+}
+
+func (u *unit) libArguments(x *ir.Expr) {
+	params, _, _ := strings.Cut(x.Lib.Sig, ":")
 	for i, a := range x.Args {
 		if params[i] == 'i' {
 			u.f.I32Const(int32(a.Int))
@@ -31,15 +75,6 @@ func (u *unit) libCall(x *ir.Expr) {
 	}
 	if !quiet[x.Lib.Name] {
 		u.setSite(x.Site)
-	}
-	u.f.Call(u.e.lib(x.Lib))
-	switch results {
-	case "V":
-		u.pairResult(x.Type, x.Lib.Fallible)
-	case "i":
-		u.statusResult(x)
-	default:
-		u.natural(&ir.Expr{Op: ir.OpNull})
 	}
 }
 
@@ -117,39 +152,43 @@ func (u *unit) repair(k ir.Kinds) {
 	u.f.Release(p)
 }
 
-// special writes calls whose outcome is known from the kinds.
-func (u *unit) special(x *ir.Expr) bool {
+// isSpecial reports whether the outcome of a call is known from the kinds.
+func isSpecial(x *ir.Expr) bool {
 	if len(x.Args) == 0 {
 		return false
 	}
-	a := x.Args[0]
+	a := x.Args[0].Type
 	switch x.Lib.Name {
 	case "CommandAddVar":
-		if a.Type != 0 && !a.Type.May(ir.Text) && x.Type == a.Type {
-			u.natural(a)
-			return u.rep(a) == u.rep(x) || u.fixRep(a, x)
-		}
+		return a != 0 && !a.May(ir.Text) && x.Type == a
 	case "Str", "ToText":
-		if a.Type.Is(ir.Text) {
-			u.value(a)
-			return true
-		}
+		return a.Is(ir.Text)
 	case "LoopBound":
-		if a.Type.Is(ir.Int) {
-			u.int(a)
-			return true
-		}
+		return a.Is(ir.Int)
 	case "Iterable":
-		if a.Type.Is(ir.List) {
-			u.value(a)
-			return true
-		}
+		return a.Is(ir.List)
 	}
 	return false
 }
 
+// special writes a call whose outcome is known.
+func (u *unit) special(x *ir.Expr) {
+	a := x.Args[0]
+	switch {
+	case x.Lib.Name == "LoopBound":
+		u.int(a)
+	case x.Lib.Name != "CommandAddVar":
+		u.value(a)
+	case u.rep(a) == u.rep(x):
+		u.natural(a)
+	default:
+		u.natural(a)
+		u.fixRep(a, x)
+	}
+}
+
 // fixRep turns what a left into the form of x; both are of the same kinds.
-func (u *unit) fixRep(a, x *ir.Expr) bool {
+func (u *unit) fixRep(a, x *ir.Expr) {
 	f := u.f
 	switch {
 	case u.rep(a) == pair:
@@ -169,7 +208,6 @@ func (u *unit) fixRep(a, x *ir.Expr) bool {
 		}
 		u.repair(x.Type)
 	}
-	return true
 }
 
 // scriptCall calls a script function. The site goes to this call's slot in the

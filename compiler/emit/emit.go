@@ -51,16 +51,13 @@ type emitter struct {
 	mod  *wasm.Module
 	logs bool
 
-	libs   map[string]*wasm.Func
-	hosts  map[string]*wasm.Func
-	refuel *wasm.Func
-	clock  *wasm.Func
-	fuel   *wasm.Global
-	refill *wasm.Func
-	// tooDeep is for a run whose call stack is used up, at stackLimit.
-	tooDeep    *wasm.Func
+	libs       map[string]*wasm.Func
+	hosts      map[string]*wasm.Func
+	refuel     *wasm.Func
+	clock      *wasm.Func
+	fuel       *wasm.Global
+	refill     *wasm.Func
 	stackLimit *wasm.Global
-	touch      *wasm.Func
 	funcs      []*wasm.Func
 
 	// frameCells and frameSize lay out the frames of functions that were split.
@@ -70,6 +67,7 @@ type emitter struct {
 	shared   []bool // globals that script functions mention
 	data     []byte // constants, from dataBase on
 	dataBase uint32
+	reach    uint32 // end of what units access by offset
 	texts    map[string]uint32
 	logState uint32 // cell: site and start of the statement being logged
 	tooBig   string
@@ -98,6 +96,7 @@ func newEmitter(p *ir.Program, logs bool) *emitter {
 		e.logState = e.dataBase
 		e.data = make([]byte, abi.CellSize)
 	}
+	e.reach = e.dataBase + uint32(len(e.data))
 	return e
 }
 
@@ -225,58 +224,6 @@ func (e *emitter) refillFunc() *wasm.Func {
 	f.I64Const(0)
 	f.Op(wasm.OpI64LtS)
 	f.BrIf(again)
-	f.End()
-	return f
-}
-
-// tooDeepFunc notes why the run ends at the call whose slot would be beyond the
-// limit: the caller's slot has its site.
-func (e *emitter) tooDeepFunc() *wasm.Func {
-	if e.tooDeep != nil {
-		return e.tooDeep
-	}
-	f := e.mod.NewFunc("too_deep", wasm.FuncType{Params: []wasm.ValType{wasm.I32}})
-	e.tooDeep = f
-	slot := f.Param(0)
-	f.LocalGet(slot)
-	f.I32Const(stackSlot)
-	f.Op(wasm.OpI32Sub)
-	f.LocalSet(slot)
-	f.I32Const(0)
-	f.LocalGet(slot)
-	f.Mem(wasm.OpI32Store, 2, abi.Frame)
-	f.I32Const(0)
-	f.LocalGet(slot)
-	f.Mem(wasm.OpI32Load, 2, 0)
-	f.Mem(wasm.OpI32Store, 2, abi.Site)
-	f.I32Const(0)
-	f.I32Const(abi.HaltDepth)
-	f.Mem(wasm.OpI32Store, 2, abi.Halt)
-	return f
-}
-
-// touchFunc notes the order in which a global is assigned first.
-func (e *emitter) touchFunc() *wasm.Func {
-	if e.touch != nil {
-		return e.touch
-	}
-	f := e.mod.NewFunc("touch", wasm.FuncType{Params: []wasm.ValType{wasm.I32}})
-	e.touch = f
-	cell := f.Param(0)
-	f.LocalGet(cell)
-	f.Mem(wasm.OpI64Load, 2, abi.CellTag) // the tag and the number at once
-	f.Op(wasm.OpI64Eqz)
-	f.If()
-	f.I32Const(0)
-	f.I32Const(0)
-	f.Mem(wasm.OpI32Load, 2, abi.Sequence)
-	f.I32Const(1)
-	f.Op(wasm.OpI32Add)
-	f.Mem(wasm.OpI32Store, 2, abi.Sequence)
-	f.LocalGet(cell)
-	f.I32Const(0)
-	f.Mem(wasm.OpI32Load, 2, abi.Sequence)
-	f.Mem(wasm.OpI32Store, 2, abi.CellExtra)
 	f.End()
 	return f
 }

@@ -151,6 +151,9 @@ func (u *unit) number(x *ir.Expr) {
 
 // drop computes an expression for its effect.
 func (u *unit) drop(x *ir.Expr) {
+	if u.status(x) {
+		return
+	}
 	u.natural(x)
 	u.f.Op(wasm.OpDrop)
 	if u.rep(x) == pair {

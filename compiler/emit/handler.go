@@ -23,7 +23,7 @@ func (e *emitter) handlers() {
 func (e *emitter) handler(name string, fn *wasm.Func, params int) {
 	f := e.mod.NewFunc("handler "+name, wasm.FuncType{Results: []wasm.ValType{wasm.I32}})
 	f.Exports = []string{abi.HandlerExport(name)}
-	e.beginStack(f)
+	e.beginStack(f, f.NewLocal(wasm.I32))
 	f.I32Const(stackSlot)
 	f.Op(wasm.OpI32Add)
 	for range params {

@@ -33,7 +33,7 @@ func (u *unit) hostCall(x *ir.Expr) {
 		f.LocalSet(p)
 		f.LocalSet(t)
 		u.storeControl(at+abi.CellTag, func() { f.LocalGet(t) })
-		f.I32Const(0)
+		u.base()
 		f.LocalGet(p)
 		f.Mem(wasm.OpI64Store, 3, at+abi.CellPayload)
 	}
@@ -52,7 +52,7 @@ func (u *unit) pushResult(k ir.Kinds) {
 	if r == pair {
 		u.loadControl(abi.CallResult + abi.CellTag)
 	}
-	f.I32Const(0)
+	u.base()
 	f.Mem(wasm.OpI64Load, 3, abi.CallResult+abi.CellPayload)
 	switch r {
 	case float:

@@ -123,6 +123,9 @@ func (e *emitter) part(owner *unit, s *ir.Stmt) *wasm.Func {
 	if framed {
 		u.frame = f.Param(1)
 	}
+	if u.fn.Number == 0 {
+		u.reachGlobals()
+	}
 	u.allocate(s.Then)
 	u.protect()
 	u.stmts(s.Then)

@@ -62,11 +62,11 @@ func (u *unit) newRegister(v *ir.Var) *place {
 // loadCell reads a register's global.
 func (u *unit) loadCell(p *place) {
 	f := u.f
-	f.I32Const(int32(p.addr))
-	f.Mem(wasm.OpI32Load, 2, abi.CellTag)
+	u.base()
+	f.Mem(wasm.OpI32Load, 2, p.addr+abi.CellTag)
 	f.LocalSet(p.tag)
-	f.I32Const(int32(p.addr))
-	f.Mem(wasm.OpI64Load, 3, abi.CellPayload)
+	u.base()
+	f.Mem(wasm.OpI64Load, 3, p.addr+abi.CellPayload)
 	f.LocalSet(p.payload)
 }
 
@@ -77,12 +77,12 @@ func (u *unit) flush() {
 		if !p.dirty {
 			continue
 		}
-		f.I32Const(int32(p.addr))
+		u.base()
 		f.LocalGet(p.tag)
-		f.Mem(wasm.OpI32Store, 2, abi.CellTag)
-		f.I32Const(int32(p.addr))
+		f.Mem(wasm.OpI32Store, 2, p.addr+abi.CellTag)
+		u.base()
 		f.LocalGet(p.payload)
-		f.Mem(wasm.OpI64Store, 3, abi.CellPayload)
+		f.Mem(wasm.OpI64Store, 3, p.addr+abi.CellPayload)
 	}
 }
 
@@ -207,8 +207,8 @@ func (u *unit) pushTag(p *place) {
 	case register:
 		u.f.LocalGet(p.tag)
 	case cell:
-		u.f.I32Const(int32(p.addr))
-		u.f.Mem(wasm.OpI32Load, 2, abi.CellTag)
+		u.base()
+		u.f.Mem(wasm.OpI32Load, 2, p.addr+abi.CellTag)
 	case framed:
 		u.f.LocalGet(u.frame)
 		u.f.Mem(wasm.OpI32Load, 2, p.addr+abi.CellTag)
@@ -220,8 +220,8 @@ func (u *unit) pushPayload(p *place) {
 	case register:
 		u.f.LocalGet(p.payload)
 	case cell:
-		u.f.I32Const(int32(p.addr))
-		u.f.Mem(wasm.OpI64Load, 3, abi.CellPayload)
+		u.base()
+		u.f.Mem(wasm.OpI64Load, 3, p.addr+abi.CellPayload)
 	case framed:
 		u.f.LocalGet(u.frame)
 		u.f.Mem(wasm.OpI64Load, 3, p.addr+abi.CellPayload)
@@ -235,9 +235,9 @@ func (u *unit) storeTag(p *place, push func()) {
 		push()
 		u.f.LocalSet(p.tag)
 	case cell:
-		u.f.I32Const(int32(p.addr))
+		u.base()
 		push()
-		u.f.Mem(wasm.OpI32Store, 2, abi.CellTag)
+		u.f.Mem(wasm.OpI32Store, 2, p.addr+abi.CellTag)
 	case framed:
 		u.f.LocalGet(u.frame)
 		push()
@@ -251,9 +251,9 @@ func (u *unit) storePayload(p *place, push func()) {
 		push()
 		u.f.LocalSet(p.payload)
 	case cell:
-		u.f.I32Const(int32(p.addr))
+		u.base()
 		push()
-		u.f.Mem(wasm.OpI64Store, 3, abi.CellPayload)
+		u.f.Mem(wasm.OpI64Store, 3, p.addr+abi.CellPayload)
 	case framed:
 		u.f.LocalGet(u.frame)
 		push()
@@ -282,6 +282,10 @@ func singleKind(k ir.Kinds) (int32, bool) {
 
 // assign computes x and stores it in v, which may hold the kinds in before.
 func (u *unit) assign(v *ir.Var, x *ir.Expr, before ir.Kinds) {
+	if at := u.at(v); at.kind == cell && before.May(ir.Undef) && !u.hot() {
+		u.keep(at, x)
+		return
+	}
 	tag, known := singleKind(x.Type)
 	isScalar := u.rep(x) != pair
 	if !isScalar || !known {
@@ -301,6 +305,22 @@ func (u *unit) assign(v *ir.Var, x *ir.Expr, before ir.Kinds) {
 	}
 }
 
+// keep is the compact form of assign, for globals: the library notes that this
+// is the first assignment, if it is, and passes a failure on.
+func (u *unit) keep(at *place, x *ir.Expr) {
+	untested := u.untested(x)
+	if !untested {
+		u.value(x)
+	}
+	u.f.I32Const(int32(at.addr))
+	u.call("Keep")
+	if untested {
+		u.failIf()
+	} else {
+		u.f.Op(wasm.OpDrop)
+	}
+}
+
 // assignPair stores a value held in locals.
 func (u *unit) assignPair(v *ir.Var, tag, payload wasm.Local, before ir.Kinds) {
 	at := u.at(v)
@@ -314,16 +334,15 @@ func (u *unit) first(v *ir.Var, at *place, before ir.Kinds) {
 	if v.Scope != ir.Global || !before.May(ir.Undef) {
 		return
 	}
-	touch := u.e.touchFunc()
 	if at.kind == register {
 		u.f.LocalGet(at.tag)
 		u.f.Op(wasm.OpI32Eqz)
 		u.f.If()
 		u.f.I32Const(int32(cellOf(v.Global)))
-		u.f.Call(touch)
+		u.call("First")
 		u.f.End()
 		return
 	}
 	u.f.I32Const(int32(at.addr))
-	u.f.Call(touch)
+	u.call("First")
 }

@@ -287,12 +287,10 @@ func (u *unit) block(s *ir.Stmt) {
 		return
 	}
 	f := u.f
-	f.I32Const(int32(u.e.logState))
-	f.I32Const(int32(s.Site))
-	f.Mem(wasm.OpI32Store, 2, 0)
-	f.I32Const(int32(u.e.logState))
+	u.storeControl(u.e.logState, func() { f.I32Const(int32(s.Site)) })
+	u.base()
 	f.Call(u.e.clock)
-	f.Mem(wasm.OpF64Store, 3, 8)
+	f.Mem(wasm.OpF64Store, 3, u.e.logState+8)
 	u.logging = true
 	u.stmts(s.Then)
 	u.logDone()
@@ -310,11 +308,10 @@ func (u *unit) logDone() {
 
 func (u *unit) logArguments() {
 	f := u.f
-	f.I32Const(int32(u.e.logState))
-	f.Mem(wasm.OpI32Load, 2, 0)
+	u.loadControl(u.e.logState)
 	f.Call(u.e.clock)
-	f.I32Const(int32(u.e.logState))
-	f.Mem(wasm.OpF64Load, 3, 8)
+	u.base()
+	f.Mem(wasm.OpF64Load, 3, u.e.logState+8)
 	f.Op(wasm.OpF64Sub)
 }
 
@@ -325,9 +322,8 @@ func (u *unit) logFailure() {
 	}
 	f := u.f
 	u.logArguments()
-	f.I32Const(0)
-	f.Mem(wasm.OpI32Load, 2, abi.Message+abi.CellTag)
-	f.I32Const(0)
+	u.loadControl(abi.Message + abi.CellTag)
+	u.base()
 	f.Mem(wasm.OpI64Load, 3, abi.Message+abi.CellPayload)
 	u.call("LogFailed")
 }

@@ -27,7 +27,7 @@ func (e *emitter) task(name string, fn *ir.Func) {
 	f.Mem(wasm.OpI32Load, 2, abi.TaskArgs+abi.CellPayload)
 	f.Mem(wasm.OpI32Load, 2, abi.ListCells)
 	f.LocalSet(cells)
-	e.beginStack(f)
+	e.beginStack(f, f.NewLocal(wasm.I32))
 	f.I32Const(stackSlot)
 	f.Op(wasm.OpI32Add)
 	for i := range fn.Params {

@@ -15,6 +15,7 @@ type unit struct {
 
 	fp     wasm.Local     // slot of this call in the call stack
 	frame  wasm.Local     // cells of the locals, in functions that were split
+	zero   wasm.Local     // always 0; see base
 	places map[int]*place // by slot; of the variables this unit mentions
 	cached []*place       // registers that stand for globals
 	live   []int          // slots of hidden variables that have locals
@@ -67,7 +68,22 @@ type handler struct {
 
 func (e *emitter) newUnit(f *wasm.Func, fn *ir.Func) *unit {
 	e.units++
-	return &unit{e: e, f: f, fn: fn, places: map[int]*place{}}
+	return &unit{e: e, f: f, fn: fn, places: map[int]*place{}, zero: f.NewLocal(wasm.I32)}
+}
+
+// base leaves 0, to which the offset of an access to the control block or to a
+// global is added. It is the same local each time, because an engine checks an
+// address against the size of memory once for each value that it knows and
+// then for no lower offset: with a constant for each access, there would be a
+// check for each.
+func (u *unit) base() { u.f.LocalGet(u.zero) }
+
+// reachGlobals touches the last byte of the globals, so that no later access to
+// one is checked. Script functions seldom have one.
+func (u *unit) reachGlobals() {
+	u.base()
+	u.f.Mem(wasm.OpI32Load8U, 0, u.e.reach-1)
+	u.f.Op(wasm.OpDrop)
 }
 
 // callsScript reports whether a function calls others of the script.
@@ -96,7 +112,8 @@ func (e *emitter) main(fn *ir.Func) {
 	u.mark(fn.Site)
 	u.fp = f.NewLocal(wasm.I32)
 	f.NameLocal(u.fp, "fp")
-	e.beginStack(f)
+	u.reachGlobals()
+	e.beginStack(f, u.zero)
 	f.LocalSet(u.fp)
 	u.setFrame()
 	if e.prog.LastError >= 0 {
@@ -110,8 +127,8 @@ func (e *emitter) main(fn *ir.Func) {
 	f.Br(u.exit)
 	if u.unprotect() {
 		u.ownFrame()
-		u.noteFrame()
-		u.call("Failure")
+		f.LocalGet(u.fp)
+		u.call("FailRun")
 		u.logFailure()
 		f.I32Const(1)
 		f.Op(wasm.OpReturn)
@@ -169,13 +186,13 @@ func (u *unit) bound() {
 
 // beginStack starts an exported function: it leaves the first slot of the call
 // stack, and keeps the limit where each call finds it faster than in memory.
-func (e *emitter) beginStack(f *wasm.Func) {
+func (e *emitter) beginStack(f *wasm.Func, zero wasm.Local) {
 	if e.stackLimit != nil {
-		f.I32Const(0)
+		f.LocalGet(zero)
 		f.Mem(wasm.OpI32Load, 2, abi.StackLimit)
 		f.GlobalSet(e.stackLimit)
 	}
-	f.I32Const(0)
+	f.LocalGet(zero)
 	f.Mem(wasm.OpI32Load, 2, abi.StackBase)
 }
 
@@ -187,7 +204,7 @@ func (u *unit) checkDepth() {
 	f.Op(wasm.OpI32GeU)
 	f.If()
 	f.LocalGet(u.fp)
-	f.Call(u.e.tooDeepFunc())
+	u.call("TooDeep")
 	f.Op(wasm.OpUnreachable)
 	f.End()
 }
@@ -223,12 +240,12 @@ func (u *unit) charge(units int64) {
 }
 
 func (u *unit) loadControl(offset uint32) {
-	u.f.I32Const(0)
+	u.base()
 	u.f.Mem(wasm.OpI32Load, 2, offset)
 }
 
 func (u *unit) storeControl(offset uint32, value func()) {
-	u.f.I32Const(0)
+	u.base()
 	value()
 	u.f.Mem(wasm.OpI32Store, 2, offset)
 }
@@ -243,11 +260,8 @@ func (u *unit) setFrame() {
 // noteFrame tells the error where in the call stack it arose, if no inner call
 // has done so.
 func (u *unit) noteFrame() {
-	u.loadControl(abi.ErrorFrame)
-	u.f.Op(wasm.OpI32Eqz)
-	u.f.If()
-	u.storeControl(abi.ErrorFrame, func() { u.f.LocalGet(u.fp) })
-	u.f.End()
+	u.f.LocalGet(u.fp)
+	u.call("InFrame")
 }
 
 // call calls a library function whose arguments are on the stack.
@@ -305,25 +319,10 @@ func (u *unit) unprotect() bool {
 func (u *unit) describeCold(h *handler) {
 	f := u.f
 	u.setFrame()
-	u.storeControl(abi.Site, func() { f.LocalGet(h.coldSite) })
-	f.LocalGet(h.coldName)
-	f.Op(wasm.OpI64Eqz)
-	f.If()
-	u.pushInt(1<<63 - 1)
-	u.pushInt(1)
-	u.call("Add")
-	f.Op(wasm.OpDrop, wasm.OpDrop)
-	f.Else()
+	f.LocalGet(h.coldSite)
 	f.I32Const(abi.KindText)
 	f.LocalGet(h.coldName)
-	u.call("NameError")
-	f.Op(wasm.OpDrop, wasm.OpDrop)
-	f.End()
-}
-
-func (u *unit) pushInt(v int64) {
-	u.f.I32Const(abi.KindInt)
-	u.f.I64Const(v)
+	u.call("FoundAt")
 }
 
 // failIf leaves to the handler when the i32 on the stack is not zero.

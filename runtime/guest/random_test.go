@@ -55,6 +55,7 @@ var notRandom = []string{
 	"Push", "ListLen", "ListAt", "UnpackItem", "Concat", "TemplateOf", "RepeatInPlace", "NewList", "NewDict", "LogDone", "LogFailed",
 	"DictSet", "Catch", "Failure", "DropError", "ErrorIs", "MinBy", "MaxBy", "SortedBy", "MethodSortBy", "PercentFormat", "MethodFormat",
 	"Min", "Max", "Print", "Zip", "Less", "LessEqual", "AddResult", "IsInstance",
+	"First", "Keep", "InFrame", "FailRun", "FoundAt", "TooDeep",
 }
 
 // notAtRandomOnNode are those that the shim does in part.
