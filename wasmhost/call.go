@@ -169,6 +169,9 @@ func (c *Call) Line() (file string, line int) {
 	return p.File, p.Line
 }
 
+// Client is for whom the script runs.
+func (c *Call) Client() string { return c.e.client }
+
 // Script is the digest of the script's source, for the server's log.
 func (c *Call) Script() string { return c.e.module.Manifest.SourceSHA256 }
 

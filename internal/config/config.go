@@ -40,11 +40,17 @@ type Config struct {
 		Allow, Deny, Hosts string
 		// AllowPrefixes and DenyPrefixes are what the lists name.
 		AllowPrefixes, DenyPrefixes []netip.Prefix
+		// Requests bounds those under way at once, ClientRequests those of one
+		// client.
+		Requests, ClientRequests int64
 	}
 	// Data is the database of scripts; URL is also what URLFile holds.
 	Data struct {
 		URL, URLFile      string
 		RequireParameters string
+		// Connections bounds those to each PostgreSQL database, ClientConnections
+		// those of one client.
+		Connections, ClientConnections int64
 	}
 	// Time says what dates without a zone mean; Location is Zone's.
 	Time struct {

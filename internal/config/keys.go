@@ -231,6 +231,26 @@ var table = []Key{
 		text: func(c *Config) *string { return &c.Egress.Hosts },
 	},
 	{
+		Name: "egress.requests", Default: "256", Min: 1, Max: 65_536,
+		Doc:    "HTTP requests of scripts under way at once; further ones wait",
+		number: func(c *Config) *int64 { return &c.Egress.Requests },
+	},
+	{
+		Name: "egress.client_requests", Default: "32", Min: 1, Max: 65_536,
+		Doc:    "HTTP requests of one client's scripts under way at once; further ones wait and keep nobody else waiting",
+		number: func(c *Config) *int64 { return &c.Egress.ClientRequests },
+	},
+	{
+		Name: "data.connections", Default: "8", Min: 1, Max: 1000,
+		Doc:    "Connections to each PostgreSQL database; further statements wait",
+		number: func(c *Config) *int64 { return &c.Data.Connections },
+	},
+	{
+		Name: "data.client_connections", Default: "0", Min: 0, Max: 1000,
+		Doc:    "Connections to each PostgreSQL database that one client's scripts can have; 0 means half of data.connections",
+		number: func(c *Config) *int64 { return &c.Data.ClientConnections },
+	},
+	{
 		Name: "data.url", Default: "",
 		Doc:  "URL of the PostgreSQL database of the orm commands; without one it is the file data.db in data_dir",
 		text: func(c *Config) *string { return &c.Data.URL },

@@ -52,6 +52,8 @@ func Template(parts ...Part) Statement { return Statement{Parts: parts} }
 
 // Limits bound one statement. Zero means the default.
 type Limits struct {
+	// Client is for whom the script runs; connections go round the clients.
+	Client  string
 	Rows    int
 	Bytes   int64         // of all values of the result
 	Timeout time.Duration // besides the context's own deadline

@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/avapd/avapd/internal/fairqueue"
 )
 
 const (
@@ -133,3 +136,34 @@ func TestConcurrentUse(t *testing.T) {
 
 // dynamic is a statement whose text was computed.
 func dynamic(sql string) Statement { return Statement{Parts: []Part{Text(sql)}, Dynamic: true} }
+
+// A client whose statements have no end keeps no other waiting.
+func TestOneClientLeavesConnectionsToOthers(t *testing.T) {
+	onBoth(t, func(t *testing.T, source Source) {
+		ctx, cancel := context.WithCancel(t.Context())
+		var group sync.WaitGroup
+		for range 20 {
+			group.Go(func() {
+				if _, err := source.Exec(ctx, Constant(endlessSum), Limits{Client: "a", Timeout: time.Hour}); !errors.Is(err, context.Canceled) {
+					t.Error(err)
+				}
+			})
+		}
+		slots := func() *fairqueue.Slots {
+			if e, ok := source.(*database).engine.(*sqliteEngine); ok {
+				return e.read.slots
+			}
+			return engineOf[*postgresEngine](t, source).slots
+		}()
+		for slots.Waiting() == 0 {
+			runtime.Gosched()
+		}
+		for range 3 {
+			if _, err := source.Exec(t.Context(), Constant("SELECT 1 AS n"), Limits{Client: "v", Timeout: time.Minute}); err != nil {
+				t.Error(err)
+			}
+		}
+		cancel()
+		group.Wait()
+	})
+}

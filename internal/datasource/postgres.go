@@ -15,12 +15,15 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/avapd/avapd/internal/fairqueue"
 )
 
 // PostgresOptions describe a PostgreSQL database.
 type PostgresOptions struct {
 	URL              string
 	Connections      int           // at most; zero means 8
+	PerClient        int           // of them for one client; zero means half
 	StatementTimeout time.Duration // of the session, whatever a call asks for; zero means 30 s
 	Policy           Policy
 }
@@ -36,7 +39,10 @@ const (
 
 // postgresEngine speaks the protocol's extended form only, with values and
 // results as text: what the server itself reads and writes in SQL.
-type postgresEngine struct{ pool *pgxpool.Pool }
+type postgresEngine struct {
+	pool  *pgxpool.Pool
+	slots *fairqueue.Slots // as many as the pool has connections
+}
 
 // CheckPostgresURL reports whether a URL can be understood, without connecting.
 func CheckPostgresURL(url string) error {
@@ -64,6 +70,9 @@ func OpenPostgres(ctx context.Context, options PostgresOptions) (Source, error) 
 	if options.StatementTimeout <= 0 {
 		options.StatementTimeout = defaultStatementTimeout
 	}
+	if options.PerClient <= 0 {
+		options.PerClient = half(options.Connections)
+	}
 	config.MaxConns = int32(min(options.Connections, math.MaxInt32))
 	config.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeExec
 	config.AfterRelease = discard
@@ -80,8 +89,12 @@ func OpenPostgres(ctx context.Context, options PostgresOptions) (Source, error) 
 	if err != nil {
 		return nil, unavailable(err)
 	}
-	return &database{engine: &postgresEngine{pool: pool}, policy: options.Policy}, nil
+	slots := fairqueue.New(fairqueue.Limits{Slots: options.Connections, ClientSlots: options.PerClient})
+	return &database{engine: &postgresEngine{pool: pool, slots: slots}, policy: options.Policy}, nil
 }
+
+// half is the part of the connections that one client can have.
+func half(connections int) int { return (connections + 1) / 2 }
 
 // discard resets a session after its use: settings, locks, prepared
 // statements, temporary objects.
@@ -121,6 +134,10 @@ func (e *postgresEngine) check(ctx context.Context) ([]string, error) {
 }
 
 func (e *postgresEngine) run(ctx context.Context, q *query, limits Limits) (*Result, error) {
+	if err := e.slots.Wait(ctx, fairqueue.NewWaiter(limits.Client)); err != nil {
+		return nil, err
+	}
+	defer e.slots.Leave(limits.Client)
 	conn, err := e.pool.Acquire(ctx)
 	if err != nil {
 		return nil, unavailable(err)

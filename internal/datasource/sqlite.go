@@ -17,6 +17,8 @@ import (
 	"modernc.org/libc"
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/avapd/avapd/internal/fairqueue"
 )
 
 // SQLiteOptions describe an embedded database.
@@ -78,11 +80,11 @@ func (e *sqliteEngine) dialect() Dialect { return SQLite }
 func (e *sqliteEngine) close() error { return errors.Join(e.read.close(), e.write.close()) }
 
 func (e *sqliteEngine) check(ctx context.Context) ([]string, error) {
-	c, err := e.write.take(ctx)
+	c, err := e.write.take(ctx, "")
 	if err != nil {
 		return nil, err
 	}
-	e.write.give(c, false)
+	e.write.give(c, "", false)
 	return nil, nil
 }
 
@@ -91,7 +93,7 @@ func (e *sqliteEngine) run(ctx context.Context, q *query, limits Limits) (*Resul
 	if q.kind.writes {
 		pool = e.write
 	}
-	c, err := pool.take(ctx)
+	c, err := pool.take(ctx, limits.Client)
 	if err != nil {
 		return nil, err
 	}
@@ -106,7 +108,7 @@ func (e *sqliteEngine) run(ctx context.Context, q *query, limits Limits) (*Resul
 	})
 	broken := err != nil && (ctx.Err() != nil || errors.Is(err, driver.ErrBadConn) || c.guard.isOpen())
 	refusal := c.guard.reset()
-	pool.give(c, broken)
+	pool.give(c, limits.Client, broken)
 	if err != nil && refusal != "" {
 		return nil, refuse("%s is not allowed here", refusal)
 	}
@@ -235,11 +237,13 @@ func singleStatement(dc sqliteDriverConn, text string) error {
 	}
 }
 
-// connections is a fixed set of connections, opened as they are needed.
+// connections is a fixed set of connections, opened as they are needed. Whoever
+// has one of the slots finds one of them free.
 type connections struct {
-	db   *sql.DB
-	free chan *connection // nil: not open
-	size int
+	db    *sql.DB
+	slots *fairqueue.Slots
+	free  chan *connection // nil: not open
+	size  int
 
 	mu     sync.Mutex
 	closed bool
@@ -259,6 +263,7 @@ func newConnections(path, mode string, size int, pragmas []string) (*connections
 		return nil, err
 	}
 	c := &connections{db: sql.OpenDB(connector), free: make(chan *connection, size), size: size}
+	c.slots = fairqueue.New(fairqueue.Limits{Slots: size, ClientSlots: half(size)})
 	c.db.SetMaxOpenConns(size)
 	for range size {
 		c.free <- nil
@@ -266,13 +271,17 @@ func newConnections(path, mode string, size int, pragmas []string) (*connections
 	return c, nil
 }
 
-func (p *connections) take(ctx context.Context) (*connection, error) {
-	var c *connection
-	select {
-	case c = <-p.free:
-	case <-ctx.Done():
-		return nil, ctx.Err()
+func (p *connections) take(ctx context.Context, client string) (c *connection, err error) {
+	if err := p.slots.Wait(ctx, fairqueue.NewWaiter(client)); err != nil {
+		return nil, err
 	}
+	defer func() {
+		if err != nil {
+			p.slots.Leave(client)
+		}
+	}()
+	// Only close takes what is not its own; then all come back soon.
+	c = <-p.free
 	p.mu.Lock()
 	closed := p.closed
 	p.mu.Unlock()
@@ -283,8 +292,7 @@ func (p *connections) take(ctx context.Context) (*connection, error) {
 	if c != nil {
 		return c, nil
 	}
-	c, err := p.open(ctx)
-	if err != nil {
+	if c, err = p.open(ctx); err != nil {
 		p.free <- nil
 		return nil, unavailable(err)
 	}
@@ -292,7 +300,8 @@ func (p *connections) take(ctx context.Context) (*connection, error) {
 }
 
 // give returns a connection; one in doubt is closed.
-func (p *connections) give(c *connection, broken bool) {
+func (p *connections) give(c *connection, client string, broken bool) {
+	defer p.slots.Leave(client)
 	if broken {
 		// The pool below must not keep it either; what closing it says is moot.
 		_ = c.conn.Raw(func(any) error { return driver.ErrBadConn })

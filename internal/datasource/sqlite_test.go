@@ -77,14 +77,14 @@ func TestSQLiteWall(t *testing.T) {
 func TestSQLiteLimits(t *testing.T) {
 	source := newSQLite(t, SQLiteOptions{})
 	for _, pool := range []*connections{engineOf[*sqliteEngine](t, source).read, engineOf[*sqliteEngine](t, source).write} {
-		c, err := pool.take(t.Context())
+		c, err := pool.take(t.Context(), "")
 		if err != nil {
 			t.Fatal(err)
 		}
 		if now, err := sqlite.Limit(c.conn, sqlite3.SQLITE_LIMIT_ATTACHED, -1); now != 0 || err != nil {
 			t.Errorf("%d databases may be attached: %v", now, err)
 		}
-		pool.give(c, false)
+		pool.give(c, "", false)
 	}
 	var failure *Error
 	if _, err := source.Exec(t.Context(), Constant("SELECT zeroblob(100000000)"), Limits{}); !errors.As(err, &failure) || failure.Kind != KindDatabase {
@@ -107,7 +107,7 @@ func TestSQLiteReadsBesideWriter(t *testing.T) {
 	source := newSQLite(t, SQLiteOptions{})
 	mustExec(t, source, "CREATE TABLE t (id INTEGER)")
 	engine := engineOf[*sqliteEngine](t, source)
-	writer, err := engine.write.take(t.Context())
+	writer, err := engine.write.take(t.Context(), "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +117,7 @@ func TestSQLiteReadsBesideWriter(t *testing.T) {
 	if _, err := source.Exec(ctx, Constant("DELETE FROM t"), Limits{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("waiting for the writer: %v", err)
 	}
-	engine.write.give(writer, true)
+	engine.write.give(writer, "", true)
 	mustExec(t, source, "DELETE FROM t")
 }
 

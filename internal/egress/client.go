@@ -15,6 +15,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/avapd/avapd/internal/fairqueue"
 )
 
 // Config describes a Client. Zero fields stand for the given defaults.
@@ -29,6 +31,8 @@ type Config struct {
 	MaxResponseBytes int64 // 8 MiB, of the body, before as after decompression
 	MaxHeaderBytes   int64 // 64 KiB
 	MaxConnsPerHost  int   // 64; further requests wait for one to end
+	MaxRequests      int   // 256 under way; further ones wait, clients in turns
+	MaxPerClient     int   // 32 of them; no client keeps the others waiting
 
 	ConnectTimeout time.Duration // 5 s, resolving the name included
 	TLSTimeout     time.Duration // 5 s
@@ -54,6 +58,7 @@ type Client struct {
 	rules     *rules
 	dialer    *dialer
 	transport *http.Transport
+	slots     *fairqueue.Slots
 }
 
 // New makes a Client.
@@ -67,6 +72,8 @@ func New(config Config) (*Client, error) {
 	config.MaxResponseBytes = cmp.Or(config.MaxResponseBytes, 8<<20)
 	config.MaxHeaderBytes = cmp.Or(config.MaxHeaderBytes, 64<<10)
 	config.MaxConnsPerHost = cmp.Or(config.MaxConnsPerHost, 64)
+	config.MaxRequests = cmp.Or(config.MaxRequests, 256)
+	config.MaxPerClient = cmp.Or(config.MaxPerClient, 32)
 	config.ConnectTimeout = cmp.Or(config.ConnectTimeout, 5*time.Second)
 	config.TLSTimeout = cmp.Or(config.TLSTimeout, 5*time.Second)
 	config.HeaderTimeout = cmp.Or(config.HeaderTimeout, 20*time.Second)
@@ -75,7 +82,8 @@ func New(config Config) (*Client, error) {
 		config.Resolver = &net.Resolver{PreferGo: true}
 	}
 	d := &dialer{rules: rules, resolver: config.Resolver, timeout: config.ConnectTimeout}
-	return &Client{config: config, rules: rules, dialer: d, transport: newTransport(config, d)}, nil
+	slots := fairqueue.New(fairqueue.Limits{Slots: config.MaxRequests, ClientSlots: config.MaxPerClient})
+	return &Client{config: config, rules: rules, dialer: d, transport: newTransport(config, d), slots: slots}, nil
 }
 
 func newTransport(config Config, d *dialer) *http.Transport {
@@ -102,6 +110,8 @@ func (c *Client) Close() { c.transport.CloseIdleConnections() }
 
 // Request is what a script asks for.
 type Request struct {
+	// Client is for whom the script runs.
+	Client string
 	Method string // GET if empty
 	URL    string
 	// Query is added to the query of the URL, in order.
@@ -152,6 +162,11 @@ func (c *Client) Do(ctx context.Context, request Request) (*Response, error) {
 	if err := x.prepare(request); err != nil {
 		return nil, x.fail(ctx, err)
 	}
+	// How many can wait is bounded by how many scripts can run.
+	if err := c.slots.Wait(ctx, fairqueue.NewWaiter(request.Client)); err != nil {
+		return nil, x.fail(ctx, err)
+	}
+	defer c.slots.Leave(request.Client)
 	response, err := x.run(ctx)
 	if err != nil {
 		return nil, x.fail(ctx, err)

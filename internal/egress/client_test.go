@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -372,4 +373,42 @@ func TestHead(t *testing.T) {
 			t.Errorf("%q: %+v", coding, response)
 		}
 	}
+}
+
+// A client whose requests are not answered keeps no other waiting.
+func TestOneClientLeavesRequestsToOthers(t *testing.T) {
+	config := loopback()
+	config.MaxRequests, config.MaxPerClient = 4, 2
+	arrived, release := make(chan struct{}, 100), make(chan struct{})
+	url := "http://127.0.0.1:" + serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/slow" {
+			arrived <- struct{}{}
+			<-release
+		}
+		_, _ = w.Write([]byte("ok"))
+	})
+	h := newHarness(t, config)
+	var group sync.WaitGroup
+	for range 20 {
+		group.Go(func() {
+			if _, err := h.Do(context.Background(), Request{Client: "a", URL: url + "/slow"}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	<-arrived
+	<-arrived
+	for h.slots.Waiting() != 18 {
+		runtime.Gosched()
+	}
+	for range 5 {
+		if _, err := h.Do(t.Context(), Request{Client: "v", URL: url + "/"}); err != nil {
+			t.Error(err)
+		}
+	}
+	if len(arrived) != 0 || h.slots.Free() != 2 {
+		t.Errorf("%d more of the client are under way, %d slots are free", len(arrived), h.slots.Free())
+	}
+	close(release)
+	group.Wait()
 }

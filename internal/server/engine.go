@@ -78,11 +78,14 @@ func Reach(c *config.Config) commands.Config {
 		Data: commands.Data{
 			PostgresURL: c.Data.URL,
 			SQLiteFile:  filepath.Join(c.DataDir, "data.db"),
+			Connections: int(c.Data.Connections),
+			PerClient:   int(c.Data.ClientConnections),
 			Policy:      datasource.Policy{RequireParameters: c.Data.RequireParameters == "true"},
 		},
 		ConnectorsFile: c.Connectors.File,
 		AllowTokens:    c.Connectors.Tokens == "true",
 	}
+	reach.Egress.MaxRequests, reach.Egress.MaxPerClient = int(c.Egress.Requests), int(c.Egress.ClientRequests)
 	reach.Egress.Allow, reach.Egress.Deny = c.Egress.AllowPrefixes, c.Egress.DenyPrefixes
 	for host := range strings.SplitSeq(c.Egress.Hosts, ",") {
 		if host = strings.TrimSpace(host); host != "" {

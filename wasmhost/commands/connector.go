@@ -107,7 +107,7 @@ func (s *Set) open(d Connector) (*connector, error) {
 		d.URL = strings.TrimSpace(string(content))
 	}
 	data := Data{
-		Limits: s.config.Data.Limits,
+		Limits: s.config.Data.Limits, Connections: s.config.Data.Connections, PerClient: s.config.Data.PerClient,
 		Policy: datasource.Policy{ReadOnly: d.ReadOnly, RequireParameters: d.RequireParameters || s.config.Data.Policy.RequireParameters},
 	}
 	switch {

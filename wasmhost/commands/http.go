@@ -232,6 +232,7 @@ func isDocument(text string) bool {
 // exchange sends a request and charges for what came back.
 func (s *Set) exchange(c *wasmhost.Call, request egress.Request) (response *egress.Response, err error) {
 	c.ChargeBytes(int64(len(request.Body)))
+	request.Client = c.Client()
 	request.MaxResponseBytes = max(1, c.MemoryLeft())
 	c.Blocking(func(ctx context.Context) { response, err = s.client.Do(ctx, request) })
 	var failure *egress.Error

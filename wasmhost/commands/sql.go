@@ -24,6 +24,9 @@ type Data struct {
 	Policy      datasource.Policy
 	// Limits of a statement; zero members mean the defaults.
 	Limits datasource.Limits
+	// Connections bound those to each PostgreSQL database, PerClient those of one
+	// client; zero means the defaults.
+	Connections, PerClient int
 }
 
 // source is a database that is opened at its first use.
@@ -76,7 +79,9 @@ func (s *source) open(ctx context.Context) (opened datasource.Source, err error)
 	ctx = context.WithoutCancel(ctx)
 	switch {
 	case s.data.PostgresURL != "":
-		opened, err = datasource.OpenPostgres(ctx, datasource.PostgresOptions{URL: s.data.PostgresURL, Policy: s.data.Policy})
+		opened, err = datasource.OpenPostgres(ctx, datasource.PostgresOptions{
+			URL: s.data.PostgresURL, Policy: s.data.Policy, Connections: s.data.Connections, PerClient: s.data.PerClient,
+		})
 	case s.data.SQLiteFile != "":
 		if err = os.MkdirAll(filepath.Dir(s.data.SQLiteFile), 0o700); err == nil {
 			opened, err = datasource.OpenSQLite(ctx, datasource.SQLiteOptions{Path: s.data.SQLiteFile, Policy: s.data.Policy})
@@ -121,6 +126,7 @@ func (s *source) close() error {
 // withData runs a statement on a database, without a compute slot.
 func (s *Set) withData(c *wasmhost.Call, from *source, f func(context.Context, datasource.Source, datasource.Limits) error) (err error) {
 	limits := from.data.Limits
+	limits.Client = c.Client()
 	if limits.Bytes == 0 {
 		limits.Bytes = datasource.DefaultBytes
 	}
