@@ -173,7 +173,7 @@ func (e *execution) usage() diag.Usage {
 func (e *execution) run(in *Input, dst []byte) (output Output, failure *diag.Failure) {
 	defer func() {
 		if r := recover(); r != nil {
-			output, failure = Output{}, internalFailure(fmt.Errorf("panic in the host: %v", r))
+			output, failure = Output{}, e.panicked(r)
 		}
 	}()
 	if failure := e.instantiate(); failure != nil {
@@ -232,7 +232,7 @@ func (e *execution) instantiate() *diag.Failure {
 	}
 	if !e.unpark(startBytes) {
 		if err := e.fresh(startBytes); err != nil {
-			return internalFailure(err)
+			return e.fault(err)
 		}
 	}
 	e.meter.library, e.meter.script = e.libraryFuel, e.scriptFuel
@@ -270,12 +270,20 @@ func (e *execution) fresh(startBytes uint64) (err error) {
 	if !ok[0] || !ok[1] {
 		return errors.New("a module exports no fuel cell")
 	}
+	if e.module.foreign {
+		if p.callsLeft, ok[0] = p.script.ExportedGlobal(depthExport).(api.MutableGlobal); !ok[0] {
+			return errors.New("a foreign module does not count its calls")
+		}
+	}
 	return nil
 }
 
 // call runs one of the script's entries to its end.
 func (e *execution) call(entry string) *diag.Failure {
 	e.intact = false
+	if failure := e.begin(); failure != nil {
+		return failure
+	}
 	run := e.pair.script.ExportedFunction(entry)
 	if run == nil {
 		return internalFailure(fmt.Errorf("the module exports no function %q", entry))
@@ -291,5 +299,5 @@ func (e *execution) call(entry string) *diag.Failure {
 	case 1:
 		return e.scriptError()
 	}
-	return internalFailure(fmt.Errorf("%s gave %d", entry, e.stack[0]))
+	return e.fault(fmt.Errorf("%s gave %d", entry, e.stack[0]))
 }

@@ -120,12 +120,17 @@ func (e *execution) trapped(err error) *diag.Failure {
 	halt, _ := e.slot.memory().u32(abi.Halt)
 	var defect runtime.Error
 	switch {
+	case e.tooDeep():
+		return e.limited(e.site(), diag.RecursionLimit, "recursion too deep: the limit is %d calls", e.limits.CallDepth)
 	case errors.As(err, &defect):
 		return internalFailure(fmt.Errorf("host function failed at site %d: %w", e.site(), err))
 	case halt == abi.HaltMemory:
 		return e.outOfMemory(e.site())
 	case halt == abi.HaltDepth, strings.Contains(err.Error(), "stack overflow"):
 		return e.limited(e.site(), diag.RecursionLimit, "recursion too deep: the limit is %d calls", e.limits.CallDepth)
+	}
+	if e.module.foreign {
+		return e.fault(err)
 	}
 	return internalFailure(fmt.Errorf("guest trapped at site %d: %w", e.site(), err))
 }
@@ -190,7 +195,7 @@ func (e *execution) scriptError() *diag.Failure {
 	c, _ := mem.cell(abi.Message)
 	message, ok := mem.text(c)
 	if !ok {
-		return internalFailure(fmt.Errorf("message of an error: %w", errCorrupt))
+		return e.fault(fmt.Errorf("message of an error: %w", errCorrupt))
 	}
 	code, _ := mem.u32(abi.ErrorCode)
 	site, _ := mem.u32(abi.ErrorSite)
@@ -305,5 +310,5 @@ func (e *execution) outputFailure(err error) *diag.Failure {
 	case errors.Is(err, errOutputDepth):
 		return diag.NewFailure(diag.RecursionLimit, "a result is nested deeper than %d levels", maxOutputDepth)
 	}
-	return internalFailure(err)
+	return e.fault(err)
 }

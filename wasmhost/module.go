@@ -37,6 +37,9 @@ type Module struct {
 	merged bool
 	// memoryBytes is what the memory has at the start.
 	memoryBytes uint64
+	// foreign is set for a module of somebody else's making, and hasStart for
+	// one of those that has a start function.
+	foreign, hasStart bool
 	// globals maps a global's name to its number.
 	globals map[string]int
 	// quoted holds each global's name as a JSON member name.

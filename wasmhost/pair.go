@@ -74,6 +74,10 @@ func constantOffset(s wasm.DataSegment) (uint32, bool) {
 type pair struct {
 	library, script         api.Module
 	libraryFuel, scriptFuel api.MutableGlobal
+	// callsLeft counts the calls of a foreign module down; begun tells that it
+	// has got them.
+	callsLeft api.MutableGlobal
+	begun     bool
 	// of is the script.
 	of *Module
 	// startBytes is the size of the memory before the script ran.

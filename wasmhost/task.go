@@ -369,7 +369,7 @@ func (e *execution) work(t *task) (failure *diag.Failure) {
 		case errStopped:
 			failure = e.stoppedFailure()
 		default:
-			failure = internalFailure(fmt.Errorf("panic in the host: %v", r))
+			failure = e.panicked(r)
 		}
 	}()
 	if cause := e.mayGoOn(); cause != stopNone {
@@ -391,7 +391,7 @@ func (e *execution) work(t *task) (failure *diag.Failure) {
 	case errors.Is(err, errInputMemory):
 		return e.memoryFailure(e.at(e.site(), diag.OutOfMemory, "out of memory: the limit is %s", pageText(e.limits.MemoryPages)))
 	case err != nil:
-		return internalFailure(fmt.Errorf("value of a task: %w", err))
+		return e.fault(fmt.Errorf("value of a task: %w", err))
 	}
 	if !e.spend(int64(len(t.outcome.mem)) / bytesPerFuelUnit) {
 		return e.at(e.site(), diag.OutOfFuel, timeoutMessage)

@@ -76,9 +76,11 @@ func FuzzMeter(f *testing.F) {
 		if len(b.Imports) > 0 || b.HasStart {
 			return
 		}
+		b.Customs = nil // wazero refuses a wrong section of names, which says nothing
+		plain := b.Encode()
 		for _, e := range b.Exports {
 			if e.Kind == wasm.KindFunc {
-				compare(t, module, out, e.Name, len(b.Memories) > 0)
+				compare(t, plain, out, e.Name, len(b.Memories) > 0)
 			}
 		}
 	})

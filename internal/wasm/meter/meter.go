@@ -24,9 +24,6 @@ type Options struct {
 	// Start is the export that the module's start function becomes, so that the
 	// host can call it when there is fuel; empty to leave it as it is.
 	Start string
-	// TableElements bounds what tables can grow to, which no memory limit
-	// covers; 0 for no bound.
-	TableElements uint32
 }
 
 // injector changes one module.
@@ -91,12 +88,6 @@ func (m *injector) number() error {
 	refuel := m.typeIndex(wasm.FuncType{Params: []wasm.ValType{wasm.I32}, Results: []wasm.ValType{wasm.I64}})
 	m.out.Imports = append(slices.Clip(m.in.Imports), wasm.Import{ImportName: m.Refuel, Kind: wasm.KindFunc, Type: refuel})
 	m.out.Funcs = append(slices.Clip(m.in.Funcs), m.typeIndex(wasm.FuncType{}))
-	m.out.Tables = slices.Clone(m.in.Tables)
-	for i := range m.out.Tables {
-		if l := &m.out.Tables[i].Limits; m.TableElements > 0 && (!l.HasMax || l.Max > m.TableElements) {
-			l.HasMax, l.Max = true, max(l.Min, m.TableElements)
-		}
-	}
 	return nil
 }
 
@@ -198,9 +189,14 @@ func (m *injector) ends() error {
 		}
 	}
 	m.out.Customs = nil
+	names := m.names()
 	for _, c := range m.in.Customs {
 		if c.Name == "name" {
-			c.Bytes = m.names()
+			// There is one such section, and engines want something in it.
+			c.Bytes, names = names, nil
+			if len(c.Bytes) == 0 {
+				continue
+			}
 		}
 		// Debug information refers to places in the code, which have moved.
 		if !strings.HasPrefix(c.Name, ".debug_") && c.Name != "sourceMappingURL" {

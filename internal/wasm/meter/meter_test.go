@@ -80,7 +80,7 @@ func sample() *wasm.Module {
 
 func TestGolden(t *testing.T) {
 	o := testOptions
-	o.Start, o.TableElements = "avap start", 100
+	o.Start = "avap start"
 	out, err := metered(sample().Encode(), o)
 	if err != nil {
 		t.Fatal(err)

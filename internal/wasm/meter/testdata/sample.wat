@@ -209,7 +209,7 @@
       br_if 0
     end
   )
-  (table (;0;) 2 100 funcref)
+  (table (;0;) 2 funcref)
   (memory (;0;) 1 2)
   (global (;0;) (mut i32) (i32.const 3))
   (global (;1;) (mut i64) (i64.const 0))

@@ -1,0 +1,14 @@
+;; The dict of results is its own only value.
+;; want: AVAP3007 a result contains itself
+(module
+  (import "rt" "memory" (memory 2))
+  (data (i32.const 65552)
+    "\01\00\00\00\01\00\00\00\01\00\00\00\40\00\01\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00"
+    "\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00"
+    "\05\00\00\00\00\00\00\00\00\00\01\00\01\00\00\00"
+    "\07\00\00\00\00\00\00\00\10\00\01\00\00\00\00\00")
+  (func (export "run") (result i32)
+    (i32.store8 (i32.const 65536) (i32.const 120))
+    (i32.store (i32.const 1104) (i32.const 7))
+    (i64.store (i32.const 1112) (i64.const 65552))
+    (i32.const 0)))
