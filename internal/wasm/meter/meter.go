@@ -192,14 +192,11 @@ func (m *injector) ends() error {
 	names := m.names()
 	for _, c := range m.in.Customs {
 		if c.Name == "name" {
-			// There is one such section, and engines want something in it.
-			c.Bytes, names = names, nil
-			if len(c.Bytes) == 0 {
-				continue
-			}
+			c.Bytes, names = names, nil // engines want one such section at most
 		}
-		// Debug information refers to places in the code, which have moved.
-		if !strings.HasPrefix(c.Name, ".debug_") && c.Name != "sourceMappingURL" {
+		// Debug information refers to places in the code, which have moved, and
+		// wazero refuses a custom section with nothing in it.
+		if len(c.Bytes) > 0 && !strings.HasPrefix(c.Name, ".debug_") && c.Name != "sourceMappingURL" {
 			m.out.Customs = append(m.out.Customs, c)
 		}
 	}
