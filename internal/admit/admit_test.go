@@ -56,7 +56,7 @@ func (f *foreign) handler(name string) *wasm.Func {
 	return fn
 }
 
-func (f *foreign) encode(t *testing.T) []byte {
+func (f *foreign) encode(t testing.TB) []byte {
 	t.Helper()
 	manifest, err := json.Marshal(f.manifest)
 	if err != nil {
@@ -97,6 +97,7 @@ func TestRefused(t *testing.T) {
 		}, diag.ModuleImport, `"avap"."refuel" may not`},
 		{"poses as metered", func(f *foreign) { f.NewGlobal("fuel", wasm.I64, 1<<60).Exports = []string{abi.FuelExport} }, diag.ModuleExport, `"fuel" is reserved`},
 		{"exports fuel as a function", func(f *foreign) { f.handler(abi.FuelExport) }, diag.ModuleExport, `"fuel" is reserved`},
+		{"poses as merged with the library", func(f *foreign) { f.handler(abi.LibraryFuelExport) }, diag.ModuleExport, `"library_fuel" is reserved`},
 		{"exports our memory again", func(f *foreign) { f.Memory.Exports = []string{"mine"} }, diag.ModuleExport, `memory "mine"`},
 		{"exports our memory under its name", func(f *foreign) { f.Memory.Exports = []string{abi.MemoryExport} }, diag.ModuleExport, `"memory" is reserved`},
 		{"exports our function as run", func(f *foreign) { f.run.Exports, f.push.Exports = nil, []string{abi.RunExport} }, diag.ModuleExport, `"run" is an imported function`},
@@ -200,4 +201,25 @@ func TestRefusedBytes(t *testing.T) {
 			t.Errorf("%s: got %v, want %s", c.name, err, c.code)
 		}
 	}
+}
+
+// FuzzModule gives the gate anything: it must not panic, and what it let in
+// once, and encoded, it must let in again.
+func FuzzModule(f *testing.F) {
+	f.Add(newForeign().encode(f))
+	started := newForeign()
+	started.Start = started.NewFunc("start", wasm.FuncType{})
+	f.Add(started.encode(f))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		b, _, err := Module(data, validate.Default)
+		var d diag.Diagnostic
+		switch {
+		case err != nil && !errors.As(err, &d):
+			t.Errorf("%v is no diagnostic", err)
+		case err == nil:
+			if _, _, err := Module(b.Encode(), validate.Default); err != nil {
+				t.Errorf("encoded again: %v", err)
+			}
+		}
+	})
 }

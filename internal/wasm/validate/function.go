@@ -77,11 +77,10 @@ func (f *function) check(index uint32, body *wasm.Body) error {
 			return f.err
 		}
 	}
-	var broken *wasm.Error
-	switch {
-	case errors.As(f.reader.Err(), &broken):
-		return refuse(broken.Reason, broken.Offset, "function %d: %s", index, broken.Message)
-	case len(f.frames) > 0:
+	if err := f.reader.Err(); err != nil {
+		return f.broken(err)
+	}
+	if len(f.frames) > 0 {
 		return refuse(wasm.Malformed, body.Offset+len(body.Code), "function %d: %d blocks are open at its end", index, len(f.frames))
 	}
 	f.account(body)
@@ -91,6 +90,14 @@ func (f *function) check(index uint32, body *wasm.Body) error {
 	return nil
 }
 
+// broken says in which function the reader failed.
+func (f *function) broken(err error) error {
+	if refused, ok := errors.AsType[*wasm.Error](err); ok {
+		return refuse(refused.Reason, refused.Offset, "function %d: %s", f.index, refused.Message)
+	}
+	return err
+}
+
 // account adds what compiling the function may cost to that of the module. The
 // terms are what the engine takes in the worst case, in units of some 75 ns:
 // each basic block may be visited for every other one and merge every local;
@@ -98,7 +105,7 @@ func (f *function) check(index uint32, body *wasm.Body) error {
 // the mutable globals again.
 func (f *function) account(body *wasm.Body) {
 	branches, locals := int64(f.branches), int64(f.locals)
-	f.m.work += branches*(branches+32*locals) + locals*locals/8 + 16*int64(f.calls)*int64(f.m.mutable)
+	f.m.work += branches*(4*branches+32*locals) + locals*locals/8 + 16*int64(f.calls)*int64(f.m.mutable)
 	if f.m.work > int64(f.m.limits.CompileWork) {
 		f.at = body.Offset
 		f.refuse(wasm.TooLarge, "the module is too much work to compile: the functions so far add up to %d units, at most %d are allowed",

@@ -1,0 +1,123 @@
+package validate
+
+import (
+	"runtime"
+	"sort"
+	"strconv"
+	"testing"
+
+	"github.com/tetratelabs/wazero"
+
+	"github.com/avapd/avapd/internal/wasm"
+)
+
+// worst are the shapes of functions that are known to cost the engine the
+// most, by a size.
+var worst = map[string]func(f *wasm.Func, m *wasm.Module, size int){
+	"conditional branches": func(f *wasm.Func, _ *wasm.Module, size int) {
+		out := f.Block()
+		for range size {
+			f.LocalGet(f.Param(0))
+			f.Mem(wasm.OpI32Load, 2, 0)
+			f.LocalTee(f.Param(0))
+			f.BrIf(out)
+		}
+		f.End()
+	},
+	"a table of targets that merge many locals": func(f *wasm.Func, _ *wasm.Module, size int) {
+		locals := newLocals(f, Default.Locals)
+		targets := make([]wasm.Label, size)
+		for i := range targets {
+			targets[i] = f.Block()
+		}
+		f.LocalGet(f.Param(0))
+		f.BrTable(targets, targets[0])
+		for i := range targets {
+			f.End()
+			increment(f, locals[i%len(locals)])
+		}
+		for _, l := range locals {
+			increment(f, l)
+		}
+	},
+	"nested loops": func(f *wasm.Func, _ *wasm.Module, size int) {
+		loops := make([]wasm.Label, size)
+		for i := range loops {
+			loops[i] = f.Loop()
+		}
+		for i := range loops {
+			increment(f, f.Param(0))
+			f.LocalGet(f.Param(0))
+			f.BrIf(loops[size-1-i])
+			f.End()
+		}
+	},
+	"live locals in a loop": func(f *wasm.Func, _ *wasm.Module, size int) {
+		head := f.Loop()
+		for _, l := range newLocals(f, size) {
+			increment(f, l)
+		}
+		f.LocalGet(f.Param(0))
+		f.BrIf(head)
+		f.End()
+	},
+	"calls that reload globals": func(f *wasm.Func, m *wasm.Module, size int) {
+		for range Default.MutableGlobals {
+			m.NewGlobal("", wasm.I64, 0)
+		}
+		for range size {
+			f.LocalGet(f.Param(0))
+			f.Call(f)
+			f.LocalSet(f.Param(0))
+		}
+	},
+}
+
+func newLocals(f *wasm.Func, n int) []wasm.Local {
+	locals := make([]wasm.Local, n)
+	for i := range locals {
+		locals[i] = f.NewLocal(wasm.I32)
+	}
+	return locals
+}
+
+func increment(f *wasm.Func, l wasm.Local) {
+	f.LocalGet(l)
+	f.I32Const(1)
+	f.Op(wasm.OpI32Add)
+	f.LocalSet(l)
+}
+
+// TestWorstCompiles has the engine compile the largest function of each shape
+// that the default limits admit, and bounds what it allocates for it.
+func TestWorstCompiles(t *testing.T) {
+	r := wazero.NewRuntimeWithConfig(t.Context(), wazero.NewRuntimeConfigCompiler())
+	defer r.Close(t.Context())
+	for name, shape := range worst {
+		build := func(size int) []byte {
+			m := &wasm.Module{Memory: &wasm.Memory{Limits: wasm.Limits{Min: 1}}}
+			f := m.NewFunc("f", takesIt)
+			shape(f, m, size)
+			f.LocalGet(f.Param(0))
+			return m.Encode()
+		}
+		size := sort.Search(Default.BodyBytes, func(n int) bool {
+			_, err := Module(build(n+1), Default)
+			return err != nil
+		})
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		compiled, err := r.CompileModule(t.Context(), build(size))
+		runtime.ReadMemStats(&after)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		compiled.Close(t.Context())
+		used := (after.TotalAlloc - before.TotalAlloc) >> 20
+		t.Log(name + ", " + strconv.Itoa(size) + ": " + strconv.FormatUint(used, 10) + " MiB")
+		if size == 0 || used > 256 {
+			t.Errorf("%s: %d MiB allocated to compile size %d", name, used, size)
+		}
+	}
+}
