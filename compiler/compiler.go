@@ -8,7 +8,7 @@
 //	lower   trees to the intermediate form          package lower
 //	price   fuel, before anything is optimised      package ir
 //	fold    constant operations                     package ir
-//	infer   kinds of values by flow                 package ir
+//	infer   kinds of values and bounds of integers  package ir
 //	split   long functions into parts               package ir
 //	emit    WebAssembly functions                   package emit
 //	encode  bytes and manifest
@@ -177,6 +177,7 @@ func (c *compilation) lower() {
 func (c *compilation) infer() {
 	if c.opts.Optimize == OptimizeFully {
 		ir.Infer(c.program)
+		ir.Ranges(c.program)
 	} else {
 		ir.KnowNothing(c.program)
 	}

@@ -3,6 +3,7 @@ package compiler_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -314,5 +315,36 @@ func TestDepthLimit(t *testing.T) {
 	o := execute(t, h, "function f(n){\nreturn(f(n + 1))\n}\ntry()\nx = f(1)\nexception(e)\nend()", &wasmhost.Input{}, compiler.Options{})
 	if o.Failure == nil || o.Failure.Code != diag.RecursionLimit || o.Failure.Span.Start.Line != 2 {
 		t.Errorf("%+v", o)
+	}
+}
+
+// TestRemainders compares remainders by constants with those of Go, for
+// numbers about the multiples of the divisor and the ends of 31 and 64 bits.
+func TestRemainders(t *testing.T) {
+	h := newHost(t, wasmhost.EngineCompiler)
+	for _, c := range []int64{1, 2, 3, 5, 6, 7, 10, 12, 641, 1000003, 1<<30 - 1, 1 << 30, 1<<30 + 1, 1<<31 - 1} {
+		var numbers, want []int64
+		for _, n := range []int64{0, 1, c - 1, c, c + 1, 1<<31/c*c - 1, 1<<31/c*c - c, 1<<31 - 1, 1 << 31, 1<<32 + 5, 1<<63 - 1} {
+			for _, a := range []int64{n, -n, -n - 1} {
+				numbers, want = append(numbers, a), append(want, ((a%c)+c)%c)
+			}
+		}
+		list, err := json.Marshal(numbers)
+		if err != nil {
+			t.Fatal(err)
+		}
+		script := fmt.Sprintf("function f(a){\n  return(a %% %[1]d)\n}\n"+
+			"function small(a){\n  if(None, None, `0 <= a and a < 2147483648`)\n    return(a %% %[1]d)\n  end()\n  return(f(a))\n}\n"+
+			"l = %[2]s\nr = []\nstartLoop(i, 0, %[3]d)\nr.append(f(int(l[i])))\nr.append(small(int(l[i])))\nendLoop()\naddResult(r)", c, list, len(numbers)-1)
+		o := execute(t, h, script, &wasmhost.Input{}, compiler.Options{})
+		var got struct{ R []int64 }
+		if err := json.Unmarshal(o.Result, &got); err != nil {
+			t.Fatal(err, o.Message, script)
+		}
+		for i, a := range numbers {
+			if got.R[2*i] != want[i] || got.R[2*i+1] != want[i] {
+				t.Errorf("%d %% %d = %d, %d, want %d", a, c, got.R[2*i], got.R[2*i+1], want[i])
+			}
+		}
 	}
 }

@@ -28,15 +28,12 @@ func (u *unit) arithmeticRep(x *ir.Expr) rep {
 	}
 	b := x.Args[1]
 	if a.Type.Is(ir.Int) && b.Type.Is(ir.Int) {
-		switch x.Operator {
-		case ir.Add, ir.Sub, ir.Mul, ir.BitAnd, ir.BitOr, ir.BitXor:
+		switch {
+		case x.Operator == ir.Div || !u.inPlace(x):
+			return repOfKinds(x.Type)
+		default:
 			return integer
-		case ir.Mod:
-			if b.Op == ir.OpInt && b.Int > 0 && b.Int <= math.MaxInt32 {
-				return integer
-			}
 		}
-		return repOfKinds(x.Type)
 	}
 	if a.Type.Is(ir.Int|ir.Float) && b.Type.Is(ir.Int|ir.Float) && single(a) && single(b) {
 		switch x.Operator {
@@ -62,10 +59,12 @@ func (u *unit) inPlace(x *ir.Expr) bool {
 		return true
 	case ir.BitAnd, ir.BitOr, ir.BitXor:
 		return bothInts
+	case ir.Shl, ir.Shr:
+		return bothInts && smallShift(b)
 	case ir.Mod:
-		return bothInts && b.Op == ir.OpInt && b.Int > 0 && b.Int <= math.MaxInt32
+		return bothInts && (smallDivisor(b) || u.hot())
 	case ir.Div:
-		return !bothInts
+		return !bothInts || u.hot()
 	}
 	return false
 }
@@ -82,7 +81,7 @@ func (u *unit) binary(x *ir.Expr) {
 		}
 		return
 	}
-	if u.hot() && x.Operator <= ir.Mul && mayBeNumbers(x.Args[0], x.Args[1]) {
+	if u.hot() && x.Operator <= ir.Div && mayBeNumbers(x.Args[0], x.Args[1]) {
 		u.fastBinary(x)
 		return
 	}
@@ -121,12 +120,33 @@ func (u *unit) intBinary(x *ir.Expr) {
 		u.int(x.Args[0])
 		u.int(x.Args[1])
 		f.Op(intOps[x.Operator])
+	case ir.Shl, ir.Shr:
+		u.shiftConst(x)
+	case ir.Div:
+		u.divInts(x)
 	case ir.Mod:
-		u.modConst(x.Args[0], x.Args[1].Int)
-	case ir.Mul:
+		if smallDivisor(x.Args[1]) {
+			u.modConst(x)
+		} else {
+			u.modInts(x)
+		}
+	default:
+		u.checked(x)
+	}
+}
+
+// checked adds, subtracts or multiplies, and looks for an overflow if there can
+// be one.
+func (u *unit) checked(x *ir.Expr) {
+	switch {
+	case x.Facts.Has(ir.NoOverflow):
+		u.int(x.Args[0])
+		u.int(x.Args[1])
+		u.f.Op(intOps[x.Operator])
+	case x.Operator == ir.Mul:
 		a, b := u.intOperands(x)
 		u.mulChecked(x, a, b)
-		f.Release(a, b)
+		u.f.Release(a, b)
 	default:
 		u.addChecked(x)
 	}
@@ -142,8 +162,9 @@ func (u *unit) intOperands(x *ir.Expr) (a, b wasm.Local) {
 	return a, b
 }
 
-// addChecked adds or subtracts. With a constant on the right one comparison
-// finds an overflow.
+// addChecked adds or subtracts. Where the sign of an operand is known one
+// comparison finds an overflow: adding what is not negative must not yield
+// less than the other operand.
 func (u *unit) addChecked(x *ir.Expr) {
 	f := u.f
 	a, b := u.intOperands(x)
@@ -153,20 +174,34 @@ func (u *unit) addChecked(x *ir.Expr) {
 	f.Op(intOps[x.Operator])
 	f.LocalSet(r)
 	u.coldIf(x.Site, "", func() {
-		if c := x.Args[1]; c.Op == ir.OpInt {
+		if other, op, ok := oneComparison(x, a, b); ok {
 			f.LocalGet(r)
-			f.LocalGet(a)
-			if (c.Int >= 0) == (x.Operator == ir.Add) {
-				f.Op(wasm.OpI64LtS)
-			} else {
-				f.Op(wasm.OpI64GtS)
-			}
+			f.LocalGet(other)
+			f.Op(op)
 			return
 		}
 		u.overflowed(x.Operator, a, b, r)
 	})
 	f.LocalGet(r)
 	f.Release(a, b, r)
+}
+
+// oneComparison gives the comparison of the result with an operand that finds
+// an overflow, if the signs allow it.
+func oneComparison(x *ir.Expr, a, b wasm.Local) (other wasm.Local, op wasm.Opcode, ok bool) {
+	isAdd, facts, c := x.Operator == ir.Add, x.Facts, x.Args[1]
+	less := map[bool]wasm.Opcode{true: wasm.OpI64LtS, false: wasm.OpI64GtS}
+	switch {
+	case facts.Has(ir.RightNotNegative) || c.Op == ir.OpInt && c.Int >= 0:
+		return a, less[isAdd], true
+	case facts.Has(ir.RightNotPositive) || c.Op == ir.OpInt:
+		return a, less[!isAdd], true
+	case isAdd && facts.Has(ir.LeftNotNegative):
+		return b, wasm.OpI64LtS, true
+	case isAdd && facts.Has(ir.LeftNotPositive):
+		return b, wasm.OpI64GtS, true
+	}
+	return 0, 0, false
 }
 
 // overflowed tells whether r = a ± b went beyond 64 bits: the signs say so.
@@ -223,27 +258,6 @@ func (u *unit) fits32(a, b wasm.Local) {
 	}
 }
 
-// modConst is a % c for a positive constant: the result has c's sign.
-func (u *unit) modConst(a *ir.Expr, c int64) {
-	f := u.f
-	u.int(a)
-	if c&(c-1) == 0 {
-		f.I64Const(c - 1)
-		f.Op(wasm.OpI64And)
-		return
-	}
-	r := f.Temp(wasm.I64)
-	f.I64Const(c)
-	f.Op(wasm.OpI64RemS)
-	f.LocalTee(r)
-	f.LocalGet(r)
-	f.I64Const(63)
-	f.Op(wasm.OpI64ShrS) // all ones when it is negative
-	f.I64Const(c)
-	f.Op(wasm.OpI64And, wasm.OpI64Add)
-	f.Release(r)
-}
-
 // floatBinary computes with two numbers of which one at least is a float.
 func (u *unit) floatBinary(x *ir.Expr) {
 	f := u.f
@@ -283,6 +297,10 @@ func (u *unit) floatBinary(x *ir.Expr) {
 func (u *unit) unary(x *ir.Expr) {
 	f, a := u.f, x.Args[0]
 	switch {
+	case a.Type.Is(ir.Int) && x.Operator == ir.Neg && x.Facts.Has(ir.NoOverflow):
+		f.I64Const(0)
+		u.int(a)
+		f.Op(wasm.OpI64Sub)
 	case a.Type.Is(ir.Int) && x.Operator == ir.Neg:
 		t := f.Temp(wasm.I64)
 		u.int(a)
@@ -388,7 +406,7 @@ func (u *unit) fastBinary(x *ir.Expr) {
 	t, p := f.Temp(wasm.I32), f.Temp(wasm.I64)
 	done := f.Block()
 	common := x.Args[0].Type & x.Args[1].Type
-	if common.May(ir.Int) {
+	if common.May(ir.Int) && x.Operator != ir.Div {
 		u.fastInts(x, a, b, t, p, done)
 	}
 	if common.May(ir.Float) {
@@ -456,6 +474,13 @@ func (u *unit) fastFloats(x *ir.Expr, a, b operand, t, p wasm.Local, done wasm.L
 	u.bothAre(a, b, ir.Float)
 	f.Op(wasm.OpI32Eqz)
 	f.BrIf(slow)
+	if x.Operator == ir.Div {
+		u.pushOperandPayload(b)
+		f.Op(wasm.OpF64ReinterpretI64)
+		f.F64Const(0)
+		f.Op(wasm.OpF64Eq)
+		f.BrIf(slow)
+	}
 	for _, o := range []operand{a, b} {
 		u.pushOperandPayload(o)
 		f.Op(wasm.OpF64ReinterpretI64)

@@ -217,8 +217,12 @@ func (u *unit) scriptCall(x *ir.Expr) {
 	f.LocalGet(u.fp)
 	f.I32Const(stackSlot)
 	f.Op(wasm.OpI32Add)
-	for _, a := range x.Args {
-		u.value(a)
+	for i, a := range x.Args {
+		r := pair
+		if x.Callee.Reached {
+			r = repOfKinds(x.Callee.ParamKinds[i])
+		}
+		u.unboxed(a, r)
 	}
 	site := x.Site
 	if site == 0 {
@@ -236,7 +240,29 @@ func (u *unit) scriptCall(x *ir.Expr) {
 		f.Op(wasm.OpUnreachable)
 	}
 	u.site, u.slot = 0, site
-	u.pairResult(x.Type, true)
+	if r := repOfKinds(x.Callee.Result); r != pair && x.Callee.Reached {
+		u.unboxedResult(r, repOfKinds(x.Type))
+	} else {
+		u.pairResult(x.Type, true)
+	}
+}
+
+// unboxedResult tests a result of the form r for failure and leaves it in the
+// form that the caller expects, which in code that never runs may be another.
+func (u *unit) unboxedResult(r, want rep) {
+	f := u.f
+	v := f.Temp(r.types()[0])
+	f.LocalSet(v)
+	u.failIfNegative()
+	if want == pair {
+		f.I32Const(r.tag())
+	}
+	f.LocalGet(v)
+	if want != r {
+		r.toPayload(f)
+		want.fromPayload(f)
+	}
+	f.Release(v)
 }
 
 // display builds a list or dict.

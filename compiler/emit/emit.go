@@ -118,17 +118,17 @@ func (e *emitter) declare() {
 			if e.stackLimit == nil {
 				e.stackLimit = e.mod.NewGlobal("stack_limit", wasm.I32, 0)
 			}
-			e.funcs[i] = e.mod.NewFunc(fn.Name, functionType(len(fn.Params)))
+			e.funcs[i] = e.mod.NewFunc(fn.Name, functionType(fn))
 		}
 	}
 }
 
 // functionType is the signature of a script function: the call-stack slot, then
-// a pair for each parameter.
-func functionType(params int) wasm.FuncType {
-	t := wasm.FuncType{Params: []wasm.ValType{wasm.I32}, Results: []wasm.ValType{wasm.I32, wasm.I64}}
-	for range params {
-		t.Params = append(t.Params, wasm.I32, wasm.I64)
+// the parameters, each in the form that the kinds of all arguments have.
+func functionType(fn *ir.Func) wasm.FuncType {
+	t := wasm.FuncType{Params: []wasm.ValType{wasm.I32}, Results: repOfKinds(fn.Result).result()}
+	for _, k := range fn.ParamKinds {
+		t.Params = append(t.Params, repOfKinds(k).types()...)
 	}
 	return t
 }

@@ -28,6 +28,40 @@ func (r rep) types() []wasm.ValType {
 	return []wasm.ValType{wasm.I32, wasm.I64}
 }
 
+// tag is that of values which lie on the stack without one.
+func (r rep) tag() int32 {
+	switch r {
+	case integer:
+		return abi.KindInt
+	case float:
+		return abi.KindFloat
+	default:
+		return abi.KindBool
+	}
+}
+
+// result gives the types in which a script function yields a value of this
+// form: always the tag first, as it may be that of a failure.
+func (r rep) result() []wasm.ValType {
+	types := []wasm.ValType{wasm.I32}
+	if r == pair {
+		return append(types, wasm.I64)
+	}
+	return append(types, r.types()...)
+}
+
+// pushZero leaves what stands for a value after a failure.
+func (r rep) pushZero(f *wasm.Func) {
+	switch r {
+	case float:
+		f.F64Const(0)
+	case boolean:
+		f.I32Const(0)
+	default:
+		f.I64Const(0)
+	}
+}
+
 func repOfKinds(k ir.Kinds) rep {
 	switch k {
 	case ir.Int:
@@ -108,11 +142,44 @@ func (u *unit) value(x *ir.Expr) {
 // payload leaves the payload of an expression that is no pair.
 func (u *unit) payload(x *ir.Expr) {
 	u.natural(x)
-	switch u.rep(x) {
+	u.toPayload(u.rep(x))
+}
+
+// toPayload makes a payload of a value on the stack that has the form r.
+func (u *unit) toPayload(r rep) { r.toPayload(u.f) }
+
+func (r rep) toPayload(f *wasm.Func) {
+	switch r {
 	case float:
-		u.f.Op(wasm.OpI64ReinterpretF64)
+		f.Op(wasm.OpI64ReinterpretF64)
 	case boolean:
-		u.f.Op(wasm.OpI64ExtendI32U)
+		f.Op(wasm.OpI64ExtendI32U)
+	}
+}
+
+// fromPayload is the way back.
+func (r rep) fromPayload(f *wasm.Func) {
+	switch r {
+	case float:
+		f.Op(wasm.OpF64ReinterpretI64)
+	case boolean:
+		f.Op(wasm.OpI32WrapI64)
+	}
+}
+
+// unboxed leaves an expression in the form r, in which values of its kinds lie.
+func (u *unit) unboxed(x *ir.Expr, r rep) {
+	if r == pair {
+		u.value(x)
+		return
+	}
+	u.natural(x)
+	if own := u.rep(x); own != r {
+		if own == pair {
+			u.keepPayload()
+		}
+		own.toPayload(u.f)
+		r.fromPayload(u.f)
 	}
 }
 
@@ -489,6 +556,10 @@ func (u *unit) pushAs(at *place, k ir.Kinds) {
 	case integer:
 		u.pushPayload(at)
 	case float:
+		if at.isFloat {
+			f.LocalGet(at.payload)
+			return
+		}
 		u.pushPayload(at)
 		f.Op(wasm.OpF64ReinterpretI64)
 	case boolean:

@@ -12,7 +12,7 @@ import (
 func (e *emitter) handlers() {
 	for _, fn := range e.prog.Functions[1:] {
 		if fn.IsHandler && fn.Reached {
-			e.handler(fn.Name, e.funcs[fn.Number], len(fn.Params))
+			e.handler(fn)
 		}
 	}
 }
@@ -20,17 +20,17 @@ func (e *emitter) handlers() {
 // handler writes the exported form of a function: without arguments, and with
 // the result of the function that runs the top level. The first slot of the
 // call stack is the caller's.
-func (e *emitter) handler(name string, fn *wasm.Func, params int) {
-	f := e.mod.NewFunc("handler "+name, wasm.FuncType{Results: []wasm.ValType{wasm.I32}})
-	f.Exports = []string{abi.HandlerExport(name)}
+func (e *emitter) handler(fn *ir.Func) {
+	f := e.mod.NewFunc("handler "+fn.Name, wasm.FuncType{Results: []wasm.ValType{wasm.I32}})
+	f.Exports = []string{abi.HandlerExport(fn.Name)}
 	e.beginStack(f, f.NewLocal(wasm.I32))
 	f.I32Const(stackSlot)
 	f.Op(wasm.OpI32Add)
-	for range params {
+	for range fn.Params { // of any kind, since it is a handler
 		f.I32Const(abi.KindNull)
 		f.I64Const(0)
 	}
-	f.Call(fn)
+	f.Call(e.funcs[fn.Number])
 	f.Op(wasm.OpDrop)
 	e.reportFailure(f)
 	f.I32Const(0)

@@ -57,6 +57,7 @@ func (u *unit) passReturn() {
 		f.Mem(wasm.OpI32Load, 2, u.resultCell()+abi.CellTag)
 		f.LocalGet(u.frame)
 		f.Mem(wasm.OpI64Load, 3, u.resultCell()+abi.CellPayload)
+		repOfKinds(u.fn.Result).fromPayload(f)
 		f.Op(wasm.OpReturn)
 	}
 }

@@ -28,7 +28,7 @@ func (u *unit) allocate(body []*ir.Stmt) {
 			case u.fn.HasSplit:
 				u.place(v, place{kind: framed, addr: u.e.frameOffset(v)})
 			default:
-				u.newRegister(v)
+				u.newRegister(v, direct[slot].isFloat())
 			}
 		case ir.Global:
 			pays := direct[slot].loops > 0 && split[slot].all == 0
@@ -37,7 +37,7 @@ func (u *unit) allocate(body []*ir.Stmt) {
 				continue
 			}
 			registers++
-			p := u.newRegister(v)
+			p := u.newRegister(v, direct[slot].isFloat())
 			p.addr, p.dirty = cellOf(v.Global), direct[slot].writes > 0
 			u.loadCell(p)
 		}
@@ -49,8 +49,15 @@ func (u *unit) place(v *ir.Var, p place) *place {
 	return &p
 }
 
-func (u *unit) newRegister(v *ir.Var) *place {
-	p := u.place(v, place{kind: register, tag: u.f.NewLocal(wasm.I32), payload: u.f.NewLocal(wasm.I64)})
+// newRegister makes the locals of a variable. One that is assigned floats only
+// has its payload in an f64: that is where it is computed. Any other payload
+// that it may hold before that keeps its bits there.
+func (u *unit) newRegister(v *ir.Var, isFloat bool) *place {
+	t := wasm.I64
+	if isFloat {
+		t = wasm.F64
+	}
+	p := u.place(v, place{kind: register, tag: u.f.NewLocal(wasm.I32), payload: u.f.NewLocal(t), isFloat: isFloat})
 	u.f.NameLocal(p.tag, v.Name+".tag")
 	u.f.NameLocal(p.payload, v.Name)
 	if v.Scope == ir.Global {
@@ -66,7 +73,11 @@ func (u *unit) loadCell(p *place) {
 	f.Mem(wasm.OpI32Load, 2, p.addr+abi.CellTag)
 	f.LocalSet(p.tag)
 	u.base()
-	f.Mem(wasm.OpI64Load, 3, p.addr+abi.CellPayload)
+	if p.isFloat {
+		f.Mem(wasm.OpF64Load, 3, p.addr+abi.CellPayload)
+	} else {
+		f.Mem(wasm.OpI64Load, 3, p.addr+abi.CellPayload)
+	}
 	f.LocalSet(p.payload)
 }
 
@@ -82,30 +93,68 @@ func (u *unit) flush() {
 		f.Mem(wasm.OpI32Store, 2, p.addr+abi.CellTag)
 		u.base()
 		f.LocalGet(p.payload)
-		f.Mem(wasm.OpI64Store, 3, p.addr+abi.CellPayload)
+		if p.isFloat {
+			f.Mem(wasm.OpF64Store, 3, p.addr+abi.CellPayload)
+		} else {
+			f.Mem(wasm.OpI64Store, 3, p.addr+abi.CellPayload)
+		}
 	}
 }
 
 // takeParams makes parameters registers of their own, or cells of the frame.
+// What comes without its tag, because its kind is known, gets it here, as the
+// variable may be assigned another kind.
 func (u *unit) takeParams() {
 	f := u.f
+	assigned := mentions{}
+	assigned.stmts(u.fn.Body, 0, assigned)
+	next := 1
 	for i, v := range u.fn.Params {
-		tag, payload := f.Param(1+2*i), f.Param(2+2*i)
-		f.NameLocal(payload, v.Name)
-		if !u.fn.HasSplit {
-			u.place(v, place{kind: register, tag: tag, payload: payload})
+		r := repOfKinds(u.fn.ParamKinds[i])
+		first := f.Param(next)
+		next += len(r.types())
+		if !u.fn.HasSplit && r == pair {
+			f.NameLocal(first+1, v.Name)
+			u.place(v, place{kind: register, tag: first, payload: first + 1})
 			continue
 		}
-		p := u.place(v, place{kind: framed, addr: u.e.frameOffset(v)})
-		u.storeTag(p, func() { f.LocalGet(tag) })
-		u.storePayload(p, func() { f.LocalGet(payload) })
+		p := u.paramPlace(v, r, first, assigned[v.Slot])
+		switch {
+		case r == pair:
+			u.storeTag(p, func() { f.LocalGet(first) })
+			u.storePayload(p, func() { f.LocalGet(first + 1) })
+			continue
+		case p.kind == framed || assigned[v.Slot].writes > 0:
+			u.storeTag(p, func() { f.I32Const(r.tag()) })
+		}
+		if p.payload != first {
+			u.storePayload(p, func() {
+				f.LocalGet(first)
+				u.toPayload(r)
+			})
+		}
 	}
+}
+
+// paramPlace gives a parameter its place: the local it comes in, if that suits.
+func (u *unit) paramPlace(v *ir.Var, r rep, first wasm.Local, m mention) *place {
+	switch {
+	case u.fn.HasSplit:
+		return u.place(v, place{kind: framed, addr: u.e.frameOffset(v)})
+	case r == integer, r == float && m.floats == m.writes:
+		u.f.NameLocal(first, v.Name)
+		return u.place(v, place{kind: register, tag: u.f.NewLocal(wasm.I32), payload: first, isFloat: r == float})
+	}
+	return u.newRegister(v, false)
 }
 
 // mentions counts uses of variables in the code of one unit.
 type mentions map[int]mention
 
-type mention struct{ all, loops, writes int }
+// mention counts the assignments of floats among the writes.
+type mention struct{ all, loops, writes, floats int }
+
+func (m mention) isFloat() bool { return m.floats > 0 && m.floats == m.writes }
 
 func (m mentions) add(v *ir.Var, loop int, write bool) {
 	if v == nil {
@@ -147,6 +196,11 @@ func (m mentions) stmts(list []*ir.Stmt, loop int, split mentions) {
 			m.expr(s.X, loop, split)
 		}
 		m.add(s.Var, inner, true)
+		if s.Op == ir.StmtAssign && s.X.Type == ir.Float {
+			c := m[s.Var.Slot]
+			c.floats++
+			m[s.Var.Slot] = c
+		}
 		m.stmts(s.Then, inner, split)
 		m.stmts(s.Else, loop, split)
 	}
@@ -219,6 +273,9 @@ func (u *unit) pushPayload(p *place) {
 	switch p.kind {
 	case register:
 		u.f.LocalGet(p.payload)
+		if p.isFloat {
+			u.f.Op(wasm.OpI64ReinterpretF64)
+		}
 	case cell:
 		u.base()
 		u.f.Mem(wasm.OpI64Load, 3, p.addr+abi.CellPayload)
@@ -249,6 +306,9 @@ func (u *unit) storePayload(p *place, push func()) {
 	switch p.kind {
 	case register:
 		push()
+		if p.isFloat {
+			u.f.Op(wasm.OpF64ReinterpretI64)
+		}
 		u.f.LocalSet(p.payload)
 	case cell:
 		u.base()
@@ -298,7 +358,12 @@ func (u *unit) assign(v *ir.Var, x *ir.Expr, before ir.Kinds) {
 		return
 	}
 	at := u.at(v)
-	u.storePayload(at, func() { u.payload(x) })
+	if at.isFloat && u.rep(x) == float {
+		u.natural(x)
+		u.f.LocalSet(at.payload)
+	} else {
+		u.storePayload(at, func() { u.payload(x) })
+	}
 	u.first(v, at, before)
 	if before != x.Type {
 		u.storeTag(at, func() { u.f.I32Const(tag) })

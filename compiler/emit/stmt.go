@@ -227,6 +227,12 @@ func (u *unit) jump(j ir.Jumps) {
 
 func (u *unit) returnStmt(s *ir.Stmt) {
 	f := u.f
+	if r := repOfKinds(u.fn.Result); u.fn.Number != 0 && !u.part && r != pair {
+		f.I32Const(r.tag())
+		u.unboxed(s.X, r)
+		f.Op(wasm.OpReturn)
+		return
+	}
 	u.value(s.X)
 	switch {
 	case u.fn.Number == 0:

@@ -32,12 +32,17 @@ func (e *emitter) task(name string, fn *ir.Func) {
 	f.Op(wasm.OpI32Add)
 	for i := range fn.Params {
 		at := uint32(i) * abi.CellSize
-		f.LocalGet(cells)
-		f.Mem(wasm.OpI32Load, 2, at+abi.CellTag)
+		r := repOfKinds(fn.ParamKinds[i])
+		if r == pair {
+			f.LocalGet(cells)
+			f.Mem(wasm.OpI32Load, 2, at+abi.CellTag)
+		}
 		f.LocalGet(cells)
 		f.Mem(wasm.OpI64Load, 3, at+abi.CellPayload)
+		r.fromPayload(f)
 	}
 	f.Call(e.funcs[fn.Number])
+	repOfKinds(fn.Result).toPayload(f)
 	tag, payload := f.NewLocal(wasm.I32), f.NewLocal(wasm.I64)
 	f.LocalSet(payload)
 	f.LocalTee(tag)

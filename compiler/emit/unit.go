@@ -52,6 +52,7 @@ type place struct {
 	tag, payload wasm.Local
 	addr         uint32 // of a cell; offset of a framed one
 	dirty        bool   // a register that is assigned in this unit
+	isFloat      bool   // a register whose payload is an f64
 }
 
 type loopLabels struct{ out, next wasm.Label }
@@ -162,13 +163,18 @@ func (e *emitter) function(fn *ir.Func) {
 	u.allocate(fn.Body)
 	u.protect()
 	u.stmts(fn.Body)
-	f.I32Const(abi.KindNull)
-	f.I64Const(0)
-	f.Op(wasm.OpReturn)
+	result := repOfKinds(fn.Result)
+	if result == pair {
+		f.I32Const(abi.KindNull)
+		f.I64Const(0)
+		f.Op(wasm.OpReturn)
+	} else {
+		f.Op(wasm.OpUnreachable) // or null would be among the results
+	}
 	if u.unprotect() {
 		u.noteFrame()
 		f.I32Const(abi.TagError)
-		f.I64Const(0)
+		result.pushZero(f)
 	} else {
 		f.Op(wasm.OpUnreachable)
 	}

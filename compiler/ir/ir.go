@@ -10,6 +10,7 @@
 //	Price   attaches fuel to blocks, before anything is optimised away
 //	Fold    evaluates constant operations
 //	Infer   finds the kinds of values at every point, by flow
+//	Ranges  finds the bounds of integers, for what follows about operations
 //	Split   cuts long statement lists into helpers, to bound function size
 //
 // Print shows the result; `avap build --emit ir` and the golden tests use it.
@@ -206,6 +207,9 @@ type Expr struct {
 	// Site is where the expression stands, if that is another line than its
 	// statement's; else 0.
 	Site int
+
+	// What Ranges found about an operation on integers.
+	Facts Facts
 
 	// What Infer found: the kinds of the value, and for OpLoad the kinds the
 	// variable may hold before the check.

@@ -47,6 +47,7 @@ func serveEngine(in io.Reader, out io.Writer) error {
 	settings := config.Default()
 	settings.LimitsMax.Fuel, settings.LimitsMax.TimeMS = 1<<50, 60_000
 	server.KeepProcessorFree(settings)
+	server.CollectSeldom(settings, os.Environ())
 	e, err := engine.New(server.EngineConfig(settings))
 	if err != nil {
 		return err

@@ -74,6 +74,7 @@ func checkReach(reach commands.Config) error {
 // serve runs until the context ends or a signal comes.
 func serve(ctx context.Context, p *Process, c *config.Config, appFiles []string) error {
 	server.KeepProcessorFree(c)
+	server.CollectSeldom(c, p.Environ)
 	log := newLogger(p, c)
 	settings := server.EngineConfig(c)
 	settings.Commands.Log = log

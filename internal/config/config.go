@@ -63,7 +63,10 @@ type Config struct {
 	// one client.
 	MemoryTotalBytes, MemoryClientBytes int64
 	Compute                             struct{ Slots, QueueLength, ClientQueueLength int64 }
-	ShutdownTimeoutMS                   int64
+	// GC are the garbage collector's settings.
+	GC struct{ Percent, MemoryBytes int64 }
+
+	ShutdownTimeoutMS int64
 }
 
 // Limits bound one execution.

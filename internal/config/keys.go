@@ -301,6 +301,16 @@ var table = []Key{
 		number: func(c *Config) *int64 { return &c.Compute.ClientQueueLength },
 	},
 	{
+		Name: "gc.percent", Default: "300", Min: 10, Max: 10_000,
+		Doc:    "Garbage that may pile up before it is collected, in percent of what is in use; the Go runtime's variable GOGC wins",
+		number: func(c *Config) *int64 { return &c.GC.Percent },
+	},
+	{
+		Name: "gc.memory_bytes", Default: "0", Min: 0, Max: 1 << 50,
+		Doc:    "Memory, other than that of scripts, from which garbage is collected sooner; 0 means three eighths of what the machine or the control group has; GOMEMLIMIT wins",
+		number: func(c *Config) *int64 { return &c.GC.MemoryBytes },
+	},
+	{
 		Name: "shutdown.timeout_ms", Default: "15000", Min: 0, Max: hourMS,
 		Doc:    "Time running requests have to end after a stop signal; then they are cancelled",
 		number: func(c *Config) *int64 { return &c.ShutdownTimeoutMS },
