@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/avapd/avapd/internal/bench/kernels"
 	"github.com/avapd/avapd/internal/engine"
@@ -171,5 +172,16 @@ func TestRenew(t *testing.T) {
 	}
 	if err := (&report{Quick: true}).renew(path); err == nil {
 		t.Error("figures of a quick run are written")
+	}
+}
+
+func TestHighest(t *testing.T) {
+	steps := []step{{100, time.Millisecond}, {200, 9 * time.Millisecond}, {300, 30 * time.Millisecond}, {400, 8 * time.Millisecond}, {500, time.Second}}
+	for bound, want := range map[time.Duration]float64{
+		time.Microsecond: 0, 10 * time.Millisecond: 200, 20 * time.Millisecond: 200, 100 * time.Millisecond: 400,
+	} {
+		if got := highest(steps, bound); got != want {
+			t.Errorf("p95 within %v: %v instead of %v", bound, got, want)
+		}
 	}
 }

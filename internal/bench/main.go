@@ -31,6 +31,8 @@ var sections = []section{
 	{"first", "First answers", (*bench).first},
 	{"kernels", "Computations", (*bench).kernels},
 	{"memory", "Memory", (*bench).memory},
+	{"capacity", "The highest rate", (*bench).capacity},
+	{"curves", "How cost grows", (*bench).curves},
 }
 
 var errMissed = errors.New("budgets are missed")
@@ -115,6 +117,9 @@ func command(ctx context.Context, arguments []string) error {
 	}
 	if err == nil && o.document != "" {
 		err = r.renew(o.document)
+	}
+	if err == nil && o.pictures != "" {
+		err = r.draw(o.pictures)
 	}
 	if err != nil {
 		return err

@@ -24,6 +24,8 @@ type sectionReport struct {
 	Seconds float64  `json:"seconds"`
 	Notes   []string `json:"notes,omitempty"`
 	Tables  []*table `json:"tables"`
+	// Pictures are curves, for draw.
+	Pictures []picture `json:"pictures,omitempty"`
 	// Rounds were made, of which some were disturbed.
 	Rounds    int `json:"rounds"`
 	Disturbed int `json:"disturbed"`

@@ -85,8 +85,11 @@ func Run(plan Plan) (Outcome, error) {
 	for _, c := range connections {
 		group.Go(func() { r.done(r.work(c)) })
 	}
-	if plan.Rate > 0 {
-		r.pace()
+	if plan.Rate > 0 && !r.pace() {
+		r.late.Store(true)
+		for _, c := range connections {
+			_ = c.Close() // ends what waits for an answer
+		}
 	}
 	group.Wait()
 	took := time.Since(r.began)
@@ -116,13 +119,14 @@ func (r *run) done(times []time.Duration, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.times = append(r.times, times...)
-	if err != nil && r.err == nil {
+	if err != nil && r.err == nil && !r.late.Load() {
 		r.err = err
 	}
 }
 
-// pace says when requests are due, until the time is up or nobody keeps pace.
-func (r *run) pace() {
+// pace says when requests are due, until the time is up. It reports whether
+// the connections kept up.
+func (r *run) pace() bool {
 	defer close(r.due)
 	spacing := time.Duration(float64(time.Second) / r.plan.Rate)
 	for at := r.began; at.Before(r.began.Add(r.plan.Duration)); at = at.Add(spacing) {
@@ -130,10 +134,10 @@ func (r *run) pace() {
 		select {
 		case r.due <- at:
 		default:
-			r.late.Store(true)
-			return
+			return false
 		}
 	}
+	return true
 }
 
 // work is what one connection does.
@@ -159,7 +163,7 @@ func (r *run) work(c net.Conn) ([]time.Duration, error) {
 // take gives the next request and when it was due.
 func (r *run) take() (request []byte, due time.Time, ok bool) {
 	if r.due != nil {
-		if due, ok = <-r.due; !ok || r.late.Load() {
+		if due, ok = <-r.due; !ok {
 			return nil, due, false
 		}
 	} else {

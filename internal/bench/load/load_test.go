@@ -1,0 +1,102 @@
+package load_test
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/avapd/avapd/internal/bench/load"
+)
+
+// server counts requests and answers each with its body.
+func server(t *testing.T, handler http.HandlerFunc) (address string) {
+	t.Helper()
+	s := httptest.NewServer(handler)
+	t.Cleanup(s.Close)
+	return s.Listener.Addr().String()
+}
+
+func echo(w http.ResponseWriter, r *http.Request) { _, _ = io.Copy(w, r.Body) }
+
+// Once sends every request a single time, however many connections there are.
+func TestOnce(t *testing.T) {
+	var seen [50]atomic.Int32
+	address := server(t, func(w http.ResponseWriter, r *http.Request) {
+		var n int
+		_, _ = fmt.Fscan(r.Body, &n)
+		seen[n].Add(1)
+		fmt.Fprint(w, "good")
+	})
+	plan := load.Plan{Address: address, Connections: 3, Once: true, Expect: "good"}
+	for i := range seen {
+		plan.Requests = append(plan.Requests, load.Post("/", []byte(fmt.Sprint(i))))
+	}
+	o, err := load.Run(plan)
+	if err != nil || o.Requests != len(seen) || o.P50 <= 0 || o.P99 < o.P50 {
+		t.Fatal(o, err)
+	}
+	for i := range seen {
+		if n := seen[i].Load(); n != 1 {
+			t.Errorf("request %d was sent %d times", i, n)
+		}
+	}
+}
+
+func TestWrongAnswers(t *testing.T) {
+	refuse := func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", http.StatusTeapot) }
+	hang := func(w http.ResponseWriter, _ *http.Request) {
+		if c, _, err := http.NewResponseController(w).Hijack(); err == nil {
+			_ = c.Close()
+		}
+	}
+	for name, handler := range map[string]http.HandlerFunc{"status": refuse, "content": echo, "end": hang} {
+		plan := load.Plan{Address: server(t, handler), Connections: 1, Once: true, Expect: "good", Requests: [][]byte{load.Post("/", []byte("bad"))}}
+		if o, err := load.Run(plan); err == nil {
+			t.Errorf("%s: %+v", name, o)
+		}
+	}
+}
+
+// A server that stops for a while makes all requests late that were due
+// meanwhile, not only the one it held.
+func TestTimeCountsFromWhenDue(t *testing.T) {
+	var requests atomic.Int32
+	address := server(t, func(w http.ResponseWriter, r *http.Request) {
+		if requests.Add(1) == 1 {
+			time.Sleep(100 * time.Millisecond) // this is what is measured
+		}
+		echo(w, r)
+	})
+	o, err := load.Run(load.Plan{
+		Address: address, Connections: 1, Expect: "x", Requests: [][]byte{load.Post("/", []byte("x"))},
+		Rate: 500, Duration: 100 * time.Millisecond,
+	})
+	if err != nil || o.Late {
+		t.Fatal(o, err)
+	}
+	// Half of the requests were due in the first half of the wait.
+	if o.Requests < 40 || o.P50 < 30*time.Millisecond {
+		t.Errorf("%+v", o)
+	}
+}
+
+// An open loop ends when a second's worth of requests waits.
+func TestLate(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0") // takes connections and never reads them
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	o, err := load.Run(load.Plan{
+		Address: listener.Addr().String(), Connections: 2, Requests: [][]byte{load.Post("/", nil)},
+		Rate: 20, Duration: time.Hour,
+	})
+	if err != nil || !o.Late || o.Requests != 0 {
+		t.Error(o, err)
+	}
+}
