@@ -2,7 +2,9 @@ package server
 
 import (
 	"bufio"
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
@@ -12,6 +14,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/avapd/avapd/internal/apps"
 	"github.com/avapd/avapd/internal/config"
 	"github.com/avapd/avapd/internal/diag"
 	"github.com/avapd/avapd/internal/engine"
@@ -26,47 +29,127 @@ func (e *constantEngine) Run(context.Context, *engine.Request) (*engine.Answer, 
 
 func (*constantEngine) Check(string) diag.List { return nil }
 
-// BenchmarkExecute measures a request over a kept-alive connection, whose
-// client side allocates nothing, without log lines.
-func BenchmarkExecute(b *testing.B) {
-	s := New(Options{
-		Config: config.Default(),
-		Engine: &constantEngine{engine.Answer{Status: http.StatusOK, JSON: []byte(`{"success":true,"result":{},"variables":{},"logs":[]}`)}},
-		Log:    slog.New(slog.DiscardHandler),
-	})
+// path is a way of a request through the whole server, over a connection that
+// is kept and whose client side allocates nothing.
+type path struct {
+	name    string
+	engine  func(t testing.TB) Engine
+	request []byte
+	// allocations is the most that a request may make.
+	allocations float64
+}
+
+const (
+	greetScript = "addParam(name, who)\naddVar(greeting, \"Hello\")\ntext = greeting + \", \" + str(who)\naddVar(count, 3)\naddResult(text)"
+	greetApp    = "addParam(name, who)\naddVar(greeting, \"Hello\")\ntext = greeting + \", \" + str(who)\naddVar(count, 3)\n" +
+		"function greet(){\n    addResult(text)\n}\nregisterEndpoint(\"/greet\", \"POST\", [], \"greets\", greet, text)"
+)
+
+func paths(t testing.TB) []path {
+	adhoc, err := json.Marshal(map[string]any{"script": greetScript, "name": "Ana", "variables": map[string]any{"level": 3}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return []path{
+		{"server alone", theConstantEngine, post("/api/v1/execute?q=1", `{"script":"addVar(x, 1)\naddResult(x)","variables":{"a":1,"b":"text"},"id":7}`), 12},
+		{"ad-hoc script", newEngine, post("/api/v1/execute", string(adhoc)), 17},
+		{"endpoint of an app", newEngine, post("/greet", string(adhoc)), 60},
+	}
+}
+
+func post(path, body string) []byte {
+	return fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", path, len(body), body)
+}
+
+func theConstantEngine(testing.TB) Engine {
+	return &constantEngine{engine.Answer{Status: http.StatusOK, JSON: []byte(`{"success":true,"result":{},"variables":{},"logs":[]}`)}}
+}
+
+func newEngine(t testing.TB) Engine {
+	e, err := engine.New(EngineConfig(config.Default()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = e.Close(context.Background()) })
+	return e
+}
+
+// open starts a server without log lines and gives what makes a request.
+func (p *path) open(t testing.TB) (ask func()) {
+	e := p.engine(t)
+	options := Options{Config: config.Default(), Engine: e, Log: slog.New(slog.DiscardHandler)}
+	if ours, ok := e.(*engine.Engine); ok {
+		options.Apps = apps.New(apps.Config{Engine: ours, Dir: t.TempDir(), Reserved: ReservedSegments()})
+		if _, err := options.Apps.Fix("greet", &engine.Source{Text: greetApp}); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(options.Apps.Close)
+	}
+	s := New(options)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		b.Fatal(err)
+		t.Fatal(err)
 	}
 	go func() { _ = s.Serve(listener) }()
 	conn, err := net.Dial("tcp", listener.Addr().String())
 	if err != nil {
-		b.Fatal(err)
+		t.Fatal(err)
 	}
-	body := `{"script":"addVar(x, 1)\naddResult(x)","variables":{"a":1,"b":"text"},"id":7}`
-	request := fmt.Appendf(nil, "POST /api/v1/execute?q=1 HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
-	reader := bufio.NewReader(conn)
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := conn.Write(request); err != nil {
-			b.Fatal(err)
+	t.Cleanup(func() {
+		conn.Close()
+		if err := s.Shutdown(context.Background()); err != nil {
+			t.Error(err)
 		}
-		skipResponse(b, reader)
-	}
-	b.StopTimer()
-	conn.Close()
-	if err := s.Shutdown(context.Background()); err != nil {
-		b.Fatal(err)
+	})
+	reader := bufio.NewReader(conn)
+	return func() {
+		if _, err := conn.Write(p.request); err != nil {
+			t.Fatal(err)
+		}
+		skipResponse(t, reader)
 	}
 }
 
-func skipResponse(b *testing.B, reader *bufio.Reader) {
-	length := 0
+// BenchmarkRequest measures requests and counts what they allocate.
+func BenchmarkRequest(b *testing.B) {
+	for _, p := range paths(b) {
+		b.Run(p.name, func(b *testing.B) {
+			ask := p.open(b)
+			ask()
+			b.ReportAllocs()
+			for b.Loop() {
+				ask()
+			}
+		})
+	}
+}
+
+// What a request allocates is bounded: the collector's work comes from there.
+func TestAllocationsPerRequest(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the race detector, which runs the short tests, makes pools forget")
+	}
+	for _, p := range paths(t) {
+		t.Run(p.name, func(t *testing.T) {
+			ask := p.open(t)
+			if got := testing.AllocsPerRun(300, ask); got > p.allocations {
+				t.Errorf("%v allocations per request, want at most %v", got, p.allocations)
+			}
+		})
+	}
+}
+
+func skipResponse(t testing.TB, reader *bufio.Reader) {
+	length, first := 0, true
 	for {
 		line, err := reader.ReadSlice('\n')
 		if err != nil {
-			b.Fatal(err)
+			t.Fatal(err)
 		}
+		if first && !bytes.HasPrefix(line, []byte("HTTP/1.1 200")) {
+			t.Fatalf("answered %s", line)
+		}
+		first = false
 		if len(line) == 2 {
 			break
 		}
@@ -75,6 +158,6 @@ func skipResponse(b *testing.B, reader *bufio.Reader) {
 		}
 	}
 	if _, err := io.CopyN(io.Discard, reader, int64(length)); err != nil {
-		b.Fatal(err)
+		t.Fatal(err)
 	}
 }
