@@ -35,6 +35,9 @@ type entry struct {
 
 	// The following belong to the cache and are guarded by its lock.
 	place   *list.Element // nil while compiling, and after eviction
+	wanted  int           // who waits for the compile to end
+	started bool          // no longer waits for a worker
+	abandon context.CancelFunc
 	bytes   int64
 	expires time.Time // zero: never
 }
@@ -55,12 +58,19 @@ const (
 // errClientCompiles that as many of one client do.
 var (
 	errTooManyCompiles = errors.New("too many scripts wait to be compiled")
+	errCompileQueue    = errors.New("the script waited too long to be compiled")
+	errAbandoned       = errors.New("nobody waits for the script any more")
 	errClientCompiles  = errors.New("too many scripts of this client wait to be compiled")
 )
 
+// queueTime is how long a script waits for its compile to begin: longer than
+// that, its client has other things to do.
+const queueTime = 10 * time.Second
+
 // cache holds compiled scripts, the least recently used go first. Every
-// script is compiled once however many ask for it at the same time, and to the
-// end even if all who asked are gone.
+// script is compiled once however many ask for it at the same time. A compile
+// that has begun goes on to its end even if all who asked are gone; one that has
+// not is given up.
 type cache struct {
 	maxBytes int64
 	// maxPending bounds the scripts that wait to be compiled, maxClient those of
@@ -70,6 +80,8 @@ type cache struct {
 	workers *fairqueue.Slots
 	now     func() time.Time
 	running sync.WaitGroup
+	// queueTime is queueTime, but for tests.
+	queueTime time.Duration
 
 	mu      sync.Mutex
 	entries map[key]*entry
@@ -82,7 +94,7 @@ type cache struct {
 
 func newCache(maxBytes int64, workers, maxPending, maxClient int) *cache {
 	return &cache{
-		maxBytes: maxBytes, maxPending: maxPending, maxClient: maxClient, now: time.Now,
+		maxBytes: maxBytes, maxPending: maxPending, maxClient: maxClient, now: time.Now, queueTime: queueTime,
 		workers: fairqueue.New(fairqueue.Limits{Slots: workers, ClientSlots: max(1, workers-1)}),
 		entries: make(map[key]*entry), recent: list.New(), byClient: make(map[string]int),
 	}
@@ -117,6 +129,7 @@ func (c *cache) get(ctx context.Context, client string, k key, prepare func() co
 			select {
 			case <-e.done:
 			case <-ctx.Done():
+				c.leave(e)
 				return found{}, ctx.Err()
 			}
 		}
@@ -138,6 +151,8 @@ func (c *cache) lookUp(client string, k key, prepare func() compileFunc) (e *ent
 	if e = c.entries[k]; e != nil && (e.expires.IsZero() || c.now().Before(e.expires)) {
 		if e.place != nil {
 			c.recent.MoveToFront(e.place)
+		} else {
+			e.wanted++
 		}
 		return e, false, nil
 	}
@@ -154,10 +169,55 @@ func (c *cache) lookUp(client string, k key, prepare func() compileFunc) (e *ent
 	c.byClient[client]++
 	k.file = strings.Clone(k.file)
 	compile := prepare()
-	e = &entry{key: k, done: make(chan struct{})}
+	waiting, abandon := context.WithTimeoutCause(context.Background(), c.queueTime, errCompileQueue)
+	e = &entry{key: k, done: make(chan struct{}), wanted: 1, abandon: abandon}
 	c.entries[k] = e
-	c.running.Go(func() { c.compile(client, e, compile) })
+	c.running.Go(func() {
+		defer abandon()
+		c.compile(waiting, client, e, compile)
+	})
 	return e, true, nil
+}
+
+// leave tells that somebody does not wait for an entry any more. The last one
+// gives it up, unless its compile has begun.
+func (c *cache) leave(e *entry) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if e.wanted--; e.wanted == 0 && !e.started && c.entries[e.key] == e {
+		delete(c.entries, e.key)
+		e.abandon()
+	}
+}
+
+// start waits for a worker and tells whether the entry is still wanted then.
+func (c *cache) start(waiting context.Context, client string, e *entry) bool {
+	err := c.workers.Wait(waiting, fairqueue.NewWaiter(client))
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err == nil && c.entries[e.key] == e {
+		e.started = true
+		return true
+	}
+	if err == nil {
+		c.workers.Leave(client)
+		err = errAbandoned
+	}
+	if c.entries[e.key] == e {
+		delete(c.entries, e.key)
+	}
+	e.err = err
+	c.uncount(client)
+	close(e.done)
+	return false
+}
+
+// uncount counts a compile out.
+func (c *cache) uncount(client string) {
+	c.pending--
+	if c.byClient[client]--; c.byClient[client] == 0 {
+		delete(c.byClient, client)
+	}
 }
 
 // retain takes a reference unless the entry has gone.
@@ -172,8 +232,10 @@ func (c *cache) retain(e *entry) bool {
 }
 
 // compile does the work of one entry on one of the workers.
-func (c *cache) compile(client string, e *entry, compile compileFunc) {
-	c.enter(client)
+func (c *cache) compile(waiting context.Context, client string, e *entry, compile compileFunc) {
+	if !c.start(waiting, client, e) {
+		return
+	}
 	began := time.Now()
 	e.module, e.findings, e.err = compile()
 	e.took = time.Since(began)
@@ -181,10 +243,7 @@ func (c *cache) compile(client string, e *entry, compile compileFunc) {
 
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.pending--
-	if c.byClient[client]--; c.byClient[client] == 0 {
-		delete(c.byClient, client)
-	}
+	c.uncount(client)
 	e.bytes = entryBytes + int64(len(e.findings))*findingBytes
 	if e.module != nil {
 		e.bytes += int64(e.module.CodeBytes) * bytesPerCode
@@ -201,17 +260,15 @@ func (c *cache) compile(client string, e *entry, compile compileFunc) {
 }
 
 // work compiles what the cache will not hold, within its bound on compiles.
-func (c *cache) work(client string, compile func() (diag.List, error)) (diag.List, error) {
-	c.enter(client)
+func (c *cache) work(ctx context.Context, client string, compile func()) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, c.queueTime, errCompileQueue)
+	defer cancel()
+	if err := c.workers.Wait(ctx, fairqueue.NewWaiter(client)); err != nil {
+		return err //nolint:wrapcheck // a context's cause
+	}
 	defer c.workers.Leave(client)
-	return compile()
-}
-
-// enter waits for a worker. That has no end but its own: a compile goes on when
-// all who asked are gone.
-func (c *cache) enter(client string) {
-	// The context never ends, so there is no error.
-	_ = c.workers.Wait(context.Background(), fairqueue.NewWaiter(client))
+	compile()
+	return nil
 }
 
 // evict forgets an entry that is compiled. Its code lives on while an

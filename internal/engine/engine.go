@@ -269,9 +269,9 @@ func findFailure(ctx context.Context, err error) error {
 		return artifact
 	case errors.Is(err, errClientCompiles):
 		failure = diag.NewFailure(diag.TooManyRequests, "too many requests at once: %v", err)
-	case errors.Is(err, errTooManyCompiles):
+	case errors.Is(err, errTooManyCompiles), errors.Is(err, errCompileQueue):
 		failure = diag.NewFailure(diag.NoCapacity, "no capacity: %v", err)
-	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
+	case ctx.Err() != nil && (errors.Is(err, ctx.Err()) || errors.Is(err, context.Cause(ctx))):
 		failure = diag.NewFailure(diag.Cancelled, "cancelled: %v", context.Cause(ctx))
 		err = context.Cause(ctx)
 	default:
@@ -282,7 +282,7 @@ func findFailure(ctx context.Context, err error) error {
 }
 
 // fromSource finds or makes the module of a request's source.
-func (e *Engine) fromSource(ctx context.Context, r *Request) (found, error) {
+func (e *Engine) fromSource(ctx context.Context, r *Request) (_ found, err error) {
 	if r.Source == "" {
 		return found{findings: diag.List{emptyScript()}}, nil
 	}
@@ -290,9 +290,12 @@ func (e *Engine) fromSource(ctx context.Context, r *Request) (found, error) {
 		return found{}, err
 	}
 	if r.Load != nil {
-		began := time.Now()
-		m, findings, err := e.compile(&Source{File: r.File, Text: r.Source, Logs: r.Logs, Load: r.Load})
-		return found{module: m, findings: findings, took: time.Since(began)}, err
+		var f found
+		source := &Source{File: r.File, Text: r.Source, Logs: r.Logs, Load: r.Load}
+		if queued := e.cache.work(ctx, r.Client, func() { f, err = e.make(source) }); queued != nil {
+			return found{}, queued
+		}
+		return f, err
 	}
 	prepare := func() compileFunc {
 		// The compile may outlast the request and the buffer its text lies in.
@@ -301,6 +304,14 @@ func (e *Engine) fromSource(ctx context.Context, r *Request) (found, error) {
 	}
 	text := unsafe.Slice(unsafe.StringData(r.Source), len(r.Source)) // only read
 	return e.cache.get(ctx, r.Client, key{digest: sha256.Sum256(text), file: r.File, logs: r.Logs}, prepare)
+}
+
+// make compiles a script that the cache will not hold.
+func (e *Engine) make(source *Source) (f found, err error) {
+	began := time.Now()
+	f.module, f.findings, err = e.compile(source)
+	f.took = time.Since(began)
+	return f, err
 }
 
 func (e *Engine) compile(source *Source) (*wasmhost.Module, diag.List, error) {
@@ -312,14 +323,24 @@ func (e *Engine) compile(source *Source) (*wasmhost.Module, diag.List, error) {
 	return m, findings, err
 }
 
-// Check finds what is wrong with a script without running it.
-func (e *Engine) Check(source string) (findings diag.List) {
-	defer func() {
-		if r := recover(); r != nil {
-			findings = diag.List{diag.New(diag.Internal, diag.Span{}, "internal error")}
-		}
-	}()
-	return e.config.Compiler.Check(&Source{Text: source})
+// Check finds what is wrong with a script without running it. It takes its turn
+// among the compiles, for the client. The error is a *diag.Failure.
+func (e *Engine) Check(ctx context.Context, client, source string) (findings diag.List, err error) {
+	if err := e.checkSize(source); err != nil {
+		return nil, err
+	}
+	err = e.cache.work(ctx, client, func() {
+		defer func() {
+			if r := recover(); r != nil {
+				findings = diag.List{diag.New(diag.Internal, diag.Span{}, "internal error")}
+			}
+		}()
+		findings = e.config.Compiler.Check(&Source{Text: source})
+	})
+	if err != nil {
+		return nil, findFailure(ctx, err)
+	}
+	return findings, nil
 }
 
 // Compile makes an artifact, or says in the findings why there is none.

@@ -87,10 +87,10 @@ func TestFailures(t *testing.T) {
 			t.Errorf("%s: got %v, want %s", test.name, err, test.want)
 		}
 	}
-	if findings := e.Check("bad"); len(findings) != 1 {
-		t.Errorf("check: %v", findings)
+	if findings, err := e.Check(context.Background(), "", "bad"); len(findings) != 1 || err != nil {
+		t.Errorf("check: %v %v", findings, err)
 	}
-	if findings := e.Check("panic"); len(findings) != 1 || findings[0].Code != diag.Internal {
+	if findings, _ := e.Check(context.Background(), "", "panic"); len(findings) != 1 || findings[0].Code != diag.Internal {
 		t.Errorf("check of a script that breaks the compiler: %v", findings)
 	}
 }

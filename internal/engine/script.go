@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"sync/atomic"
-	"time"
 
 	"github.com/avapd/avapd/internal/diag"
 	"github.com/avapd/avapd/runtime/abi"
@@ -31,20 +30,18 @@ func (e *Engine) Prepare(source *Source) (*Script, diag.List, error) {
 	if err := e.checkSize(source.Text); err != nil {
 		return nil, nil, err
 	}
-	began := time.Now()
-	var s *Script
-	findings, err := e.cache.work("", func() (diag.List, error) {
-		m, findings, err := e.compile(source)
-		if m != nil {
-			s = &Script{engine: e, found: found{module: m, findings: findings, hit: true}}
-			s.refs.Store(1)
-		}
-		return findings, err
-	})
-	if s != nil {
-		s.found.took = time.Since(began)
+	var f found
+	var err error
+	if queued := e.cache.work(context.Background(), "", func() { f, err = e.make(source) }); queued != nil {
+		return nil, nil, findFailure(context.Background(), queued)
 	}
-	return s, findings, err
+	if f.module == nil {
+		return nil, f.findings, err
+	}
+	f.hit = true
+	s := &Script{engine: e, found: f}
+	s.refs.Store(1)
+	return s, f.findings, nil
 }
 
 // Manifest describes the script.

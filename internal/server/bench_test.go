@@ -27,7 +27,7 @@ func (e *constantEngine) Run(context.Context, *engine.Request) (*engine.Answer, 
 	return &e.answer, nil
 }
 
-func (*constantEngine) Check(string) diag.List { return nil }
+func (*constantEngine) Check(context.Context, string, string) (diag.List, error) { return nil, nil }
 
 // path is a way of a request through the whole server, over a connection that
 // is kept and whose client side allocates nothing.

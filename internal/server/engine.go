@@ -21,8 +21,9 @@ type Engine interface {
 	// not compile, a *diag.Failure for one that fails or is stopped, and
 	// anything else for a defect.
 	Run(ctx context.Context, r *engine.Request) (*engine.Answer, error)
-	// Check finds what is wrong with a script without running it.
-	Check(source string) diag.List
+	// Check finds what is wrong with a script without running it. It waits for
+	// its turn with those of the client; its error is a *diag.Failure.
+	Check(ctx context.Context, client, source string) (diag.List, error)
 }
 
 // Interface guard.

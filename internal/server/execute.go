@@ -103,7 +103,10 @@ func (s *Server) check(c *fiber.Ctx) error {
 		return err
 	}
 	defer release()
-	findings := s.engine.Check(in.script)
+	findings, err := s.engine.Check(c.UserContext(), clientOf(c), in.script)
+	if err != nil {
+		return runProblem(noteOf(c), err)
+	}
 	if findings == nil {
 		findings = diag.List{}
 	}

@@ -92,11 +92,14 @@ func (e *fakeEngine) Run(ctx context.Context, r *engine.Request) (*engine.Answer
 	return &engine.Answer{Status: http.StatusOK, JSON: []byte(`{"success":true,"result":{}}`), Script: "digest"}, nil
 }
 
-func (e *fakeEngine) Check(source string) diag.List {
-	if source == "broken" {
-		return diag.List{diag.New(diag.SyntaxError, diag.Span{Start: diag.Position{Line: 1, Column: 2}}, "no script")}
+func (e *fakeEngine) Check(_ context.Context, _, source string) (diag.List, error) {
+	if source == "queued" {
+		return nil, diag.NewFailure(diag.NoCapacity, "no capacity")
 	}
-	return nil
+	if source == "broken" {
+		return diag.List{diag.New(diag.SyntaxError, diag.Span{Start: diag.Position{Line: 1, Column: 2}}, "no script")}, nil
+	}
+	return nil, nil
 }
 
 func (e *fakeEngine) request() *engine.Request {
@@ -381,6 +384,7 @@ func TestCheck(t *testing.T) {
 		}
 	}
 	h.do(http.MethodPost, "/api/v1/check", "application/json", strings.NewReader("{")).wantProblem(t, 400, diag.BadJSON)
+	h.do(http.MethodPost, "/api/v1/check", "application/json", strings.NewReader(`{"script":"queued"}`)).wantProblem(t, 503, diag.NoCapacity)
 }
 
 func TestRoutes(t *testing.T) {
