@@ -32,6 +32,7 @@ type runFlags struct {
 	varsJSON, body string
 	limits         config.Limits
 	logs, stats    bool
+	untrusted      bool
 	output         string
 
 	dataDir, dataURLFile, allow, connectors, zone string
@@ -45,6 +46,10 @@ func runCommand(p *Process) *cobra.Command {
 		Long: `Run a script, or a module that avap build made, and print its results. A file
 named - is standard input.
 
+A module that avap build made is trusted to count what it computes. With
+--untrusted it may be of anybody's making: it is validated, held to what a module
+may import and export, and gets counters of its own.
+
 What the script prints goes to standard error. With --output answer the whole
 document is printed that the server would send, logs and variables included.
 
@@ -55,7 +60,8 @@ flag wins.`,
   avap run order.avap --vars @variables.json --param id=7 --body '{"rush": true}'
   echo 'addVar(x, 41 + 1)
   addResult(x)' | avap run -
-  avap run order.wasm --stats --fuel 1000000`,
+  avap run order.wasm --stats --fuel 1000000
+  avap run --untrusted found.wasm --time-ms 500`,
 		Args: arguments(1, 1, "one file"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.run(cmd.Context(), p, cmd.Flags(), args[0])
@@ -78,6 +84,7 @@ flag wins.`,
 	flags.StringVar(&f.connectors, "connectors", "", "JSON `file` that describes the connectors of avapConnector")
 	flags.StringVar(&f.zone, "time-zone", config.Default().Time.Zone, "time zone of dates that name none, by its IANA `name`, such as Europe/Madrid")
 	flags.BoolVar(&f.logs, "logs", false, "log every top-level statement; see --output answer")
+	flags.BoolVar(&f.untrusted, "untrusted", false, "the file is a module that avap build need not have made")
 	flags.BoolVar(&f.stats, "stats", false, "print fuel, memory and times to standard error")
 	flags.StringVar(&f.output, "output", "json", "what to print: json (the results), text (a line per result) or answer (the whole document)")
 	return cmd
@@ -91,7 +98,10 @@ func (f *runFlags) run(ctx context.Context, p *Process, given *pflag.FlagSet, na
 	if err != nil {
 		return err
 	}
-	if isModule(content) {
+	switch {
+	case f.untrusted && !isModule(content):
+		return usageError("%s is no WebAssembly module; --untrusted is for modules, and every script is metered", fileName(name))
+	case isModule(content) && !f.untrusted:
 		if _, err := wasmhost.ReadManifest(content); err != nil {
 			return usageError("%s is no module that avap build made: %v", name, err)
 		}
@@ -232,8 +242,11 @@ func (f *runFlags) checkedLimits() (engine.Limits, error) {
 }
 
 func (f *runFlags) execute(ctx context.Context, e *engine.Engine, content []byte, r *engine.Request) (*engine.Answer, error) {
-	if !isModule(content) {
-		return e.Run(ctx, r) //nolint:wrapcheck // report needs it as it is
+	switch {
+	case f.untrusted:
+		return e.RunForeign(ctx, content, r) //nolint:wrapcheck // report needs it as it is
+	case !isModule(content):
+		return e.Run(ctx, r) //nolint:wrapcheck // as above
 	}
 	return e.RunArtifact(ctx, content, r) //nolint:wrapcheck // as above
 }

@@ -21,6 +21,7 @@ type key struct {
 	file     string
 	logs     bool
 	artifact bool // the digest is an artifact's, not a source's
+	foreign  bool // an artifact that anyone may have made
 }
 
 // entry is a script that is compiled or being compiled.

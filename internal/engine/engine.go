@@ -12,8 +12,10 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/avapd/avapd/internal/admit"
 	"github.com/avapd/avapd/internal/diag"
 	"github.com/avapd/avapd/internal/fairqueue"
+	"github.com/avapd/avapd/internal/wasm/validate"
 	"github.com/avapd/avapd/runtime/abi"
 	"github.com/avapd/avapd/runtime/library"
 	"github.com/avapd/avapd/wasmhost"
@@ -201,6 +203,18 @@ func (e *Engine) RunArtifact(ctx context.Context, wasm []byte, r *Request) (*Ans
 	})
 }
 
+// RunForeign executes a module that anyone may have made: it is admitted or
+// refused, with findings, and metered.
+func (e *Engine) RunForeign(ctx context.Context, wasm []byte, r *Request) (*Answer, error) {
+	k := key{digest: sha256.Sum256(wasm), artifact: true, foreign: true}
+	return e.execute(ctx, r, func() (found, error) {
+		return e.cache.get(ctx, r.Client, k, func() compileFunc {
+			wasm := bytes.Clone(wasm)
+			return func() (*wasmhost.Module, diag.List, error) { return e.loadForeign(wasm) }
+		})
+	})
+}
+
 func emptyScript() diag.Diagnostic {
 	return diag.New(diag.EmptyScript, diag.Span{}, "Script cannot be empty")
 }
@@ -231,6 +245,22 @@ func (e *Engine) load(wasm []byte) (*wasmhost.Module, diag.List, error) {
 		return nil, nil, &ArtifactError{err}
 	}
 	m, err := e.host.Load(wasm, manifest)
+	if err != nil {
+		return nil, nil, &ArtifactError{err}
+	}
+	return m, nil, nil
+}
+
+// loadForeign makes a module of an artifact that is not trusted.
+func (e *Engine) loadForeign(wasm []byte) (*wasmhost.Module, diag.List, error) {
+	b, manifest, err := admit.Module(wasm, validate.Default)
+	if finding, ok := errors.AsType[diag.Diagnostic](err); ok {
+		return nil, diag.List{finding}, nil
+	}
+	if err != nil {
+		return nil, nil, &ArtifactError{err}
+	}
+	m, err := e.host.LoadForeign(b, manifest)
 	if err != nil {
 		return nil, nil, &ArtifactError{err}
 	}

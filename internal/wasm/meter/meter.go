@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 
 	"github.com/avapd/avapd/internal/wasm"
 )
@@ -172,8 +171,9 @@ func (m *injector) bodies() error {
 // maxLocalsBytes is more than the declarations of locals take.
 const maxLocalsBytes = 400_000
 
-// ends adds the globals, their exports and that of the start function, and
-// renumbers the names.
+// ends adds the globals, their exports and that of the start function. Custom
+// sections go: engines refuse some that are not right, and what they say of
+// functions and places in the code is no longer so.
 func (m *injector) ends() error {
 	depth := wasm.AppendSleb([]byte{byte(wasm.OpI32Const)}, int64(m.Calls))
 	m.out.Globals = append(m.out.Globals,
@@ -189,36 +189,7 @@ func (m *injector) ends() error {
 		}
 	}
 	m.out.Customs = nil
-	names := m.names()
-	for _, c := range m.in.Customs {
-		if c.Name == "name" {
-			c.Bytes, names = names, nil // engines want one such section at most
-		}
-		// Debug information refers to places in the code, which have moved, and
-		// wazero refuses a custom section with nothing in it.
-		if len(c.Bytes) > 0 && !strings.HasPrefix(c.Name, ".debug_") && c.Name != "sourceMappingURL" {
-			m.out.Customs = append(m.out.Customs, c)
-		}
-	}
 	return nil
-}
-
-// names are those of the module as far as they belong to something.
-func (m *injector) names() []byte {
-	names := m.in.Names()
-	out := wasm.Names{Module: names.Module, Funcs: map[uint32]string{}, Locals: map[uint32]map[uint32]string{}}
-	functions := m.imported + uint32(len(m.in.Funcs))
-	for f, name := range names.Funcs {
-		if f < functions {
-			out.Funcs[m.renumber.Func(f)] = name
-		}
-	}
-	for f, locals := range names.Locals {
-		if f < functions {
-			out.Locals[m.renumber.Func(f)] = locals
-		}
-	}
-	return out.Encode()
 }
 
 // levels is how much of the call depth a function takes.

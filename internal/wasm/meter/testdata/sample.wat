@@ -1,11 +1,11 @@
-(module $sample
+(module
   (type (;0;) (func (param i32) (result i32)))
   (type (;1;) (func (result i32 i64)))
   (type (;2;) (func))
   (type (;3;) (func (param i32) (result i64)))
-  (import "env" "f" (func $f (type 0)))
+  (import "env" "f" (func (;0;) (type 0)))
   (import "avap" "refuel" (func (;1;) (type 3)))
-  (func $leaf (type 0) (param i32) (result i32)
+  (func (;2;) (type 0) (param i32) (result i32)
     (local i64)
     global.get 1
     i64.const 4
@@ -65,7 +65,7 @@
     i32.div_u
     return
   )
-  (func $two (type 1) (result i32 i64)
+  (func (;3;) (type 1) (result i32 i64)
     (local i64)
     (local i32)
     global.get 2
@@ -151,7 +151,7 @@
     i32.add
     global.set 2
   )
-  (func $endless (type 2)
+  (func (;4;) (type 2)
     (local i64)
     global.get 2
     i32.const 1
@@ -175,14 +175,14 @@
       call 6
     end
     block
-      call $endless
+      call 4
     end
     global.get 2
     i32.const 1
     i32.add
     global.set 2
   )
-  (func $start (type 2)
+  (func (;5;) (type 2)
     (local i64)
     global.get 1
     i64.const 4
@@ -214,13 +214,12 @@
   (global (;0;) (mut i32) (i32.const 3))
   (global (;1;) (mut i64) (i64.const 0))
   (global (;2;) (mut i32) (i32.const 2000))
-  (export "leaf" (func $leaf))
-  (export "two" (func $two))
-  (export "endless" (func $endless))
+  (export "leaf" (func 2))
+  (export "two" (func 3))
+  (export "endless" (func 4))
   (export "memory" (memory 0))
   (export "avap fuel" (global 1))
   (export "avap depth" (global 2))
-  (export "avap start" (func $start))
-  (elem (;0;) (i32.const 0) func $f)
-  ;; custom section "name", 42 bytes
+  (export "avap start" (func 5))
+  (elem (;0;) (i32.const 0) func 0)
 )
