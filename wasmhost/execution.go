@@ -271,7 +271,7 @@ func (e *execution) fresh(startBytes uint64) (err error) {
 		return errors.New("a module exports no fuel cell")
 	}
 	if e.module.foreign {
-		if p.callsLeft, ok[0] = p.script.ExportedGlobal(depthExport).(api.MutableGlobal); !ok[0] {
+		if p.callsLeft, ok[0] = p.script.ExportedGlobal(abi.DepthExport).(api.MutableGlobal); !ok[0] {
 			return errors.New("a foreign module does not count its calls")
 		}
 	}

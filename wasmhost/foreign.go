@@ -11,12 +11,6 @@ import (
 	"github.com/avapd/avapd/runtime/abi"
 )
 
-// What metering adds to a module beside the fuel cell.
-const (
-	depthExport = "depth"
-	startExport = "start"
-)
-
 // LoadForeign meters and compiles a module that our compiler did not make. It
 // must have been admitted: it is valid, and imports and exports what a script
 // may. It runs with the limits of a script; what it does wrong is its own
@@ -24,7 +18,7 @@ const (
 func (h *Host) LoadForeign(b *wasm.Binary, manifest abi.Manifest) (*Module, error) {
 	metered, err := inject.Module(b, inject.Options{
 		Refuel: wasm.ImportName{Module: abi.HostModule, Field: abi.RefuelField},
-		Fuel:   abi.FuelExport, Depth: depthExport, Start: startExport,
+		Fuel:   abi.FuelExport, Depth: abi.DepthExport, Start: abi.StartExport,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("meter the module: %w", err)
@@ -53,7 +47,7 @@ func (e *execution) begin() *diag.Failure {
 	if !e.module.hasStart {
 		return nil
 	}
-	if err := p.script.ExportedFunction(startExport).CallWithStack(e, e.stack[:]); err != nil {
+	if err := p.script.ExportedFunction(abi.StartExport).CallWithStack(e, e.stack[:]); err != nil {
 		return e.trapped(err)
 	}
 	return nil

@@ -97,6 +97,8 @@ func TestRefused(t *testing.T) {
 		}, diag.ModuleImport, `"avap"."refuel" may not`},
 		{"poses as metered", func(f *foreign) { f.NewGlobal("fuel", wasm.I64, 1<<60).Exports = []string{abi.FuelExport} }, diag.ModuleExport, `"fuel" is reserved`},
 		{"exports fuel as a function", func(f *foreign) { f.handler(abi.FuelExport) }, diag.ModuleExport, `"fuel" is reserved`},
+		{"exports a depth of its own", func(f *foreign) { f.NewGlobal("depth", wasm.I32, 1<<30).Exports = []string{abi.DepthExport} }, diag.ModuleExport, `"depth" is reserved`},
+		{"exports a start of its own", func(f *foreign) { f.handler(abi.StartExport) }, diag.ModuleExport, `"start" is reserved`},
 		{"poses as merged with the library", func(f *foreign) { f.handler(abi.LibraryFuelExport) }, diag.ModuleExport, `"library_fuel" is reserved`},
 		{"exports our memory again", func(f *foreign) { f.Memory.Exports = []string{"mine"} }, diag.ModuleExport, `memory "mine"`},
 		{"exports our memory under its name", func(f *foreign) { f.Memory.Exports = []string{abi.MemoryExport} }, diag.ModuleExport, `"memory" is reserved`},

@@ -25,7 +25,7 @@ var (
 // reservedExports are names under which the host looks for something that only
 // metering adds, or that only the library has. A module that exports memory
 // counts as merged with the library.
-var reservedExports = []string{abi.FuelExport, abi.LibraryFuelExport, abi.MemoryExport}
+var reservedExports = []string{abi.FuelExport, abi.DepthExport, abi.StartExport, abi.LibraryFuelExport, abi.MemoryExport}
 
 // check holds a valid module to the policy. Each step relies on those before.
 func check(b *wasm.Binary, m *abi.Manifest, limits validate.Limits) error {

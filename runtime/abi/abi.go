@@ -159,6 +159,12 @@ const (
 	// LibraryFuelExport is the library's fuel global in a module that was merged
 	// with what it needs of the library. Such a module exports its memory.
 	LibraryFuelExport = "library_fuel"
+
+	// DepthExport and StartExport are what metering adds to a module that our
+	// compiler did not make, beside the fuel global: an i32 global that holds how
+	// many calls are left, and the start function, to be called with fuel.
+	DepthExport = "depth"
+	StartExport = "start"
 )
 
 // Halt codes say why the guest trapped on purpose. No script can catch these.
