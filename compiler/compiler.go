@@ -119,6 +119,9 @@ type stage struct {
 // bounds is a variable for the tests, which split everything.
 var bounds = ir.DefaultBounds
 
+// regionBytes is a variable for the tests, whose loops give memory back often.
+var regionBytes uint32 = emit.RegionBytes
+
 var stages = []stage{
 	{"parse", (*compilation).parse},
 	{"check", (*compilation).check},
@@ -175,8 +178,9 @@ func (c *compilation) lower() {
 }
 
 func (c *compilation) infer() {
+	ir.Infer(c.program)
+	ir.Regions(c.program)
 	if c.opts.Optimize == OptimizeFully {
-		ir.Infer(c.program)
 		ir.Ranges(c.program)
 	} else {
 		ir.KnowNothing(c.program)
@@ -200,7 +204,7 @@ func (c *compilation) emit() {
 		c.diags = append(c.diags, diag.New(diag.TooComplex, c.siteSpan(site), "the script is too complex: too many variables are copied between tasks"))
 		return
 	}
-	c.emitted = emit.Emit(c.program, c.opts.Logs)
+	c.emitted = emit.Emit(c.program, emit.Options{Logs: c.opts.Logs, RegionBytes: regionBytes})
 	if c.emitted.TooComplex != "" {
 		c.diags = append(c.diags, diag.New(diag.TooComplex, c.start(), "the script is too complex: %s", c.emitted.TooComplex))
 	}

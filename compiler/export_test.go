@@ -8,3 +8,11 @@ func SplitAll() (restore func()) {
 	bounds = ir.Bounds{List: 1, Part: 1, Loops: 0, Expr: 1 << 30}
 	return func() { bounds = old }
 }
+
+// CollectEvery makes loops give memory back whenever the heap has grown by so
+// many bytes, or never with 0, until restore is called.
+func CollectEvery(bytes uint32) (restore func()) {
+	old := regionBytes
+	regionBytes = bytes
+	return func() { regionBytes = old }
+}

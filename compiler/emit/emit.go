@@ -31,9 +31,19 @@ type Result struct {
 	TooComplex string
 }
 
+// Options are what the program itself does not say.
+type Options struct {
+	// Logs makes the script record every top-level statement.
+	Logs bool
+	// RegionBytes is by how much the heap may grow in a loop before the loop
+	// gives memory back; 0: loops give nothing back.
+	RegionBytes uint32
+}
+
 // Emit makes the module of a program.
-func Emit(p *ir.Program, logs bool) *Result {
-	e := newEmitter(p, logs)
+func Emit(p *ir.Program, o Options) *Result {
+	e := newEmitter(p, o.Logs)
+	e.regionBytes = o.RegionBytes
 	e.declare()
 	for _, fn := range p.Functions[1:] {
 		if fn.Reached {
@@ -71,7 +81,9 @@ type emitter struct {
 	texts    map[string]uint32
 	logState uint32 // cell: site and start of the statement being logged
 	tooBig   string
-	units    int
+
+	regionBytes uint32
+	units       int
 }
 
 func newEmitter(p *ir.Program, logs bool) *emitter {

@@ -82,13 +82,21 @@ func (u *unit) ifStmt(s *ir.Stmt) {
 // charge is taken back, fuel is got, and the head is entered again. So nothing
 // about the loop is disturbed, and the price does not depend on when that
 // happens. turn is written behind the head, step at the end of a turn.
-func (u *unit) loop(units int64, turn func(out wasm.Label), step func()) {
-	f := u.f
+func (u *unit) loop(s *ir.Stmt, turn func(out wasm.Label), step func()) {
+	f, units := u.f, s.Fuel
+	r := u.openRegion(s)
 	out := f.Block()
 	again := f.Loop()
 	empty := f.Block()
+	var full wasm.Label
+	if r != nil {
+		full = f.Block()
+	}
 	head := f.Loop()
 	u.forget()
+	if r != nil {
+		u.leaveIfFull(r, full)
+	}
 	t := f.Temp(wasm.I64)
 	f.GlobalGet(u.e.fuel)
 	f.I64Const(units)
@@ -110,6 +118,11 @@ func (u *unit) loop(units int64, turn func(out wasm.Label), step func()) {
 	}
 	f.Br(head)
 	f.End()
+	if r != nil {
+		f.End()
+		u.collect(r)
+		f.Br(again)
+	}
 	f.End()
 	f.GlobalGet(u.e.fuel)
 	f.I64Const(units)
@@ -119,11 +132,14 @@ func (u *unit) loop(units int64, turn func(out wasm.Label), step func()) {
 	f.Br(again)
 	f.End()
 	f.End()
+	if r != nil {
+		u.closeRegion(r)
+	}
 	u.forget()
 }
 
 func (u *unit) while(s *ir.Stmt) {
-	u.loop(s.Fuel, func(out wasm.Label) {
+	u.loop(s, func(out wasm.Label) {
 		u.truth(s.X)
 		u.f.Op(wasm.OpI32Eqz)
 		u.f.BrIf(out)
@@ -148,7 +164,7 @@ func (u *unit) count(s *ir.Stmt) {
 	at := u.at(s.Var)
 	u.first(s.Var, at, s.Before) // there is a first turn now
 	var out wasm.Label
-	u.loop(s.Fuel, func(l wasm.Label) {
+	u.loop(s, func(l wasm.Label) {
 		out = l
 		if s.Before != ir.Int {
 			u.storeTag(at, func() { f.I32Const(abi.KindInt) })
@@ -179,7 +195,7 @@ func (u *unit) each(s *ir.Stmt) {
 	f.Op(wasm.OpDrop)
 	f.I32Const(0)
 	f.LocalSet(at)
-	u.loop(s.Fuel, func(out wasm.Label) {
+	u.loop(s, func(out wasm.Label) {
 		f.LocalGet(at)
 		f.LocalGet(list)
 		f.Mem(wasm.OpI32Load, 2, abi.ListLen)

@@ -11,6 +11,7 @@
 //	Fold    evaluates constant operations
 //	Infer   finds the kinds of values at every point, by flow
 //	Ranges  finds the bounds of integers, for what follows about operations
+//	Regions finds the loops that leave memory behind
 //	Split   cuts long statement lists into helpers, to bound function size
 //
 // Print shows the result; `avap build --emit ir` and the golden tests use it.
@@ -256,6 +257,8 @@ type Stmt struct {
 	// Whole marks what a statement of the script became; hidden variables made
 	// in it do not outlive it.
 	Whole bool
+	// Leaves marks loops at whose heads memory is given back; see Regions.
+	Leaves bool
 	// Logged statements write a log entry when they are done.
 	Logged bool
 

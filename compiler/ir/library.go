@@ -163,6 +163,10 @@ var library = []Lib{
 	{"IfLessEqual", "VV:i", fallible, Bool, 2},
 	{"IfIn", "VV:i", fallible, Bool, 3},
 	{"LoopBound", "V:V", fallible, Int, 1},
+	// Memory.
+	{"KeepRoot", "V:", sure, Null, 0},
+	{"Collect", "iiiii:i", sure, Int, 0},
+	{"Root", "i:V", sure, Any, 0},
 	// Errors and the ends of a run.
 	{"Raise", "V:V", fallible, 0, 1},
 	{"NameError", "V:V", fallible, 0, 1},

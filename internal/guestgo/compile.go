@@ -75,8 +75,8 @@ func (c *compiler) compile() *Library {
 		c.module.Data = []wasm.Data{{Offset: offset, Bytes: data}}
 	}
 	lib.DataEnd = c.next()
-	if lib.DataEnd > abi.ScriptBase {
-		c.errorf(token.NoPos, "static data ends at %d, behind abi.ScriptBase", lib.DataEnd)
+	if lib.DataEnd > abi.Remembered {
+		c.errorf(token.NoPos, "static data ends at %d, behind abi.Remembered", lib.DataEnd)
 	}
 	return lib
 }

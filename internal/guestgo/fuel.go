@@ -136,6 +136,13 @@ func turnCost(parts ...ast.Node) int64 {
 // charges it again; so what a run uses does not depend on the grants. body
 // writes one turn and the branch to head.
 func (g *gen) loop(cost int64, body func(end, head wasm.Label)) {
+	if g.unmetered {
+		end := g.out().Block()
+		body(end, g.f.Loop())
+		g.out().End()
+		g.f.End()
+		return
+	}
 	end := g.out().Block()
 	again := g.f.Loop()
 	empty := g.f.Block()

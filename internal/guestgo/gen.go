@@ -18,6 +18,8 @@ type gen struct {
 	// at once turns the pair into a tee.
 	held    wasm.Local
 	holding bool
+	// unmetered is set in a function that says so: its loops pay nothing.
+	unmetered bool
 }
 
 // scope maps the variables of one function, or one inlined call, to where

@@ -13,7 +13,8 @@
 //     abi.LibraryImports which ones the host provides;
 //   - accessors and other small functions are inlined (inline.go), because the
 //     engine does no inlining of its own and a call costs more than a load;
-//   - every loop pays fuel at its head (fuel.go).
+//   - every loop pays fuel at its head (fuel.go), but for those of functions
+//     that begin with unmetered() and bound their work themselves.
 //
 // Two rules of Go are given up for the sake of the code. The constant in
 // load32(p + 8) becomes the instruction's offset, which does not wrap around

@@ -400,7 +400,7 @@ func TestDataMustStayBelowTheScript(t *testing.T) {
 	_, err := compileTest(t, `
 var table = [9000]uint64{1}
 func At(i uint32) uint64 { return table[i] }`)
-	if err == nil || !strings.Contains(err.Error(), "behind abi.ScriptBase") {
+	if err == nil || !strings.Contains(err.Error(), "behind abi.Remembered") {
 		t.Errorf("error %v", err)
 	}
 }

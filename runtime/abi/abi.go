@@ -89,10 +89,14 @@ const (
 // The memory map. Offset 0 is never handed out: the first KiB stays empty, so
 // that a zero offset is always a bug.
 const (
-	ControlBase = 1024  // the control block below
-	LibraryBase = 2048  // the guest library's own data
-	ScriptBase  = 65536 // the script's globals, then its constants; then the heap
+	ControlBase = 1024                         // the control block below
+	LibraryBase = 2048                         // the guest library's own data
+	Remembered  = ScriptBase - RememberedBytes // the library's table of containers that changed
+	ScriptBase  = 65536                        // the script's globals, then its constants; then the heap
 )
+
+// RememberedBytes is the size of what lies at Remembered.
+const RememberedBytes = 8192
 
 // The control block. The host fills it before a run and reads it after; cells
 // are CellSize bytes, the rest are little-endian u32 unless noted.
@@ -120,6 +124,7 @@ const (
 	LastError   = 1216 // offset of the global cell of __last_error__, 0: none
 	ErrorDetail = 1220 // by error code: an Operator number, for example
 	Frame       = 1224 // call-stack slot of the script function that runs
+	RegionMark  = 1228 // where the heap ended when the innermost loop began that collects; 0: none
 	Path        = 1232 // cell: list of [name, text], the parameters in an endpoint's path
 	TaskArgs    = 1248 // cell: list of the arguments of the task that is run; see Task
 	CallArgs    = 1280 // MaxCallArgs cells: the arguments of a call of the host

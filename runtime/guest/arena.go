@@ -2,9 +2,9 @@ package guest
 
 import "github.com/avapd/avapd/runtime/abi"
 
-// Memory is handed out from one end and dies with the instance. Only the
-// blocks that lists and dicts outgrow are used again: nothing but their header
-// ever points at them.
+// Memory is handed out from one end and dies with the instance. The blocks that
+// lists and dicts outgrow are used again, since nothing but their header ever
+// points at them; what loops leave behind is taken back by Collect.
 
 const (
 	blockAlignBytes = 8
@@ -14,6 +14,8 @@ const (
 	// minFreeBytes is the least block that is kept for use again.
 	minFreeBytes = 64
 	sizeClasses  = 32
+	// freeHeadsBytes is the size of what freeHeads points at.
+	freeHeadsBytes = (sizeClasses + 1) * 4
 	// moveChunkCells bounds what one turn of a copying loop moves, because a
 	// turn costs one unit of fuel however much it moves.
 	moveChunkCells = 64
@@ -23,7 +25,8 @@ const (
 // at least 1<<c bytes, each with the next one's offset in its first word.
 var freeHeads uint32
 
-// alloc takes n bytes from the arena; they are zero. A run that is out of memory ends here.
+// alloc takes n bytes of any content from the arena. A run that is out of memory
+// ends here.
 func alloc(n uint32) Ptr {
 	top := load32(abi.HeapTop)
 	end := uint64(top) + (uint64(n)+blockAlignBytes-1)/blockAlignBytes*blockAlignBytes
@@ -85,8 +88,8 @@ func freeBlock(block Ptr, n uint32) {
 		return
 	}
 	if freeHeads == 0 {
-		freeHeads = uint32(alloc((sizeClasses + 1) * 4))
-		memoryFill(Ptr(freeHeads), 0, (sizeClasses+1)*4)
+		freeHeads = uint32(alloc(freeHeadsBytes))
+		memoryFill(Ptr(freeHeads), 0, freeHeadsBytes)
 	}
 	head := Ptr(freeHeads + (31-clz32(n))*4)
 	store32(block, load32(head))

@@ -27,6 +27,10 @@ const (
 	noEntry        = 0xffffffff
 )
 
+// isOld reports whether the dict has to be remembered when it comes to point
+// at other memory; see Collect.
+func (d Dict) isOld() bool { return uint32(d) < load32(abi.RegionMark) }
+
 // newDict makes an empty dict with room for capacity entries.
 func newDict(capacity uint32) Dict {
 	if capacity > dictMaxEntries {
@@ -104,6 +108,9 @@ func (d Dict) findHashed(k Value, hash uint32) uint32 {
 // reindex makes the index anew, large enough for all entries there is room
 // for, and hashes the keys.
 func (d Dict) reindex() {
+	if d.isOld() {
+		remember(uint32(d) | refDict)
+	}
 	old := d.index()
 	if old != 0 {
 		freeBlock(old, (d.mask()+1)*4)
@@ -165,6 +172,9 @@ func (d Dict) set(k, v Value) {
 		i = d.findLinear(k)
 	}
 	if i != noEntry {
+		if d.isOld() && v.points() {
+			remember(uint32(d) | refDict)
+		}
 		storeValue(d.entry(i)+abi.EntryValue, v)
 		return
 	}
@@ -178,6 +188,9 @@ func (d Dict) set(k, v Value) {
 // add puts an entry behind the others and gives its number. The index does
 // not know it yet.
 func (d Dict) add(k, v Value) uint32 {
+	if d.isOld() && (k.points() || v.points()) {
+		remember(uint32(d) | refDict)
+	}
 	if d.used() == d.cap() {
 		d.makeRoom()
 	}
@@ -204,6 +217,9 @@ func (d Dict) makeRoom() {
 	}
 	if capacity > dictMaxEntries {
 		halt(abi.HaltMemory)
+	}
+	if d.isOld() {
+		remember(uint32(d) | refDict)
 	}
 	old := d.entries()
 	store32(Ptr(d)+abi.DictCap, capacity)

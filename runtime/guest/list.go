@@ -13,7 +13,16 @@ func (l List) cell(i uint32) Ptr { return l.cells() + Ptr(i*abi.CellSize) }
 func (l List) at(i uint32) Value { return loadValue(l.cell(i)) }
 
 // set replaces item i, which the list is known to have.
-func (l List) set(i uint32, v Value) { storeValue(l.cell(i), v) }
+func (l List) set(i uint32, v Value) {
+	if l.isOld() && v.points() {
+		remember(uint32(l))
+	}
+	storeValue(l.cell(i), v)
+}
+
+// isOld reports whether the list has to be remembered when it comes to point
+// at other memory; see Collect.
+func (l List) isOld() bool { return uint32(l) < load32(abi.RegionMark) }
 
 func (l List) setLen(n uint32) { store32(Ptr(l)+abi.ListLen, n) }
 
@@ -48,6 +57,9 @@ func (l List) reserve(extra uint32) {
 	if want > listMaxCells {
 		halt(abi.HaltMemory)
 	}
+	if l.isOld() {
+		remember(uint32(l))
+	}
 	old := l.cells()
 	more := max(uint32(want)-have, max(have/8, listFirstCap))
 	if extendBlock(old, have*abi.CellSize, more*abi.CellSize) {
@@ -64,6 +76,9 @@ func (l List) reserve(extra uint32) {
 
 // push appends an item.
 func (l List) push(v Value) {
+	if l.isOld() && v.points() {
+		remember(uint32(l))
+	}
 	n := l.len()
 	if n == l.cap() {
 		l.reserve(1)

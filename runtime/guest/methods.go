@@ -23,6 +23,9 @@ func MethodExtend(receiver, other Value) Value {
 		return items
 	}
 	l, n := receiver.list(), items.list().len()
+	if l.isOld() {
+		remember(uint32(l))
+	}
 	l.reserve(n)
 	moveCellsDown(l.cell(l.len()), items.list().cells(), n)
 	l.setLen(l.len() + n)

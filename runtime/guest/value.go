@@ -25,7 +25,10 @@ type Dict uint32
 
 func (v Value) isText() bool  { return v.Tag&abi.KindMask == abi.KindText }
 func (v Value) isASCII() bool { return v.Tag&abi.FlagASCII != 0 }
-func (v Value) failed() bool  { return v.Tag < 0 }
+
+// points reports whether a value's payload is an offset into memory.
+func (v Value) points() bool { return v.Tag&abi.KindMask-abi.KindText < 3 && v.Tag >= 0 }
+func (v Value) failed() bool { return v.Tag < 0 }
 
 func (v Value) int() int64     { return int64(v.Bits) }
 func (v Value) float() float64 { return float64frombits(v.Bits) }
