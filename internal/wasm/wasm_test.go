@@ -414,6 +414,44 @@ func TestDecodeRefuses(t *testing.T) {
 	}
 }
 
+// TestUnsupportedInstructions holds the first bytes of instructions of later
+// proposals, and of none.
+func TestUnsupportedInstructions(t *testing.T) {
+	for _, c := range []struct {
+		code []byte
+		want string
+	}{
+		{[]byte{0x12, 0}, "the feature tail-call"},
+		{[]byte{0x13, 0, 0}, "the feature tail-call"},
+		{[]byte{0x14, 0}, "the feature function-references"},
+		{[]byte{0xd4}, "the feature function-references"},
+		{[]byte{0x06, 0x40}, "the feature exception-handling"},
+		{[]byte{0x08, 0}, "the feature exception-handling"},
+		{[]byte{0x1f, 0x40, 0}, "the feature exception-handling"},
+		{[]byte{0xd3}, "the feature gc"},
+		{[]byte{0xfb, 0, 0}, "the feature gc"},
+		{[]byte{0xfd, 0x0c}, "the feature simd"},
+		{[]byte{0xfe, 0x10, 2, 0}, "the feature threads"},
+		{[]byte{0x02, 0x7b}, "the feature simd"},
+		{[]byte{0x1c, 1, 0x7b}, "the feature simd"},
+		{[]byte{0xd0, 0x6e}, "the feature gc"},
+		{[]byte{0x28, 0x42, 1, 0}, "the feature multi-memory"},
+		{[]byte{0x3f, 1}, "the feature multi-memory"},
+		{[]byte{0xfc, 0x0a, 0, 1}, "the feature multi-memory"},
+		{[]byte{0x28, 0x80, 0x01, 0}, "bad alignment"},
+		{[]byte{0x02, 0x5f}, "the feature gc"},
+		{[]byte{0x02, 0x41}, "bad block type"},
+		{[]byte{0x1c, 2, 0x7f, 0x7f}, "2 types of a select"},
+		{[]byte{0xfc, 0x12}, "unknown instruction 0xfc12"},
+		{[]byte{0xff}, "unknown instruction 0xff"},
+	} {
+		r := NewCodeReader(c.code, 0)
+		if _, ok := r.Next(); ok || r.Err() == nil || !strings.Contains(r.Err().Error(), c.want) {
+			t.Errorf("% x: got %v, want %s", c.code, r.Err(), c.want)
+		}
+	}
+}
+
 func TestSignedNumbers(t *testing.T) {
 	for _, v := range []int64{0, 1, -1, 63, 64, -64, -65, math.MaxInt32, math.MinInt32, math.MaxInt64, math.MinInt64} {
 		r := &reader{b: AppendSleb(nil, v)}

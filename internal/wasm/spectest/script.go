@@ -108,14 +108,36 @@ func Scripts(t testing.TB) []Script {
 	return scripts
 }
 
-// suiteDir asks the go command where wazero's sources are.
-func suiteDir(t testing.TB) string {
+// engineDir asks the go command where wazero's sources are.
+func engineDir(t testing.TB) string {
 	t.Helper()
 	out, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", "github.com/tetratelabs/wazero").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return filepath.Join(strings.TrimSpace(string(out)), "internal", "integration_test", "spectest")
+	return strings.TrimSpace(string(out))
+}
+
+func suiteDir(t testing.TB) string {
+	t.Helper()
+	return filepath.Join(engineDir(t), "internal", "integration_test", "spectest")
+}
+
+// Programs gives the programs that lie beside the suite, by their path: the
+// compilers of C, Rust, Zig and TinyGo made them.
+func Programs(t testing.TB) map[string][]byte {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(engineDir(t), "imports", "wasi_snapshot_preview1", "testdata", "*", "*.wasm"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%d programs, %v", len(files), err)
+	}
+	out := make(map[string][]byte, len(files))
+	for _, file := range files {
+		if out[file], err = os.ReadFile(file); err != nil { //nolint:gosec // as above
+			t.Fatal(err)
+		}
+	}
+	return out
 }
 
 // hostModule reads the module "spectest", which the scripts import.

@@ -44,3 +44,15 @@ func TestSuite(t *testing.T) {
 	}
 	t.Logf("%d right, %d wrong, %d with vectors", right, wrong, vectors)
 }
+
+// TestPrograms has what compilers of other languages write pass the default
+// limits. Programs that have a memory of their own may need more of it.
+func TestPrograms(t *testing.T) {
+	limits := Default
+	limits.MemoryPages = 1_000
+	for path, b := range spectest.Programs(t) {
+		if _, err := Module(b, limits); err != nil {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+}
