@@ -8,20 +8,26 @@ import (
 	"github.com/avapd/avapd/internal/diag"
 	"github.com/avapd/avapd/internal/wasm"
 	inject "github.com/avapd/avapd/internal/wasm/meter"
+	"github.com/avapd/avapd/internal/wasm/validate"
 	"github.com/avapd/avapd/runtime/abi"
 )
 
 // LoadForeign meters and compiles a module that our compiler did not make. It
 // must have been admitted: it is valid, and imports and exports what a script
 // may. It runs with the limits of a script; what it does wrong is its own
-// failure, and not one of the server.
-func (h *Host) LoadForeign(b *wasm.Binary, manifest abi.Manifest) (*Module, error) {
+// failure, and not one of the server. The limits are those of its admission: as
+// far as they bound compiling, they hold for the metered module, and the error
+// of one that goes beyond them is a *wasm.Error.
+func (h *Host) LoadForeign(b *wasm.Binary, manifest abi.Manifest, limits validate.Limits) (*Module, error) {
 	metered, err := inject.Module(b, inject.Options{
 		Refuel: wasm.ImportName{Module: abi.HostModule, Field: abi.RefuelField},
 		Fuel:   abi.FuelExport, Depth: abi.DepthExport, Start: abi.StartExport,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("meter the module: %w", err)
+	}
+	if _, err := validate.Module(metered, inject.Limits(limits)); err != nil {
+		return nil, fmt.Errorf("metered module: %w", err)
 	}
 	m, err := h.Load(metered, manifest)
 	if err != nil {

@@ -34,7 +34,7 @@ func loadForeign(t testing.TB, h *Host, module []byte, manifest abi.Manifest) *M
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := h.LoadForeign(b, manifest)
+	m, err := h.LoadForeign(b, manifest, validate.Max)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -323,7 +323,7 @@ func TestLoadForeignRefuses(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := h.LoadForeign(b, foreignManifest()); err == nil {
+			if _, err := h.LoadForeign(b, foreignManifest(), validate.Max); err == nil {
 				t.Error("loaded")
 			}
 		})

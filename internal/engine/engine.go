@@ -15,6 +15,7 @@ import (
 	"github.com/avapd/avapd/internal/admit"
 	"github.com/avapd/avapd/internal/diag"
 	"github.com/avapd/avapd/internal/fairqueue"
+	wasmformat "github.com/avapd/avapd/internal/wasm"
 	"github.com/avapd/avapd/internal/wasm/validate"
 	"github.com/avapd/avapd/runtime/abi"
 	"github.com/avapd/avapd/runtime/library"
@@ -260,7 +261,10 @@ func (e *Engine) loadForeign(wasm []byte) (*wasmhost.Module, diag.List, error) {
 	if err != nil {
 		return nil, nil, &ArtifactError{err}
 	}
-	m, err := e.host.LoadForeign(b, manifest)
+	m, err := e.host.LoadForeign(b, manifest, validate.Default)
+	if refused, ok := errors.AsType[*wasmformat.Error](err); ok && refused.Reason == wasmformat.TooLarge {
+		return nil, diag.List{diag.New(diag.ModuleLimit, diag.Span{}, "metered: %s", refused.Message)}, nil
+	}
 	if err != nil {
 		return nil, nil, &ArtifactError{err}
 	}

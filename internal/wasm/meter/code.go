@@ -89,12 +89,12 @@ func (c *code) giveDepth(levels int32) {
 	c.index(wasm.OpGlobalSet, c.m.depth)
 }
 
-// operand charges for the operand on top of the stack, which stays there. An
+// pay writes a function that charges for an operand and gives it back. An
 // operand is below 2^32 and a shift at most 12, so that the product fits.
-func (c *code) operand(shift int, n, left uint32) {
-	c.index(wasm.OpLocalSet, n)
+func (c *code) pay(shift int) {
+	const operand, left = 0, 1
 	c.index(wasm.OpGlobalGet, c.m.fuel)
-	c.index(wasm.OpLocalGet, n)
+	c.index(wasm.OpLocalGet, operand)
 	c.op(wasm.OpI64ExtendI32U)
 	if shift > 0 {
 		c.i64(int64(shift))
@@ -106,5 +106,6 @@ func (c *code) operand(shift int, n, left uint32) {
 	c.op(wasm.OpI64Sub)
 	c.settle(left)
 	c.refillIf()
-	c.index(wasm.OpLocalGet, n)
+	c.index(wasm.OpLocalGet, operand)
+	c.op(wasm.OpEnd)
 }

@@ -3,7 +3,7 @@
 // counted.
 //
 // The module must have been validated. What is added stands behind what was
-// there: two globals, one function, the import of refuel. A validated module
+// there: two globals, a few functions, the import of refuel. A validated module
 // cannot name what did not exist when it was validated, so nothing it does
 // reaches them.
 //
@@ -11,7 +11,7 @@
 // its instructions are in one table. Fuel is checked where control can come
 // back to: at the heads of loops and at the entries of functions, in the shape
 // that our own compiler uses. Instructions whose work depends on an operand are
-// charged for it before they are carried out. So the fuel of a run is the same
+// charged for it before they are carried out, in a function of ours. So the fuel of a run is the same
 // on every engine.
 //
 // A function that calls others counts itself, and more the more locals it has,

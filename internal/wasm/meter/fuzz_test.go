@@ -70,7 +70,7 @@ func FuzzMeter(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if _, err := validate.Module(out, validate.Max); err != nil {
+		if _, err := validate.Module(out, Limits(fuzzLimits())); err != nil {
 			t.Fatalf("metered module: %v", err)
 		}
 		if len(b.Imports) > 0 || b.HasStart {

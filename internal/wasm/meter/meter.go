@@ -36,7 +36,10 @@ type injector struct {
 	imported    uint32
 	fuel, depth uint32
 	refill      uint32
-	renumber    wasm.Renumbering
+	// payers are the shifts of the functions behind refill that charge for
+	// operands. A call makes no new basic block, where a check would.
+	payers   []int
+	renumber wasm.Renumbering
 }
 
 // Module gives the module with its brakes. The module must be valid, and is
@@ -165,7 +168,23 @@ func (m *injector) bodies() error {
 	c.index(wasm.OpBrIf, 0)
 	c.op(wasm.OpEnd, wasm.OpEnd)
 	m.out.Bodies = append(m.out.Bodies, wasm.Body{Code: c.out})
+	for _, shift := range m.payers {
+		c := code{m: m}
+		c.pay(shift)
+		m.out.Bodies = append(m.out.Bodies, wasm.Body{Locals: []wasm.LocalRun{{Count: 1, Type: wasm.I64}}, Code: c.out})
+	}
 	return nil
+}
+
+// payer gives the number of the function that charges for an operand.
+func (m *injector) payer(shift int) uint32 {
+	i := slices.Index(m.payers, shift)
+	if i < 0 {
+		i = len(m.payers)
+		m.payers = append(m.payers, shift)
+		m.out.Funcs = append(m.out.Funcs, m.typeIndex(wasm.FuncType{Params: []wasm.ValType{wasm.I32}, Results: []wasm.ValType{wasm.I32}}))
+	}
+	return m.refill + 1 + uint32(i)
 }
 
 // maxLocalsBytes is more than the declarations of locals take.

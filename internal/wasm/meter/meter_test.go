@@ -170,7 +170,7 @@ func TestGrowthIsBounded(t *testing.T) {
 			m := &wasm.Module{Memory: &wasm.Memory{}}
 			f := m.NewFunc("f", nothing)
 			f.Block()
-			for range 3000 {
+			for range 10_000 {
 				body(f)
 			}
 			f.End()

@@ -7,9 +7,8 @@ import "github.com/avapd/avapd/internal/wasm"
 type plan struct {
 	entry int64
 	cost  map[int]int64
-	// calls is set when the function calls others, bulk when it has instructions
-	// that are charged for an operand.
-	calls, bulk bool
+	// calls is set when the function calls others.
+	calls bool
 }
 
 // planner goes through a body once.
@@ -65,9 +64,6 @@ func (p *planner) instruction(in *wasm.Instruction) {
 		p.at, p.pending = in.Offset, false
 	}
 	p.add(price(in.Op))
-	if _, ok := operandPrice[in.Op]; ok {
-		p.bulk = true
-	}
 	switch in.Op {
 	case wasm.OpBlock:
 		p.frames = append(p.frames, planFrame{op: in.Op})

@@ -28,7 +28,7 @@ func metered(module []byte, o Options) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := validate.Module(out, validate.Max); err != nil {
+	if _, err := validate.Module(out, Limits(validate.Max)); err != nil {
 		return nil, fmt.Errorf("metered module: %w", err)
 	}
 	return out, nil

@@ -16,8 +16,8 @@ type writer struct {
 	typ     wasm.FuncType
 
 	locals []wasm.LocalRun
-	// left and operand are added locals.
-	left, operandLocal uint32
+	// left is an added local: the fuel that is left.
+	left uint32
 	// levels is what the function counts in the depth of calls; 0 for one that
 	// calls nobody.
 	levels int32
@@ -50,7 +50,7 @@ func (w *writer) body() error {
 	for _, run := range w.old.Locals {
 		declared += run.Count
 	}
-	if declared+2 > uint32(wasm.MaxBounds.Locals) {
+	if declared+1 > uint32(wasm.MaxBounds.Locals) {
 		return refuse(wasm.TooLarge, w.old.Offset, "function %d has too many locals to be metered", w.m.imported+w.number)
 	}
 	w.planner.start(declared)
@@ -73,10 +73,6 @@ func (w *writer) body() error {
 func (w *writer) addLocals(declared uint32) {
 	w.left = uint32(len(w.typ.Params)) + declared
 	w.locals = append(slices.Clip(w.old.Locals), wasm.LocalRun{Count: 1, Type: wasm.I64})
-	if w.planner.bulk {
-		w.operandLocal = w.left + 1
-		w.locals = append(w.locals, wasm.LocalRun{Count: 1, Type: wasm.I32})
-	}
 	w.levels = 0
 	if w.planner.calls {
 		w.levels = levels(uint32(len(w.typ.Params)) + declared)
@@ -119,7 +115,7 @@ func (w *writer) instruction(in *wasm.Instruction, raw []byte) {
 		w.charge(w.planner.cost[in.Offset])
 	}
 	if shift, ok := operandPrice[in.Op]; ok {
-		w.operand(shift, w.operandLocal, w.left)
+		w.index(wasm.OpCall, w.m.payer(shift))
 	}
 	switch in.Op {
 	case wasm.OpLoop:

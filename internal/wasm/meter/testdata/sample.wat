@@ -67,7 +67,6 @@
   )
   (func (;3;) (type 1) (result i32 i64)
     (local i64)
-    (local i32)
     global.get 2
     i32.const 1
     i32.sub
@@ -109,40 +108,10 @@
       i32.const 0
       i32.const 0
       i32.const 64
-      local.set 1
-      global.get 1
-      local.get 1
-      i64.extend_i32_u
-      i64.const 4
-      i64.shr_u
-      i64.sub
-      local.tee 0
-      global.set 1
-      local.get 0
-      i64.const 0
-      i64.lt_s
-      if
-        call 6
-      end
-      local.get 1
+      call 7
       memory.fill
       i32.const 1
-      local.set 1
-      global.get 1
-      local.get 1
-      i64.extend_i32_u
-      i64.const 12
-      i64.shl
-      i64.sub
-      local.tee 0
-      global.set 1
-      local.get 0
-      i64.const 0
-      i64.lt_s
-      if
-        call 6
-      end
-      local.get 1
+      call 8
       memory.grow
       i64.const 0
     end
@@ -208,6 +177,42 @@
       i64.lt_s
       br_if 0
     end
+  )
+  (func (;7;) (type 0) (param i32) (result i32)
+    (local i64)
+    global.get 1
+    local.get 0
+    i64.extend_i32_u
+    i64.const 4
+    i64.shr_u
+    i64.sub
+    local.tee 1
+    global.set 1
+    local.get 1
+    i64.const 0
+    i64.lt_s
+    if
+      call 6
+    end
+    local.get 0
+  )
+  (func (;8;) (type 0) (param i32) (result i32)
+    (local i64)
+    global.get 1
+    local.get 0
+    i64.extend_i32_u
+    i64.const 12
+    i64.shl
+    i64.sub
+    local.tee 1
+    global.set 1
+    local.get 1
+    i64.const 0
+    i64.lt_s
+    if
+      call 6
+    end
+    local.get 0
   )
   (table (;0;) 2 funcref)
   (memory (;0;) 1 2)
