@@ -10,7 +10,7 @@ LDFLAGS   := -s -w -X github.com/avapd/avapd/internal/cli.Version=$(VERSION)
 LINTER    := $(BIN)/golangci-lint
 # Pinned: a linter that changes by itself makes a red build out of a green one.
 LINTER_VERSION := v2.15.0
-FUZZ_TIME ?= 60s
+FUZZTIME ?= 60s
 PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 
 .PHONY: help
@@ -42,8 +42,8 @@ bench: ## Print what speed is promised, each figure beside a baseline
 	$(GO) run ./internal/bench
 
 .PHONY: fuzz
-fuzz: ## Fuzz every fuzz target for FUZZ_TIME each
-	.ci/fuzz $(FUZZ_TIME)
+fuzz: ## Fuzz every fuzz target and compare random programs, FUZZTIME for each
+	.ci/fuzz $(FUZZTIME)
 
 .PHONY: conformance
 conformance: ## Run the conformance cases over HTTP and print passed/total per area

@@ -39,16 +39,35 @@ func (l *lowerer) optional(x syntax.Expr) *ir.Expr {
 	return l.expr(x)
 }
 
+// expr lowers an expression. One that stands on another line than its statement
+// is a place of its own, also for the hidden statements that it becomes.
 func (l *lowerer) expr(x syntax.Expr) *ir.Expr {
-	out := l.plainExpr(x)
-	switch out.Op {
-	case ir.OpNull, ir.OpBool, ir.OpInt, ir.OpFloat, ir.OpText:
-	default:
-		if out.Site == 0 {
-			out.Site = l.siteOf(x)
-		}
+	switch x.(type) {
+	case *syntax.Null, *syntax.Bool, *syntax.Int, *syntax.Float, *syntax.String, *syntax.TypeWord:
+		return l.plainExpr(x)
 	}
+	site := l.siteOf(x)
+	if site == 0 {
+		return l.plainExpr(x)
+	}
+	outer := l.site
+	l.site = site
+	out := l.plainExpr(x)
+	l.site = outer
+	place(out, site)
 	return out
+}
+
+// place gives a site to an expression and to what it is made of, as far as that
+// has none of its own.
+func place(x *ir.Expr, site int) {
+	if x.Site != 0 {
+		return
+	}
+	x.Site = site
+	for _, a := range x.Args {
+		place(a, site)
+	}
 }
 
 func (l *lowerer) plainExpr(x syntax.Expr) *ir.Expr {

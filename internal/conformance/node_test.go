@@ -11,7 +11,6 @@ import (
 	"math/rand/v2"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -23,72 +22,24 @@ import (
 	"github.com/avapd/avapd/compiler"
 	"github.com/avapd/avapd/internal/diag"
 	"github.com/avapd/avapd/internal/engine"
+	v8 "github.com/avapd/avapd/internal/v8"
 	"github.com/avapd/avapd/runtime/abi"
 )
 
 // hashSeed is the same everywhere: how dicts collide is part of the price.
 const hashSeed = 7
 
-// nodeRequest and nodeOutcome are what the shim in testdata/node takes and gives.
-type nodeRequest struct {
-	Module    int         `json:"module"`
-	Variables string      `json:"variables"`
-	Body      string      `json:"body"`
-	Query     [][2]string `json:"query"`
-	Fuel      int64       `json:"fuel"`
-	CallDepth uint32      `json:"callDepth"`
-	HashSeed  uint64      `json:"hashSeed"`
-}
-
-type nodeModule struct {
-	Wasm []byte `json:"wasm"`
-	Map  string `json:"map"`
-}
-
-type nodeOutcome struct {
-	Result, Message, Fuel string
-	Position              []int
-	Stack                 []string
-}
-
 // runInNode runs modules in V8, all in one process.
-func runInNode(t *testing.T, modules []nodeModule, requests []nodeRequest) []nodeOutcome {
+func runInNode(t *testing.T, modules []v8.Module, requests []v8.Request) []v8.Outcome {
 	t.Helper()
-	node, err := exec.LookPath("node")
-	if err != nil {
+	if !v8.Installed() {
 		t.Skip("node is not installed")
 	}
-	watchShim(t)
-	in, err := json.Marshal(map[string]any{"modules": modules, "requests": requests})
+	outcomes, err := v8.Run(t.Context(), "../..", modules, requests)
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), node, "../../testdata/node/run.mjs", "../../runtime/library/rt.wasm")
-	cmd.Stdin = bytes.NewReader(in)
-	out, err := cmd.Output()
-	if failed, ok := errors.AsType[*exec.ExitError](err); ok {
-		t.Fatalf("node: %v\n%s", err, failed.Stderr)
-	}
-	var outcomes []nodeOutcome
-	if err := json.Unmarshal(out, &outcomes); err != nil || len(outcomes) != len(requests) {
-		t.Fatalf("%d outcomes of %d requests: %v", len(outcomes), len(requests), err)
-	}
 	return outcomes
-}
-
-// watchShim opens the files of the shim, so that a cached result of a test does not outlive a change in them: what node
-// reads, go test does not see.
-func watchShim(t *testing.T) {
-	t.Helper()
-	files, err := filepath.Glob("../../testdata/node/*.mjs")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no shim: %v", err)
-	}
-	for _, file := range files {
-		if _, err := os.ReadFile(file); err != nil {
-			t.Fatal(err)
-		}
-	}
 }
 
 // parity collects runs on wazero and holds V8 to them.
@@ -97,9 +48,9 @@ type parity struct {
 	// standalone asks for modules with their part of the library.
 	standalone bool
 	names      []string
-	modules    []nodeModule
-	requests   []nodeRequest
-	want       []nodeOutcome
+	modules    []v8.Module
+	requests   []v8.Request
+	want       []v8.Outcome
 }
 
 func newParity(t *testing.T) *parity {
@@ -121,7 +72,7 @@ func (p *parity) module(t *testing.T, name, script string) (wasm []byte, ok bool
 	if !slices.Equal(artifact.Manifest.Imports, []string{abi.RefuelField}) {
 		return nil, false
 	}
-	p.modules = append(p.modules, nodeModule{artifact.Wasm, string(artifact.SourceMap)})
+	p.modules = append(p.modules, v8.Module{Wasm: artifact.Wasm, Map: string(artifact.SourceMap)})
 	return artifact.Wasm, true
 }
 
@@ -132,7 +83,7 @@ var limits = []diag.Code{diag.OutOfFuel, diag.DeadlineReached, diag.OutOfMemory,
 // count.
 func (p *parity) add(t *testing.T, name string, wasm []byte, r *engine.Request) {
 	t.Helper()
-	var want [2]nodeOutcome
+	var want [2]v8.Outcome
 	for i, e := range p.engines {
 		answer, err := e.RunArtifact(context.Background(), wasm, r)
 		if failure, ok := errors.AsType[*diag.Failure](err); ok && slices.Contains(limits, failure.Code) {
@@ -143,7 +94,7 @@ func (p *parity) add(t *testing.T, name string, wasm []byte, r *engine.Request) 
 	if diff := cmp.Diff(want[0], want[1]); diff != "" {
 		t.Errorf("%s (-compiled +interpreted):\n%s", name, diff)
 	}
-	request := nodeRequest{
+	request := v8.Request{
 		Module: len(p.modules) - 1, Variables: string(r.Variables), Body: string(r.Body), Query: [][2]string{},
 		Fuel: engine.DefaultLimits.Fuel, CallDepth: engine.DefaultLimits.CallDepth, HashSeed: hashSeed,
 	}
@@ -153,21 +104,22 @@ func (p *parity) add(t *testing.T, name string, wasm []byte, r *engine.Request) 
 	p.names, p.requests, p.want = append(p.names, name), append(p.requests, request), append(p.want, want[0])
 }
 
-func outcomeOf(a *engine.Answer, err error) nodeOutcome {
+func outcomeOf(a *engine.Answer, err error) v8.Outcome {
 	if failure, ok := errors.AsType[*diag.Failure](err); ok {
 		start := failure.Span.Start
-		return nodeOutcome{Message: failure.Message, Fuel: strconv.FormatInt(failure.Usage.FuelUsed, 10), Position: []int{start.Line, start.Column}}
+		return v8.Outcome{Code: string(failure.Code), Message: failure.Message, Fuel: strconv.FormatInt(failure.Usage.FuelUsed, 10), Position: []int{start.Line, start.Column}}
 	}
 	if err != nil {
-		return nodeOutcome{Message: err.Error()}
+		return v8.Outcome{Message: err.Error()}
 	}
-	return nodeOutcome{Result: string(a.Result), Fuel: strconv.FormatInt(a.Usage.FuelUsed, 10)}
+	return v8.Outcome{Result: string(a.Result), Fuel: strconv.FormatInt(a.Usage.FuelUsed, 10)}
 }
 
 // check runs everything in V8.
 func (p *parity) check(t *testing.T) {
 	t.Helper()
 	for i, got := range runInNode(t, p.modules, p.requests) {
+		got.Logs = "" // a failure has none here
 		if diff := cmp.Diff(p.want[i], got); diff != "" {
 			t.Errorf("%s (-wazero +V8):\n%s", p.names[i], diff)
 		}
@@ -319,7 +271,7 @@ func TestSourceMapInNode(t *testing.T) {
 	if _, ok := p.module(t, "deep.avap", "x = 1\nfunction f(n){\n    return(1 + f(n + 1))\n}\n\ny = f(x)\n"); !ok {
 		t.Fatal("the script does not compile")
 	}
-	got := runInNode(t, p.modules, []nodeRequest{{Fuel: 1e6, CallDepth: 3, Query: [][2]string{}}})
+	got := runInNode(t, p.modules, []v8.Request{{Fuel: 1e6, CallDepth: 3, Query: [][2]string{}}})
 	want := []string{
 		"script.f deep.avap:2:1", "script.f deep.avap:3:5", "script.f deep.avap:3:5", "script.f deep.avap:3:5",
 		"script.run deep.avap:6:1",

@@ -42,6 +42,8 @@ var forbidden = map[string][]string{
 	// The walls between scripts and the world do not know who stands before them.
 	"internal/egress/...":     {"compiler/...", "wasmhost/...", "runtime/...", "internal/engine/...", "internal/server/..."},
 	"internal/datasource/...": {"compiler/...", "wasmhost/...", "runtime/...", "internal/engine/...", "internal/server/..."},
+	// The second opinion on the language shares nothing but the parser with the first.
+	"internal/reference/...": {"compiler/check/...", "compiler/lower/...", "compiler/ir/...", "compiler/emit/...", "runtime/...", "wasmhost/...", "internal/engine/..."},
 	// The engine does not know who asks.
 	// Apps do not know how a request comes.
 	"internal/apps/...":   {"internal/server/...", "internal/config/...", "internal/cli/...", "cmd/..."},

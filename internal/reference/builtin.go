@@ -206,7 +206,7 @@ func (in *interpreter) builtin(name string, args []value) value {
 	case "type":
 		return kindOf(first)
 	case "isinstance":
-		return in.isInstance(first, args[1])
+		return in.isInstance(first, args[len(args)-1])
 	case "print":
 		return in.print(args)
 	}
@@ -285,8 +285,8 @@ func (in *interpreter) length(v value) value {
 }
 
 func (in *interpreter) rangeOf(args []value) value {
-	var n [3]int64
-	for i, a := range args {
+	n := make([]int64, 3)
+	for i, a := range args[:min(len(args), 3)] {
 		n[i] = in.wholeArgument(a)
 	}
 	from, to, by := int64(0), n[0], int64(1)

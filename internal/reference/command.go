@@ -1,7 +1,7 @@
 package reference
 
 import (
-	"crypto/md5"
+	"crypto/md5" //nolint:gosec // the language has it
 	"crypto/sha256"
 	"encoding/hex"
 	"regexp"
@@ -25,17 +25,16 @@ type argument struct {
 	words *syntax.Arg
 }
 
-var commands map[string]signature
-
-func init() {
-	commands = map[string]signature{
+// commands is the table of what this package knows of commands. variableToList and AddvariableToJSON read their target, too.
+func commands(name string) (signature, bool) {
+	c, ok := map[string]signature{
 		"addVar":            {"TL", func(_ *interpreter, a []argument) value { return stored(a[0].value) }},
 		"addResult":         {"V", (*interpreter).addResult},
 		"addParam":          {"LT", (*interpreter).addParam},
 		"getQueryParamList": {"T", (*interpreter).queryList},
 		"getListLen":        {"VT", (*interpreter).listLength},
 		"itemFromList":      {"VLT", (*interpreter).itemFromList},
-		"variableToList":    {"LT", nil}, // reads its target
+		"variableToList":    {"LT", nil},
 		"AddvariableToJSON": {"LLT", nil},
 		"variableFromJSON":  {"VLT", (*interpreter).fromJSON},
 		"encodeSHA256": {"LT", func(in *interpreter, a []argument) value {
@@ -57,7 +56,8 @@ func init() {
 		"stampToDatetime":  {"LllT", (*interpreter).formatTime},
 		"gather":           {"Ll", (*interpreter).gather},
 		"registerEndpoint": {"", func(*interpreter, []argument) value { return nil }},
-	}
+	}[name]
+	return c, ok
 }
 
 // nameOf is the identifier that an argument in a T or V position names.
@@ -82,7 +82,7 @@ func (in *interpreter) commandCall(call *syntax.CommandCall, assigned string) va
 	in.soft = false
 	defer func() { in.soft = soft }()
 	name := call.Name.Name
-	c, known := commands[name]
+	c, known := commands(name)
 	if !known {
 		for _, a := range call.Args {
 			in.argument(a)
@@ -210,36 +210,26 @@ func (in *interpreter) addResult(a []argument) value {
 	return nil
 }
 
-// literal reads text that holds a list or a dict.
-func (in *interpreter) literal(text string) (value, bool) {
-	trimmed := strings.TrimSpace(text)
-	if !strings.HasPrefix(trimmed, "[") && !strings.HasPrefix(trimmed, "{") {
-		return nil, false
+// needsNoLiteral leaves open what a text means that holds a list or a dict: literals inside text have a grammar of their
+// own, and no generated program asks for it.
+func (in *interpreter) needsNoLiteral(v value) {
+	text, _ := v.(string)
+	if text = strings.TrimSpace(text); strings.HasPrefix(text, "[") || strings.HasPrefix(text, "{") {
+		in.leave("text that holds a literal")
 	}
-	// Literals inside text have a grammar of their own; generated programs ask for none.
-	in.leave("text that holds a literal")
-	return nil, false
 }
 
 func (in *interpreter) listLength(a []argument) value {
 	if !a[0].given {
 		return int64(0)
 	}
-	if text, ok := a[0].value.(string); ok {
-		if v, ok := in.literal(text); ok {
-			return in.length(v)
-		}
-	}
+	in.needsNoLiteral(a[0].value)
 	return in.length(a[0].value)
 }
 
 func (in *interpreter) itemFromList(a []argument) value {
 	v := a[0].value
-	if text, ok := v.(string); ok {
-		if parsed, ok := in.literal(text); ok {
-			v = parsed
-		}
-	}
+	in.needsNoLiteral(v)
 	l, ok := v.(*list)
 	if !ok {
 		panic(in.unfit("no list"))
@@ -436,6 +426,7 @@ func (in *interpreter) gather(a []argument) value {
 		t.gathered = true
 		if t.failed != nil {
 			failed := *t.failed
+			failed.command, failed.logged = in.command, in.line
 			panic(&failed)
 		}
 		if !t.block {

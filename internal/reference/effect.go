@@ -55,19 +55,21 @@ func (in *interpreter) showTime(stamp float64, format, delta argument) value {
 		panic(in.unfit("timestamp out of range"))
 	}
 	t := time.Unix(int64(math.Floor(stamp)), 0).UTC()
-	parts := strings.Split(in.str(format.value), "%")
-	out := parts[0]
-	for i := 1; i < len(parts); i++ {
-		if parts[i] == "" {
-			out += "%"
-			if i++; i < len(parts) {
-				out += parts[i]
-			}
-			continue
+	var out strings.Builder
+	text := in.str(format.value)
+	for i := 0; i < len(text); i++ {
+		switch {
+		case text[i] != '%' || i+1 == len(text):
+			out.WriteByte(text[i])
+		case text[i+1] == '%':
+			out.WriteByte('%')
+			i++
+		default:
+			out.WriteString(in.timeField(text[i+1], t))
+			i++
 		}
-		out += in.timeField(parts[i][0], t) + parts[i][1:]
 	}
-	return out
+	return out.String()
 }
 
 func (in *interpreter) timeField(code byte, t time.Time) string {

@@ -1,6 +1,7 @@
 package reference
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -329,7 +330,7 @@ func (in *interpreter) protect(body func() exit) (how exit, caught *failure) {
 		}
 		in.frames, in.frame, in.soft = in.frames[:depth], frame, soft
 		frame.bound = bound
-		in.log(entry{Command: f.command, Line: f.line, Success: "false", Error: f.message})
+		in.log(entry{Command: f.command, Line: cmp.Or(f.logged, f.line), Success: "false", Error: f.message})
 		how, caught = goesOn, f
 	}()
 	return body(), nil
@@ -389,9 +390,9 @@ type binding struct {
 // lookup finds what a name means now: a comprehension's name, a local once it is assigned, a global.
 func (in *interpreter) lookup(name string) (value, bool) {
 	f := in.frame
-	for i := len(f.bound) - 1; i >= 0; i-- {
-		if f.bound[i].name == name {
-			return f.bound[i].value, true
+	for _, b := range slices.Backward(f.bound) {
+		if b.name == name {
+			return b.value, true
 		}
 	}
 	if f.locals[name] {

@@ -395,7 +395,7 @@ func (in *interpreter) comprehension(clauses []syntax.Clause, innermost func()) 
 	frame := in.frame
 	outer := frame.bound
 	defer func() { frame.bound = outer }()
-	for i := 0; i < len(l.items); i++ {
+	for i := 0; i < len(l.items); i++ { //nolint:intrange // the list may grow meanwhile
 		in.step()
 		values := []value{l.items[i]}
 		if c.Unpack {

@@ -24,6 +24,7 @@ type failure struct {
 	line, column       int
 	command            string // what the log calls the statement
 	fatal              bool   // cannot be caught
+	logged             int    // the line in the log, where gather raises the failure of another place again
 }
 
 // open ends an evaluation that the definition does not answer.

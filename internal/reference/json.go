@@ -136,7 +136,9 @@ func (in *interpreter) keyText(key value) string {
 func writeText(out *bytes.Buffer, s string) {
 	encoder := json.NewEncoder(out)
 	encoder.SetEscapeHTML(false)
-	_ = encoder.Encode(s)
+	if err := encoder.Encode(s); err != nil {
+		panic(err) // a text always has a JSON form
+	}
 	out.Truncate(out.Len() - 1)
 }
 

@@ -109,9 +109,6 @@ func (in *interpreter) load(path, text string) (*syntax.Script, diag.List) {
 		return script, findings
 	}
 	in.files[path] = script
-	for _, f := range script.Functions {
-		in.functions[f.Name.Name] = newFunction(f, script.Source)
-	}
 	for _, imported := range script.Imports {
 		if in.files[imported.Path] != nil || in.request.Load == nil {
 			continue
@@ -123,6 +120,19 @@ func (in *interpreter) load(path, text string) (*syntax.Script, diag.List) {
 		if _, findings := in.load(imported.Path, string(more)); findings.HasErrors() {
 			return script, findings
 		}
+	}
+	if len(script.Imports) > 0 {
+		// Now it is known which calls mean functions of other files.
+		options := in.request.Parse
+		options.Functions = map[string]bool{}
+		for name := range in.functions {
+			options.Functions[name] = true
+		}
+		script, _ = syntax.Parse(path, []byte(text), options)
+		in.files[path] = script
+	}
+	for _, f := range script.Functions {
+		in.functions[f.Name.Name] = newFunction(f, script.Source)
 	}
 	return script, nil
 }

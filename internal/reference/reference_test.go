@@ -141,7 +141,7 @@ func request(t *testing.T, c *conformance.Case) *Request {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, one := range strings.Split(string(c.Query), "&") {
+	for one := range strings.SplitSeq(string(c.Query), "&") {
 		name, _, _ := strings.Cut(one, "=")
 		if name, err = url.QueryUnescape(name); err == nil && len(values[name]) > 0 {
 			r.Query = append(r.Query, Pair{name, values[name][0]})

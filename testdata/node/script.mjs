@@ -18,7 +18,7 @@ const ERROR_A = 1072;
 const ERROR_B = 1088;
 const ERROR_DETAIL = 1220;
 const CALL_ARGS = 1280;
-const ERR_COMMAND = 2;
+const ERR_COMMAND = 3;
 const RESULTS = 1104;
 const LOGS = 1120;
 const QUERY = 1136;
@@ -30,6 +30,19 @@ const SCRIPT_BASE = 65536;
 
 const SCRIPT_SLICE = 100_000n;
 const LIBRARY_SLICE = 10_000n;
+
+// What the log's entries are, by their first item.
+const LOG_PRINT = 0n;
+const LOG_DONE = 2n;
+
+// The code of the diagnostic for each kind of error.
+const codes = [
+  ...[3001, 3010, 3002, 3003, 3004, 3008, 3006, 3006, 3006, 3005, 3009, 3006, 3006, 3006, 3006, 3006],
+  ...[3007, 3007, 3007, 3007, 3007, 3007, 3007, 3007, 3006, 3006, 3011],
+].map((n) => `AVAP${n}`);
+
+// The host charges for what it reads of a command's arguments.
+const BYTES_PER_UNIT = 16;
 
 const halts = { 1: "out of memory", 2: "recursion too deep" };
 
@@ -116,8 +129,10 @@ export function manifestOf(module) {
 }
 
 // notRegistered is the answer to every call of a registered command: here are
-// none.
-function notRegistered(guest) {
+// none. The name is read to find that out.
+function notRegistered(guest, meter) {
+  const nameBytes = guest.cell(CALL_ARGS).payload >> 32n;
+  meter.cells.script.value -= BigInt(CELL / BYTES_PER_UNIT) + nameBytes / BigInt(BYTES_PER_UNIT);
   const view = guest.view;
   for (let i = 0; i < CELL; i += 4) {
     view.setUint32(ERROR_A + i, view.getUint32(CALL_ARGS + i, true), true);
@@ -130,8 +145,21 @@ function notRegistered(guest) {
   return -1;
 }
 
-// run executes a script once. The outcome has the used fuel and either the
-// result as JSON, or the message of an error and where it arose. A halt or a
+// logs writes the log as the server does, without times.
+function logs(guest, sites) {
+  return `[${guest.items(guest.cell(LOGS)).map((entry) => logEntry(guest, sites, guest.items(entry)))}]`;
+}
+
+function logEntry(guest, sites, [kind, site, ...rest]) {
+  const [, line, , , command] = sites[Number(site.payload)];
+  const text = rest.length > 0 ? guest.json(rest[rest.length - 1]) : "";
+  if (kind.payload === LOG_PRINT) return `{"command":"print","line":${line},"message":${text}}`;
+  const start = `{"command":${JSON.stringify(command)},"line":${line},"success":`;
+  return kind.payload === LOG_DONE ? `${start}true}` : `${start}false,"error":${text}}`;
+}
+
+// run executes a script once. The outcome has the used fuel, the log and either
+// the result as JSON, or message and code of an error and where it arose. A halt or a
 // trap leaves V8's own error behind, whose stack a source map can explain.
 export function run(library, script, request) {
   const manifest = manifestOf(script);
@@ -144,7 +172,11 @@ export function run(library, script, request) {
     memory = exported;
     guest = new Memory(memory, stackBase(manifest) + 4 * (request.callDepth + 1));
   };
-  const host = { refuel: refuel.script, registered: () => notRegistered(guest) };
+  const host = {
+    refuel: refuel.script,
+    clock: () => performance.now(),
+    registered: () => notRegistered(guest, meter),
+  };
   let exports, libraryFuel;
   if (WebAssembly.Module.imports(script).some(({ module }) => module === "rt")) {
     const rt = instantiate(library, { avap: { ...pure, refuel: refuel.library } });
@@ -165,8 +197,10 @@ export function run(library, script, request) {
       outcome.result = guest.json(guest.cell(RESULTS));
     } else {
       outcome.message = guest.string(guest.cell(MESSAGE));
+      outcome.code = codes[guest.u32(ERROR_CODE)];
       outcome.position = manifest.sites[guest.u32(ERROR_SITE)].slice(1, 3);
     }
+    outcome.logs = logs(guest, manifest.sites);
   } catch (e) {
     outcome.message = halts[guest.u32(HALT)] ?? e.message;
     outcome.cause = e;

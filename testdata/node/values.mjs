@@ -137,11 +137,17 @@ export class Memory {
       case TEXT:
         return quote(this.string(cell));
       case LIST:
-        return `[${range(this.u32(p)).map((i) => this.json(this.cell(this.u32(p + 8) + CELL * i)))}]`;
+        return `[${this.items(cell).map((item) => this.json(item))}]`;
       case DICT:
         return `{${this.members(p)}}`;
     }
     throw new Error(`no value: tag ${cell.tag}`);
+  }
+
+  // items gives the cells of a list.
+  items({ payload }) {
+    const p = Number(payload & 0xffffffffn);
+    return range(this.u32(p)).map((i) => this.cell(this.u32(p + 8) + CELL * i));
   }
 
   members(p) {

@@ -1,0 +1,130 @@
+package differential
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	v8 "github.com/avapd/avapd/internal/v8"
+)
+
+// batch is how many programs one process of V8 runs.
+const batch = 250
+
+// tally is what a search has seen.
+type tally struct {
+	programs, refused, open, inV8 int
+}
+
+// search compares programs from consecutive seeds, several at a time, until next says that there are no more. report gets
+// every disagreement, one call at a time.
+func (b *bench) search(ctx context.Context, workers int, next func() (first uint64, count int), report func(seed uint64, p program, d *disagreement)) (tally, error) {
+	var (
+		mu       sync.Mutex
+		total    tally
+		problems []error
+		group    sync.WaitGroup
+	)
+	for range workers {
+		group.Go(func() {
+			for {
+				mu.Lock()
+				first, count := next()
+				mu.Unlock()
+				if count == 0 {
+					return
+				}
+				found, t, err := b.compareSeeds(ctx, first, count)
+				mu.Lock()
+				total.programs += t.programs
+				total.refused += t.refused
+				total.open += t.open
+				total.inV8 += t.inV8
+				for _, f := range found {
+					report(f.seed, f.program, f.disagreement)
+				}
+				problems = append(problems, err)
+				mu.Unlock()
+				if err != nil {
+					return
+				}
+			}
+		})
+	}
+	group.Wait()
+	return total, errors.Join(problems...)
+}
+
+// finding is a disagreement with the program that shows it.
+type finding struct {
+	seed         uint64
+	program      program
+	disagreement *disagreement
+}
+
+func (b *bench) compareSeeds(ctx context.Context, first uint64, count int) (found []finding, seen tally, err error) {
+	var trials []*trial
+	var seeds []uint64
+	for i := range count {
+		seed := first + uint64(i)
+		p := generate(seed)
+		t, err := b.try(&p)
+		if err != nil {
+			return nil, seen, fmt.Errorf("seed %d: %w\n%s", seed, err, p.Script)
+		}
+		seen.programs++
+		if t.refused != nil {
+			seen.refused++
+			continue
+		}
+		if t.verdicts[0].limited {
+			seen.open++
+		}
+		trials, seeds = append(trials, t), append(seeds, seed)
+	}
+	if v8.Installed() {
+		asked, err := runInV8(ctx, trials)
+		if err != nil {
+			return nil, seen, err
+		}
+		seen.inV8 += asked
+	}
+	for i, t := range trials {
+		if d := disagree(t.verdicts); d != nil {
+			found = append(found, finding{seeds[i], t.program, d})
+		}
+	}
+	return found, seen, nil
+}
+
+// smaller shrinks a program that shows a disagreement.
+func (b *bench) smaller(ctx context.Context, p program, d *disagreement) (program, *disagreement) {
+	last := d
+	out := shrink(p, func(candidate *program) bool {
+		now := b.look(ctx, candidate, d.needsV8())
+		if now == nil || now.aspect != d.aspect {
+			return false
+		}
+		last = now
+		return true
+	})
+	return out, last
+}
+
+// look runs one program everywhere and tells the disagreement, if any.
+func (b *bench) look(ctx context.Context, p *program, inV8 bool) *disagreement {
+	t, err := b.try(p)
+	if err != nil {
+		return &disagreement{aspect: "defect", detail: err.Error()}
+	}
+	if t.refused != nil {
+		return nil
+	}
+	if inV8 {
+		if _, err := runInV8(ctx, []*trial{t}); err != nil {
+			return &disagreement{aspect: "defect", detail: err.Error()}
+		}
+	}
+	return disagree(t.verdicts)
+}
