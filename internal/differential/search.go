@@ -10,7 +10,7 @@ import (
 )
 
 // batch is how many programs one process of V8 runs.
-const batch = 250
+const batch = 100
 
 // tally is what a search has seen.
 type tally struct {
