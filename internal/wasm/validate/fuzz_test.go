@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/tetratelabs/wazero"
@@ -58,11 +59,17 @@ func FuzzValidate(f *testing.F) {
 	for _, b := range spectest.Binaries(f, maxSeedBytes) {
 		f.Add(b)
 	}
-	library, err := os.ReadFile("../../../runtime/library/rt.wasm")
-	if err != nil {
-		f.Fatal(err)
+	ours, err := filepath.Glob("../../../wasmhost/testdata/foreign/*.wasm")
+	if err != nil || len(ours) == 0 {
+		f.Fatalf("%d modules, %v", len(ours), err)
 	}
-	f.Add(library)
+	for _, path := range append(ours, "../../../runtime/library/rt.wasm") {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+	}
 	e := newEngine(f)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		b, err := Module(data, fuzzLimits())

@@ -9,6 +9,7 @@ import (
 	"github.com/tetratelabs/wazero"
 
 	"github.com/avapd/avapd/internal/wasm"
+	"github.com/avapd/avapd/internal/wasm/meter"
 )
 
 // worst are the shapes of functions that are known to cost the engine the
@@ -89,7 +90,8 @@ func increment(f *wasm.Func, l wasm.Local) {
 }
 
 // TestWorstCompiles has the engine compile the largest function of each shape
-// that the default limits admit, and bounds what it allocates for it.
+// that the default limits admit, once it is metered, and bounds what it
+// allocates for it.
 func TestWorstCompiles(t *testing.T) {
 	r := wazero.NewRuntimeWithConfig(t.Context(), wazero.NewRuntimeConfigCompiler())
 	defer r.Close(t.Context())
@@ -105,9 +107,10 @@ func TestWorstCompiles(t *testing.T) {
 			_, err := Module(build(n+1), Default)
 			return err != nil
 		})
+		metered := withMeter(t, build(size))
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		compiled, err := r.CompileModule(t.Context(), build(size))
+		compiled, err := r.CompileModule(t.Context(), metered)
 		runtime.ReadMemStats(&after)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -120,4 +123,17 @@ func TestWorstCompiles(t *testing.T) {
 			t.Errorf("%s: %d MiB allocated to compile size %d", name, used, size)
 		}
 	}
+}
+
+func withMeter(t *testing.T, module []byte) []byte {
+	t.Helper()
+	b, err := Module(module, Default)
+	if err != nil {
+		t.Fatal(err)
+	}
+	metered, err := meter.Module(b, meter.Options{Refuel: wasm.ImportName{Module: "avap", Field: "refuel"}, Fuel: "fuel", Depth: "depth", Start: "start"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return metered
 }
