@@ -36,6 +36,8 @@ type execution struct {
 	// holds a compute slot.
 	client    string
 	computing bool
+	// hashSeed is that of dicts, or 0 to draw one.
+	hashSeed uint64
 	// instantiating is the context for InstantiateModule; it carries the memory
 	// and the import resolver, and is made once per slot.
 	instantiating context.Context
@@ -92,12 +94,12 @@ func (e *execution) resolve(name string) api.Module {
 // Run executes a module once and appends the answer to dst. Exactly one of
 // the results counts: the failure if it is not nil. The usage is always set.
 func (h *Host) Run(ctx context.Context, m *Module, in *Input, limits Limits, dst []byte) (Output, diag.Usage, *diag.Failure) {
-	e, failure := h.admit(ctx, m, in.Client)
+	e, failure := h.admit(ctx, m, in.Client, in.Idle)
 	if failure != nil {
 		return Output{}, diag.Usage{}, failure
 	}
 	defer h.discharge(e)
-	e.outer, e.module, e.limits, e.began = ctx, m, limits, time.Now()
+	e.outer, e.module, e.limits, e.began, e.hashSeed = ctx, m, limits, time.Now(), in.HashSeed
 	e.deadline = e.began.Add(limits.Duration)
 	e.found()
 

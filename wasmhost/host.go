@@ -37,6 +37,8 @@ type Config struct {
 	// MaxInstances bounds executions that hold memory at the same time, and
 	// IdleInstances how many idle memories are kept.
 	MaxInstances, IdleInstances int
+	// KeepBinaries makes modules keep what they were loaded from.
+	KeepBinaries bool
 	// MemoryBytes bounds the memory that all executions have together, and
 	// ClientMemoryBytes that of one client; 0 for no bound.
 	MemoryBytes, ClientMemoryBytes int64

@@ -2,6 +2,7 @@ package wasmhost
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -27,6 +28,10 @@ type Module struct {
 	// CodeBytes is the size of the WebAssembly module, a measure of the memory
 	// its compiled form takes.
 	CodeBytes int
+	// Binary is the WebAssembly module, if the host keeps it, and Digest its
+	// SHA-256.
+	Binary []byte
+	Digest [sha256.Size]byte
 
 	compiled wazero.CompiledModule
 	// image is what the module's data segments put into memory; resettable
@@ -52,7 +57,8 @@ type Module struct {
 
 // Load compiles a script module and checks that it fits this host. Only
 // modules made by this project's compiler may be loaded: their metering is
-// what keeps a run within its limits.
+// what keeps a run within its limits. The bytes must not change while the
+// module is used.
 func (h *Host) Load(module []byte, manifest abi.Manifest) (*Module, error) {
 	if err := checkManifest(&manifest); err != nil {
 		return nil, err
@@ -74,6 +80,9 @@ func (h *Host) Load(module []byte, manifest abi.Manifest) (*Module, error) {
 	}
 	if memory, ok := compiled.ExportedMemories()[abi.MemoryExport]; ok {
 		m.merged, m.resettable, m.memoryBytes = true, false, uint64(memory.Min())*abi.PageBytes
+	}
+	if h.config.KeepBinaries {
+		m.Binary, m.Digest = module, sha256.Sum256(module)
 	}
 	m.index()
 	m.refs.Store(1)

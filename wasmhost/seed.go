@@ -15,6 +15,11 @@ type Input struct {
 	// Client is who the execution counts for; turns are shared out among
 	// clients.
 	Client string
+	// Idle makes the execution compute only while no client waits. It counts for
+	// nobody.
+	Idle bool
+	// HashSeed is that of dicts; 0 draws one.
+	HashSeed uint64
 	// Variables is a JSON object.
 	Variables []byte
 	// Body is the request's JSON object; its members script and variables are
@@ -90,7 +95,11 @@ func (e *execution) blank() error {
 	b.mem.put32(abi.HeapEnd, uint32(len(b.mem)))
 	b.mem.put32(abi.StackBase, stackBase(m))
 	b.mem.put32(abi.StackLimit, stackEnd)
-	b.mem.put64(abi.HashSeed, e.host.config.HashSeed())
+	hashSeed := e.hashSeed
+	if hashSeed == 0 {
+		hashSeed = e.host.config.HashSeed()
+	}
+	b.mem.put64(abi.HashSeed, hashSeed)
 	if g := e.module.lastErrorGlobal; g >= 0 {
 		b.mem.put32(abi.LastError, globalCell(g))
 	}

@@ -187,7 +187,7 @@ func (e *execution) prepare(c *Call, t *task) (child *execution, err error) {
 	if child, err = e.takeChild(); err != nil {
 		return nil, err
 	}
-	child.countFor(e.client)
+	child.countFor(e.client, false)
 	child.family, child.depth = e.family, e.depth+1
 	child.outer, t.cancel = context.WithCancel(e.outer)
 	child.module, child.limits, child.began, child.deadline = e.module, e.limits, e.began, e.deadline

@@ -11,10 +11,16 @@ import (
 var errClientWaits = errors.New("as many scripts of this client wait as may")
 
 // admit waits for a compute slot and gives an execution that holds it.
-func (h *Host) admit(ctx context.Context, m *Module, client string) (*execution, *diag.Failure) {
+func (h *Host) admit(ctx context.Context, m *Module, client string, idle bool) (*execution, *diag.Failure) {
 	gate := h.config.Gate
 	if gate != nil {
-		if err := gate.Enter(ctx, client); err != nil {
+		var err error
+		if idle {
+			err = gate.EnterIdle(ctx)
+		} else {
+			err = gate.Enter(ctx, client)
+		}
+		if err != nil {
 			return nil, gateFailure(ctx, err)
 		}
 	}
@@ -32,7 +38,7 @@ func (h *Host) admit(ctx context.Context, m *Module, client string) (*execution,
 		leave()
 		return nil, noSlotFailure(err)
 	}
-	e.countFor(client)
+	e.countFor(client, idle)
 	e.computing = gate != nil
 	return e, nil
 }
@@ -67,9 +73,9 @@ func noCapacity(cause error) *diag.Failure {
 }
 
 // countFor says whose the execution is.
-func (e *execution) countFor(client string) {
+func (e *execution) countFor(client string, idle bool) {
 	e.client = client
-	e.waiter.SetClient(client)
+	e.waiter.Set(client, idle)
 }
 
 // discharge gives back what an execution has: its compute slot last, so that

@@ -66,6 +66,9 @@ type Config struct {
 	// GC are the garbage collector's settings.
 	GC struct{ Percent, MemoryBytes int64 }
 
+	// Shadow is the share of executions that are repeated.
+	Shadow struct{ RunsPerMillion int64 }
+
 	ShutdownTimeoutMS int64
 }
 

@@ -311,6 +311,11 @@ var table = []Key{
 		number: func(c *Config) *int64 { return &c.GC.MemoryBytes },
 	},
 	{
+		Name: "shadow.runs_per_million", Default: "0", Min: 0, Max: 1_000_000,
+		Doc:    "Executions of a million without effects that are repeated on the interpreter afterwards and compared; 1000 is a good start",
+		number: func(c *Config) *int64 { return &c.Shadow.RunsPerMillion },
+	},
+	{
 		Name: "shutdown.timeout_ms", Default: "15000", Min: 0, Max: hourMS,
 		Doc:    "Time running requests have to end after a stop signal; then they are cancelled",
 		number: func(c *Config) *int64 { return &c.ShutdownTimeoutMS },

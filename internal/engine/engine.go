@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"runtime"
 	"strings"
 	"sync"
@@ -45,6 +46,9 @@ type Config struct {
 	CacheBytes int64
 	// CompileWorkers is how many scripts are compiled at once.
 	CompileWorkers int
+	// ShadowRunsPerMillion is the share of executions without effects that are
+	// repeated on the interpreter and compared.
+	ShadowRunsPerMillion int
 	// Interpreter runs guest code without compiling it to machine code: slow,
 	// and a check on the compiler of the runtime.
 	Interpreter bool
@@ -98,6 +102,7 @@ type Engine struct {
 	commands *commands.Set
 	gate     *fairqueue.Slots
 	cache    *cache
+	shadow   *shadow   // nil when nothing is repeated
 	buffers  sync.Pool // of *[]byte
 
 	mu      sync.Mutex
@@ -120,21 +125,35 @@ func New(config Config) (*Engine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("engine: %w", err)
 	}
-	host, err := wasmhost.New(wasmhost.Config{
+	settings := wasmhost.Config{
 		Library: config.Library, Engine: kind,
 		MaxMemoryPages: max(config.MaxLimits.MemoryPages, config.Limits.MemoryPages),
 		MaxInstances:   config.MaxInstances, IdleInstances: 2*config.ComputeSlots + 2,
 		MemoryBytes: config.MemoryBytes, ClientMemoryBytes: config.ClientMemoryBytes,
 		Gate: gate, HashSeed: config.HashSeed, Zone: config.Zone, Commands: set.Table(), Registered: config.Registered,
-	})
+		KeepBinaries: config.ShadowRunsPerMillion > 0 && !config.Interpreter,
+	}
+	host, err := wasmhost.New(settings)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("engine: %w", err), set.Close())
 	}
 	return &Engine{
 		config: config, host: host, commands: set, gate: gate, idle: make(chan struct{}),
+		shadow:  shadowOf(&config, settings),
 		cache:   newCache(config.CacheBytes, config.CompileWorkers, config.QueueLength+config.CompileWorkers, config.ClientQueueLength+config.CompileWorkers),
 		buffers: sync.Pool{New: func() any { b := make([]byte, 0, pooledBytes); return &b }},
 	}, nil
+}
+
+// shadowOf makes what repeats executions on the interpreter, with a part of the
+// memory of its own. An engine that is an interpreter has nothing to compare.
+func shadowOf(config *Config, settings wasmhost.Config) *shadow {
+	if config.Interpreter {
+		return nil
+	}
+	settings.Engine, settings.KeepBinaries, settings.IdleInstances = wasmhost.EngineInterpreter, false, 1
+	settings.MemoryBytes, settings.ClientMemoryBytes = settings.MemoryBytes/4, settings.ClientMemoryBytes/4
+	return newShadow(config.ShadowRunsPerMillion, config.Commands.Log, func() (second, error) { return wasmhost.New(settings) })
 }
 
 // Request is one execution. Its byte slices must not change until Run
@@ -394,7 +413,7 @@ func (e *Engine) run(ctx context.Context, f found, r *Request, limits Limits) (*
 	}
 	buffer := e.buffers.Get().(*[]byte)
 	defer e.buffers.Put(buffer)
-	out, usage, failure := e.host.Run(ctx, f.module, in, limits, (*buffer)[:0])
+	out, usage, failure := e.runOnHost(ctx, f.module, in, limits, (*buffer)[:0])
 	if failure != nil {
 		suggest(failure, f.findings)
 		return nil, failure
@@ -408,6 +427,25 @@ func (e *Engine) run(ctx context.Context, f found, r *Request, limits Limits) (*
 		Variables: out.Variables.Of(document), Logs: out.Logs.Of(document),
 		Script: f.module.Manifest.SourceSHA256, Usage: usage, CompileTime: f.took, CacheHit: f.hit,
 	}, nil
+}
+
+// runOnHost runs a module, on the interpreter if it is in quarantine, and has a
+// share of the executions repeated there.
+func (e *Engine) runOnHost(ctx context.Context, m *wasmhost.Module, in *wasmhost.Input, limits Limits, dst []byte) (wasmhost.Output, diag.Usage, *diag.Failure) {
+	if e.shadow == nil {
+		return e.host.Run(ctx, m, in, limits, dst)
+	}
+	if other, instead := e.shadow.instead(m); other != nil {
+		return other.Run(ctx, instead, in, limits, dst)
+	}
+	if !e.shadow.chosen(m) {
+		return e.host.Run(ctx, m, in, limits, dst)
+	}
+	// What depends on the seed must be the same both times.
+	in.HashSeed = max(1, rand.Uint64()) //nolint:gosec // the runtime's generator is ChaCha8
+	out, usage, failure := e.host.Run(ctx, m, in, limits, dst)
+	e.shadow.repeat(m, in, limits, &out, usage, failure)
+	return out, usage, failure
 }
 
 // suggest adds what the compiler had to suggest for a name that it did not know either, but that is an error only where
@@ -425,6 +463,7 @@ func suggest(failure *diag.Failure, findings diag.List) {
 type Stats struct {
 	Running, Queued int
 	Cache           CacheStats
+	Shadow          ShadowStats
 }
 
 // Stats counts what is going on.
@@ -432,7 +471,7 @@ func (e *Engine) Stats() Stats {
 	e.mu.Lock()
 	running := e.running
 	e.mu.Unlock()
-	return Stats{Running: running, Queued: e.gate.Waiting(), Cache: e.cache.stats()}
+	return Stats{Running: running, Queued: e.gate.Waiting(), Cache: e.cache.stats(), Shadow: e.shadow.stats()}
 }
 
 // enter counts an execution in, unless the engine is closing.
@@ -472,8 +511,9 @@ func (e *Engine) Close(ctx context.Context) error {
 	case <-e.idle:
 	case <-ctx.Done():
 		e.host.CancelAll()
+		e.shadow.cancel()
 		<-e.idle
 	}
 	e.cache.close()
-	return errors.Join(e.host.Close(), e.commands.Close())
+	return errors.Join(e.shadow.close(), e.host.Close(), e.commands.Close())
 }

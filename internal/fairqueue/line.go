@@ -19,8 +19,9 @@ func NewWaiter(client string) *Waiter {
 	return &Waiter{name: client, granted: make(chan struct{}, 1)}
 }
 
-// SetClient makes it a place of another client. It must not stand in a line.
-func (w *Waiter) SetClient(client string) { w.name = client }
+// Set makes it a place of another client, or one for what is idle. It must not
+// stand in a line.
+func (w *Waiter) Set(client string, idle bool) { w.name, w.idle = client, idle }
 
 func (w *Waiter) standing() bool { return w.in != nil }
 

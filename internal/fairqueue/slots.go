@@ -108,11 +108,11 @@ func (s *Slots) overfull(c *client) error {
 }
 
 // EnterIdle waits for a slot that no client wants. Whoever got one must Yield
-// often, with the waiter that it gave.
-func (s *Slots) EnterIdle(ctx context.Context) (*Waiter, error) {
+// often, with a waiter that is idle, and gives it back in the name of nobody.
+func (s *Slots) EnterIdle(ctx context.Context) error {
 	w := NewWaiter("")
-	w.idle = true
-	return w, s.Wait(ctx, w)
+	w.Set("", true)
+	return s.Wait(ctx, w)
 }
 
 // Leave gives a slot back. The name is the client's who took it.

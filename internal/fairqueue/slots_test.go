@@ -274,8 +274,9 @@ func TestShareOfAClient(t *testing.T) {
 func TestIdleComesLast(t *testing.T) {
 	s := New(Limits{Slots: 1, Queued: 10})
 	ctx := t.Context()
-	w, err := s.EnterIdle(ctx)
-	if err != nil {
+	w := NewWaiter("")
+	w.Set("", true)
+	if err := s.EnterIdle(ctx); err != nil {
 		t.Fatal(err)
 	}
 	if changed, err := s.Yield(ctx, w); changed || err != nil {

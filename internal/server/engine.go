@@ -65,8 +65,9 @@ func EngineConfig(c *config.Config) engine.Config {
 		ComputeSlots: int(c.Compute.Slots),
 		QueueLength:  int(c.Compute.QueueLength),
 
-		ClientQueueLength: int(c.Compute.ClientQueueLength),
-		MemoryBytes:       c.MemoryTotalBytes, ClientMemoryBytes: c.MemoryClientBytes,
+		ClientQueueLength:    int(c.Compute.ClientQueueLength),
+		ShadowRunsPerMillion: int(c.Shadow.RunsPerMillion),
+		MemoryBytes:          c.MemoryTotalBytes, ClientMemoryBytes: c.MemoryClientBytes,
 		CacheBytes: c.CacheBytes,
 		Zone:       c.Time.Location,
 		Commands:   Reach(c),
