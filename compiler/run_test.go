@@ -123,6 +123,53 @@ func TestRun(t *testing.T) {
 	}
 }
 
+// TestPrices runs the same scripts with all the fuel they need and with less:
+// how much they use, and where they end, is the same in all ways but for parts,
+// whose frames are paid for.
+func TestPrices(t *testing.T) {
+	files, err := filepath.Glob("testdata/run/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no scripts", err)
+	}
+	defer func(l wasmhost.Limits) { limits = l }(limits)
+	hosts := make([]*wasmhost.Host, len(ways))
+	for i, way := range ways {
+		hosts[i] = newHost(t, way.engine)
+	}
+	for _, file := range files {
+		if filepath.Base(file) == "concurrency.txtar" {
+			continue // who gets the last fuel is a matter of time
+		}
+		archive, err := txtar.ParseFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := 0; i < len(archive.Files); i += 2 {
+			script := string(archive.Files[i].Data)
+			limits.Fuel = 50_000_000
+			used := execute(t, hosts[0], script, &wasmhost.Input{}, compiler.Options{}).FuelUsed
+			for _, limits.Fuel = range []int64{50_000_000, used - 1, used * 2 / 3, used / 3} {
+				var first string
+				for j, way := range ways {
+					if way.split {
+						continue
+					}
+					o := execute(t, hosts[j], script, &wasmhost.Input{}, compiler.Options{Optimize: way.level})
+					got := fmt.Sprint(o.FuelUsed, o.Message, string(o.Result))
+					if o.Failure != nil {
+						got += fmt.Sprint(o.Failure.Span, o.Failure.Stack)
+					}
+					if j == 0 {
+						first = got
+					} else if got != first {
+						t.Errorf("%s: %s, fuel %d: %s: %s, %s: %s", filepath.Base(file), archive.Files[i].Name, limits.Fuel, ways[0].name, first, way.name, got)
+					}
+				}
+			}
+		}
+	}
+}
+
 func verify(t *testing.T, got outcome, want txtar.File) {
 	t.Helper()
 	text := strings.TrimSpace(string(want.Data))

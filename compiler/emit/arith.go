@@ -48,7 +48,9 @@ func single(x *ir.Expr) bool { return x.Type == ir.Int || x.Type == ir.Float }
 
 // inPlace reports whether both operands are single numbers and the operator is
 // one that this file writes without the library.
-func (u *unit) inPlace(x *ir.Expr) bool {
+func (u *unit) inPlace(x *ir.Expr) bool { return inPlace(x, u.hot()) }
+
+func inPlace(x *ir.Expr, hot bool) bool {
 	a, b := x.Args[0], x.Args[1]
 	if !single(a) || !single(b) {
 		return false
@@ -62,9 +64,9 @@ func (u *unit) inPlace(x *ir.Expr) bool {
 	case ir.Shl, ir.Shr:
 		return bothInts && smallShift(b)
 	case ir.Mod:
-		return bothInts && (smallDivisor(b) || u.hot())
+		return bothInts && (smallDivisor(b) || hot)
 	case ir.Div:
-		return !bothInts || u.hot()
+		return !bothInts || hot
 	}
 	return false
 }
@@ -233,13 +235,7 @@ func (u *unit) mulChecked(x *ir.Expr, a, b wasm.Local) {
 	f.LocalGet(b)
 	f.Op(wasm.OpI64Mul)
 	f.Else()
-	for _, l := range []wasm.Local{a, b} {
-		f.I32Const(abi.KindInt)
-		f.LocalGet(l)
-	}
-	u.setSite(x.Site)
-	u.call("Mul")
-	u.pairResult(ir.Int, true)
+	u.callInts(x, a, b)
 	f.End()
 	u.mergeSite(site)
 }

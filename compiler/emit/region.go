@@ -28,7 +28,7 @@ type region struct {
 // openRegion begins a loop that gives memory back, or gives nil for one that
 // has no need to.
 func (u *unit) openRegion(s *ir.Stmt) *region {
-	if u.e.regionBytes == 0 || !s.Leaves {
+	if u.e.regionBytes == 0 || !s.Leaves || u.account.open {
 		return nil
 	}
 	roots := u.roots(s)

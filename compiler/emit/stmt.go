@@ -83,12 +83,17 @@ func (u *unit) ifStmt(s *ir.Stmt) {
 // about the loop is disturbed, and the price does not depend on when that
 // happens. turn is written behind the head, step at the end of a turn.
 func (u *unit) loop(s *ir.Stmt, turn func(out wasm.Label), step func()) {
-	f, units := u.f, s.Fuel
+	f, metered := u.f, s.Fuel != 0
+	if metered && u.openAccount(s) {
+		defer u.closeAccount()
+	}
 	r := u.openRegion(s)
 	out := f.Block()
 	again := f.Loop()
-	empty := f.Block()
-	var full wasm.Label
+	var empty, full wasm.Label
+	if metered {
+		empty = f.Block()
+	}
 	if r != nil {
 		full = f.Block()
 	}
@@ -97,25 +102,10 @@ func (u *unit) loop(s *ir.Stmt, turn func(out wasm.Label), step func()) {
 	if r != nil {
 		u.leaveIfFull(r, full)
 	}
-	t := f.Temp(wasm.I64)
-	f.GlobalGet(u.e.fuel)
-	f.I64Const(units)
-	f.Op(wasm.OpI64Sub)
-	f.LocalTee(t)
-	f.GlobalSet(u.e.fuel)
-	f.LocalGet(t)
-	f.I64Const(0)
-	f.Op(wasm.OpI64LtS)
-	f.BrIf(empty)
-	f.Release(t)
-	next := f.Block()
-	u.loops = append(u.loops, loopLabels{out: out, next: next})
-	turn(out)
-	u.loops = u.loops[:len(u.loops)-1]
-	f.End()
-	if step != nil {
-		step()
+	if metered {
+		u.chargeTurn(s.Fuel, empty)
 	}
+	u.turn(out, turn, step)
 	f.Br(head)
 	f.End()
 	if r != nil {
@@ -123,19 +113,28 @@ func (u *unit) loop(s *ir.Stmt, turn func(out wasm.Label), step func()) {
 		u.collect(r)
 		f.Br(again)
 	}
-	f.End()
-	f.GlobalGet(u.e.fuel)
-	f.I64Const(units)
-	f.Op(wasm.OpI64Add)
-	f.GlobalSet(u.e.fuel)
-	u.refill(u.stmtSite)
-	f.Br(again)
+	if metered {
+		f.End()
+		u.takeBack(s.Fuel)
+		f.Br(again)
+	}
 	f.End()
 	f.End()
 	if r != nil {
 		u.closeRegion(r)
 	}
 	u.forget()
+}
+
+func (u *unit) turn(out wasm.Label, turn func(out wasm.Label), step func()) {
+	next := u.f.Block()
+	u.loops = append(u.loops, loopLabels{out: out, next: next})
+	turn(out)
+	u.loops = u.loops[:len(u.loops)-1]
+	u.f.End()
+	if step != nil {
+		step()
+	}
 }
 
 func (u *unit) while(s *ir.Stmt) {
@@ -246,10 +245,12 @@ func (u *unit) returnStmt(s *ir.Stmt) {
 	if r := repOfKinds(u.fn.Result); u.fn.Number != 0 && !u.part && r != pair {
 		f.I32Const(r.tag())
 		u.unboxed(s.X, r)
+		u.settle()
 		f.Op(wasm.OpReturn)
 		return
 	}
 	u.value(s.X)
+	u.settle()
 	switch {
 	case u.fn.Number == 0:
 		u.ownFrame()

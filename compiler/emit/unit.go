@@ -36,6 +36,8 @@ type unit struct {
 	// leaf units call no script function, so that the frame cell, once set,
 	// stays as it is.
 	leaf bool
+
+	account account
 }
 
 type placeKind uint8
@@ -62,6 +64,7 @@ type handler struct {
 	outer              *handler
 	fail, cold         wasm.Label
 	failUsed, coldUsed bool
+	owing              bool // control may come from a loop that owes fuel
 	// The cold exit finds the site and the name of an undefined variable here;
 	// payload 0 stands for an overflow.
 	coldSite, coldName wasm.Local
@@ -218,6 +221,9 @@ func (u *unit) checkDepth() {
 // enter charges for a function.
 func (u *unit) enter(units int64, site int) {
 	f := u.f
+	if units == 0 {
+		return // of a script that is not metered
+	}
 	u.charge(units)
 	f.GlobalGet(u.e.fuel)
 	f.I64Const(0)
@@ -232,17 +238,6 @@ func (u *unit) refill(site int) {
 	u.f.I32Const(int32(site))
 	u.f.LocalGet(u.fp)
 	u.f.Call(u.e.refillFunc())
-}
-
-func (u *unit) charge(units int64) {
-	if units == 0 {
-		return
-	}
-	f := u.f
-	f.GlobalGet(u.e.fuel)
-	f.I64Const(units)
-	f.Op(wasm.OpI64Sub)
-	f.GlobalSet(u.e.fuel)
 }
 
 func (u *unit) loadControl(offset uint32) {
@@ -313,9 +308,11 @@ func (u *unit) unprotect() bool {
 	u.mark(u.stmtSite)
 	f.End()
 	if h.coldUsed {
+		u.settleIn(h)
 		u.describeCold(h)
 	}
 	f.End()
+	u.settleIn(h)
 	u.handler = h.outer
 	u.forget()
 	return h.failUsed || h.coldUsed
