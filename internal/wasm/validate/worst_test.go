@@ -1,4 +1,4 @@
-package validate
+package validate_test
 
 import (
 	"runtime"
@@ -10,6 +10,7 @@ import (
 
 	"github.com/avapd/avapd/internal/wasm"
 	"github.com/avapd/avapd/internal/wasm/meter"
+	"github.com/avapd/avapd/internal/wasm/validate"
 )
 
 // worst are the shapes of functions that are known to cost the engine the
@@ -26,7 +27,7 @@ var worst = map[string]func(f *wasm.Func, m *wasm.Module, size int){
 		f.End()
 	},
 	"a table of targets that merge many locals": func(f *wasm.Func, _ *wasm.Module, size int) {
-		locals := newLocals(f, Default.Locals)
+		locals := newLocals(f, validate.Default.Locals)
 		targets := make([]wasm.Label, size)
 		for i := range targets {
 			targets[i] = f.Block()
@@ -63,7 +64,7 @@ var worst = map[string]func(f *wasm.Func, m *wasm.Module, size int){
 		f.End()
 	},
 	"calls that reload globals": func(f *wasm.Func, m *wasm.Module, size int) {
-		for range Default.MutableGlobals {
+		for range validate.Default.MutableGlobals {
 			m.NewGlobal("", wasm.I64, 0)
 		}
 		for range size {
@@ -98,13 +99,13 @@ func TestWorstCompiles(t *testing.T) {
 	for name, shape := range worst {
 		build := func(size int) []byte {
 			m := &wasm.Module{Memory: &wasm.Memory{Limits: wasm.Limits{Min: 1}}}
-			f := m.NewFunc("f", takesIt)
+			f := m.NewFunc("f", wasm.FuncType{Params: []wasm.ValType{wasm.I32}, Results: []wasm.ValType{wasm.I32}})
 			shape(f, m, size)
 			f.LocalGet(f.Param(0))
 			return m.Encode()
 		}
-		size := sort.Search(Default.BodyBytes, func(n int) bool {
-			_, err := Module(build(n+1), Default)
+		size := sort.Search(validate.Default.BodyBytes, func(n int) bool {
+			_, err := validate.Module(build(n+1), validate.Default)
 			return err != nil
 		})
 		metered := withMeter(t, build(size))
@@ -127,7 +128,7 @@ func TestWorstCompiles(t *testing.T) {
 
 func withMeter(t *testing.T, module []byte) []byte {
 	t.Helper()
-	b, err := Module(module, Default)
+	b, err := validate.Module(module, validate.Default)
 	if err != nil {
 		t.Fatal(err)
 	}
