@@ -272,6 +272,9 @@ func (e *execution) fresh(startBytes uint64) (err error) {
 	if !ok[0] || !ok[1] {
 		return errors.New("a module exports no fuel cell")
 	}
+	if err := errors.Join(p.findGlobals(p.library, h.libraryImage), p.findGlobals(p.script, e.module.image)); err != nil {
+		return err
+	}
 	if e.module.foreign {
 		if p.callsLeft, ok[0] = p.script.ExportedGlobal(abi.DepthExport).(api.MutableGlobal); !ok[0] {
 			return errors.New("a foreign module does not count its calls")

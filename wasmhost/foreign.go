@@ -38,6 +38,8 @@ func (h *Host) LoadForeign(b *wasm.Binary, manifest abi.Manifest, limits validat
 		return nil, errors.New("the module exports a memory")
 	}
 	m.foreign, m.hasStart = true, b.HasStart
+	// A start function runs in fresh instances only.
+	m.resettable = false
 	return m, nil
 }
 

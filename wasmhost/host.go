@@ -66,7 +66,7 @@ type Host struct {
 	// libraryBytes is what the library's memory has at the start, and
 	// libraryImage what is in it.
 	libraryBytes uint64
-	libraryImage dataImage
+	libraryImage freshState
 	// resettable tells that the library allows keeping pairs.
 	resettable   bool
 	moduleConfig wazero.ModuleConfig

@@ -36,7 +36,7 @@ type Module struct {
 	compiled wazero.CompiledModule
 	// image is what the module's data segments put into memory; resettable
 	// tells that a used pair can be put back into the state of a fresh one.
-	image      dataImage
+	image      freshState
 	resettable bool
 	// merged is set for a module that contains what it needs of the library.
 	merged bool

@@ -10,51 +10,78 @@ import (
 	"github.com/avapd/avapd/runtime/abi"
 )
 
-// dataImage is what a module's data segments write into a fresh memory.
-type dataImage []wasm.Data
+// freshState is the state of a fresh instance, apart from its fuel cell: what its
+// data segments write into memory, and what its other globals have in them.
+type freshState struct {
+	data    []wasm.Data
+	globals []globalStart
+}
 
-// put writes the image.
-func (im dataImage) put(m memory) {
-	for _, d := range im {
+// globalStart is a mutable global by its export, and its initial value.
+type globalStart struct {
+	export string
+	bits   uint64
+}
+
+// put writes the data.
+func (im freshState) put(m memory) {
+	for _, d := range im.data {
 		copy(m[d.Offset:], d.Bytes)
 	}
 }
 
-// imageOf gives the image of a module whose whole state is its memory and its
-// fuel cell, or false. The state of an instance is its globals, memories,
-// tables, and the segments not yet dropped (WebAssembly Core Specification 2.0,
-// section 4.2.6): with one global, no table, no start function and none but
-// active data segments, memory and fuel cell are all there is, and putting
-// them back makes an instance that nothing can tell from a fresh one.
-func imageOf(module []byte) (dataImage, bool, error) {
+// imageOf gives the image of a module whose whole state can be put back, or
+// false. The state of an instance is its globals, memories, tables, and the
+// segments not yet dropped (WebAssembly Core Specification 2.0, section 4.2.6):
+// with no table, no start function, none but active data segments, and only
+// globals that are exported and begin as numbers, putting back memory and
+// globals makes an instance that nothing can tell from a fresh one.
+func imageOf(module []byte) (freshState, bool, error) {
 	b, err := wasm.Decode(module)
 	if err != nil {
-		return nil, false, fmt.Errorf("read the module: %w", err)
+		return freshState{}, false, fmt.Errorf("read the module: %w", err)
 	}
 	tables := len(b.Tables) + b.ImportCount(wasm.KindTable)
-	globals := len(b.Globals) + b.ImportCount(wasm.KindGlobal)
-	if tables > 0 || globals != 1 || !exportsFuel(b) || b.HasStart || len(b.Elements) > 0 {
-		return nil, false, nil
+	if tables > 0 || b.ImportCount(wasm.KindGlobal) > 0 || b.HasStart || len(b.Elements) > 0 {
+		return freshState{}, false, nil
 	}
-	im := make(dataImage, len(b.Segments))
-	for i, s := range b.Segments {
+	var im freshState
+	var ok bool
+	if im.globals, ok = globalStarts(b); !ok {
+		return freshState{}, false, nil
+	}
+	for _, s := range b.Segments {
 		offset, ok := constantOffset(s)
 		if !ok {
-			return nil, false, nil
+			return freshState{}, false, nil
 		}
 		// The bytes are the caller's.
-		im[i] = wasm.Data{Offset: offset, Bytes: append([]byte(nil), s.Bytes...)}
+		im.data = append(im.data, wasm.Data{Offset: offset, Bytes: append([]byte(nil), s.Bytes...)})
 	}
 	return im, true, nil
 }
 
-func exportsFuel(b *wasm.Binary) bool {
+// globalStarts lists the globals besides the first, which must be the fuel
+// cell. It is false when one of them cannot be put back.
+func globalStarts(b *wasm.Binary) ([]globalStart, bool) {
+	names := make([]string, len(b.Globals))
 	for _, e := range b.Exports {
-		if e.Kind == wasm.KindGlobal && e.Name == abi.FuelExport {
-			return e.Index == 0
+		if e.Kind == wasm.KindGlobal {
+			names[e.Index] = e.Name
 		}
 	}
-	return false
+	if len(names) == 0 || names[0] != abi.FuelExport {
+		return nil, false
+	}
+	var starts []globalStart
+	for i, g := range b.Globals[1:] {
+		bits, ok := constantBits(g.Init)
+		if !ok || names[i+1] == "" || !g.Mutable || g.Type != wasm.I32 && g.Type != wasm.I64 {
+			return nil, false
+		}
+		starts = append(starts, globalStart{names[i+1], bits})
+	}
+	return starts, true
 }
 
 // constantOffset is where an active segment goes, if that is written as a
@@ -63,9 +90,15 @@ func constantOffset(s wasm.DataSegment) (uint32, bool) {
 	if s.Mode != wasm.SegmentActive {
 		return 0, false
 	}
-	code := wasm.NewCodeReader(s.Offset, 0)
+	bits, ok := constantBits(s.Offset)
+	return uint32(bits), ok
+}
+
+// constantBits is the value of an expression that is a whole number.
+func constantBits(expression []byte) (uint64, bool) {
+	code := wasm.NewCodeReader(expression, 0)
 	first, ok := code.Next()
-	return uint32(first.Bits), ok && first.Op == wasm.OpI32Const
+	return first.Bits, ok && (first.Op == wasm.OpI32Const || first.Op == wasm.OpI64Const)
 }
 
 // pair is the library and a script, instantiated over one memory slot, with
@@ -74,6 +107,8 @@ func constantOffset(s wasm.DataSegment) (uint32, bool) {
 type pair struct {
 	library, script         api.Module
 	libraryFuel, scriptFuel api.MutableGlobal
+	// others are the globals besides, with what they begin with.
+	others []otherGlobal
 	// callsLeft counts the calls of a foreign module down; begun tells that it
 	// has got them.
 	callsLeft api.MutableGlobal
@@ -85,6 +120,25 @@ type pair struct {
 	// intact tells that the last call into the pair returned: nothing was
 	// unwound.
 	intact bool
+}
+
+// otherGlobal is a global of an instance that is not its fuel cell.
+type otherGlobal struct {
+	api.MutableGlobal
+
+	start uint64
+}
+
+// findGlobals looks up the globals of an image in its instance.
+func (p *pair) findGlobals(instance api.Module, im freshState) error {
+	for _, g := range im.globals {
+		global, ok := instance.ExportedGlobal(g.export).(api.MutableGlobal)
+		if !ok {
+			return fmt.Errorf("a module does not export the global %q", g.export)
+		}
+		p.others = append(p.others, otherGlobal{global, g.bits})
+	}
+	return nil
 }
 
 // close closes the instances, the script before the library whose memory it
@@ -128,5 +182,8 @@ func (e *execution) unpark(startBytes uint64) bool {
 	p.of.image.put(mem)
 	p.libraryFuel.Set(0)
 	p.scriptFuel.Set(0)
+	for _, g := range p.others {
+		g.Set(g.start)
+	}
 	return true
 }

@@ -3,6 +3,7 @@ package wasmhost
 import (
 	"bytes"
 	"context"
+	"slices"
 	"testing"
 
 	"github.com/avapd/avapd/internal/wasm"
@@ -19,6 +20,18 @@ func TestKeptPairEqualsFreshOne(t *testing.T) {
 		"everything overwritten":   func(s *script) { s.overwrite(0xaa) },
 		"fuel cell raised":         func(s *script) { s.run.I64Const(1 << 40); s.run.GlobalSet(s.fuel) },
 		"half of a slice consumed": func(s *script) { s.count(50_000) },
+		"other globals changed": func(s *script) {
+			for _, t := range []wasm.ValType{wasm.I32, wasm.I64} {
+				g := s.module.NewGlobal("more", t, 7)
+				g.Exports = []string{"more" + t.String()}
+				if t == wasm.I32 {
+					s.run.I32Const(-1)
+				} else {
+					s.run.I64Const(-1)
+				}
+				s.run.GlobalSet(g)
+			}
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			onBothEngines(t, func(c *Config) { c.Library = library.Module }, func(t *testing.T, h *Host) {
@@ -30,9 +43,9 @@ func TestKeptPairEqualsFreshOne(t *testing.T) {
 				if h.pool.free[0].keeps() != m {
 					t.Fatal("the pair is not kept")
 				}
-				if got := stateOf(t, h, m); got.size != want.size || !bytes.Equal(got.memory, want.memory) || got.fuel != want.fuel {
-					t.Errorf("kept pair: size %d, fuel %v; fresh: size %d, fuel %v; memory equal: %v",
-						got.size, got.fuel, want.size, want.fuel, bytes.Equal(got.memory, want.memory))
+				if got := stateOf(t, h, m); got.size != want.size || !bytes.Equal(got.memory, want.memory) || got.fuel != want.fuel || !slices.Equal(got.others, want.others) {
+					t.Errorf("kept pair: size %d, fuel %v, others %v; fresh: size %d, fuel %v, others %v; memory equal: %v",
+						got.size, got.fuel, got.others, want.size, want.fuel, want.others, bytes.Equal(got.memory, want.memory))
 				}
 			})
 		})
@@ -47,6 +60,7 @@ func TestPairsThatAreNotKept(t *testing.T) {
 		"out of fuel":     func(s *script) { s.endless() },
 		"grown memory":    func(s *script) { s.run.I32Const(1); s.run.MemoryGrow(); s.run.Op(wasm.OpDrop) },
 		"second variable": func(s *script) { s.module.NewGlobal("more", wasm.I64, 7) },
+		"float variable":  func(s *script) { s.module.NewGlobal("more", wasm.F64, 7).Exports = []string{"more"} },
 		"hidden fuel cell": func(s *script) {
 			s.fuel.Exports = nil
 			s.module.NewGlobal("other", wasm.I64, 0).Exports = []string{abi.FuelExport}
@@ -106,6 +120,7 @@ type state struct {
 	memory []byte
 	size   uint64
 	fuel   [2]uint64
+	others []uint64
 }
 
 // stateOf takes a pair for a module as a run would, and closes it.
@@ -121,8 +136,12 @@ func stateOf(t *testing.T, h *Host, m *Module) state {
 	if failure := e.instantiate(); failure != nil {
 		t.Fatal(failure)
 	}
+	var others []uint64
+	for _, g := range e.others {
+		others = append(others, g.Get())
+	}
 	return state{
-		memory: bytes.Clone(e.slot.base[:16*abi.PageBytes]), size: uint64(e.pair.library.Memory().Size()),
+		others: others, memory: bytes.Clone(e.slot.base[:16*abi.PageBytes]), size: uint64(e.pair.library.Memory().Size()),
 		fuel: [2]uint64{e.libraryFuel.Get(), e.scriptFuel.Get()},
 	}
 }

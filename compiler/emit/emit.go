@@ -129,6 +129,8 @@ func (e *emitter) declare() {
 		if i > 0 && fn.Reached {
 			if e.stackLimit == nil {
 				e.stackLimit = e.mod.NewGlobal("stack_limit", wasm.I32, 0)
+				// Exported, the host can put it back and keep the instance.
+				e.stackLimit.Exports = []string{abi.StackLimitExport}
 			}
 			e.funcs[i] = e.mod.NewFunc(fn.Name, functionType(fn))
 		}

@@ -5,17 +5,20 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/avapd/avapd/internal/config"
+	"github.com/avapd/avapd/internal/server"
 )
 
 // serveEcho is what requests are compared with: a Fiber server with the
-// settings of ours, whose handler reads the JSON of the same body and writes
+// settings of ours, for the collector as well, whose handler reads the JSON of the same body and writes
 // JSON of the same shape. It has no other work.
 func serveEcho(in io.Reader, out io.Writer) error {
 	settings := config.Default()
+	server.CollectSeldom(settings, os.Environ())
 	app := fiber.New(fiber.Config{
 		DisableStartupMessage: true,
 		CaseSensitive:         true,

@@ -170,6 +170,11 @@ const (
 	// many calls are left, and the start function, to be called with fuel.
 	DepthExport = "depth"
 	StartExport = "start"
+
+	// StackLimitExport is the i32 global in which a script with functions keeps
+	// where its call stack ends. Nobody reads it from outside, but a host that
+	// keeps an instance for the next execution can put it back.
+	StackLimitExport = "stack_limit"
 )
 
 // Halt codes say why the guest trapped on purpose. No script can catch these.
