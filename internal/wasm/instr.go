@@ -103,8 +103,8 @@ func (c *CodeReader) immediates(in *Instruction) {
 	case OpCallIndirect, OpTableInit, OpTableCopy:
 		in.Index, in.Second = r.u32(), r.u32()
 	case OpSelectT:
-		if n := r.count("types of a select", 1, 1); r.err == nil && n != 1 {
-			r.fail("select of %d types", n)
+		if n := r.u32(); r.err == nil && n != 1 {
+			r.refuse(Invalid, "select of %d types", n)
 			return
 		}
 		c.types[0] = r.valType()

@@ -441,7 +441,7 @@ func TestUnsupportedInstructions(t *testing.T) {
 		{[]byte{0x28, 0x80, 0x01, 0}, "bad alignment"},
 		{[]byte{0x02, 0x5f}, "the feature gc"},
 		{[]byte{0x02, 0x41}, "bad block type"},
-		{[]byte{0x1c, 2, 0x7f, 0x7f}, "2 types of a select"},
+		{[]byte{0x1c, 2, 0x7f, 0x7f}, "select of 2 types"},
 		{[]byte{0xfc, 0x12}, "unknown instruction 0xfc12"},
 		{[]byte{0xff}, "unknown instruction 0xff"},
 	} {
