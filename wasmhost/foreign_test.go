@@ -3,6 +3,7 @@ package wasmhost
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -304,6 +305,29 @@ func TestForeignRunIsWhatItWas(t *testing.T) {
 	for range 3 {
 		mustRun(t, h, foreign, Input{})
 		mustRun(t, h, ours, Input{})
+	}
+}
+
+// TestForeignCompileIsBounded has a module that is within the limits, and that
+// metering makes too much work to compile.
+func TestForeignCompileIsBounded(t *testing.T) {
+	h := realHost(t)
+	m, run := foreignModule()
+	for range 200 {
+		run.NewLocal(wasm.I64)
+	}
+	for range 900 {
+		run.Loop()
+		run.End()
+	}
+	run.I32Const(0)
+	b, err := validate.Module(m.Encode(), validate.Default)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = h.LoadForeign(b, foreignManifest(), validate.Default)
+	if refused, ok := errors.AsType[*wasm.Error](err); !ok || refused.Reason != wasm.TooLarge {
+		t.Errorf("got %v", err)
 	}
 }
 
