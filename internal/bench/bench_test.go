@@ -39,7 +39,8 @@ func TestQuick(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, v := range r.Budgets {
-		if !(v.Figure.Value > 0) {
+		// In so short a run metering may cost nothing.
+		if !(v.Figure.Value > 0) && v.Figure.Unit != percent {
 			t.Errorf("%s: measured %v", v.What, v.Figure)
 		}
 	}

@@ -30,6 +30,7 @@ var budgets = []budget{
 	{"kernels.starlark", "kernels", "fib(30), faster than starlark-go", exactly(5, times), true},
 	{"kernels.ints", "kernels", "integer loops, time against Go", exactly(3, times), false},
 	{"kernels.floats", "kernels", "float loops, time against Go", exactly(3, times), false},
+	{"metering.mean", "metering", "cost of metering, geometric mean over the computations", exactly(15, percent), false},
 	{"memory.idle", "memory", "resident memory of an idle server", exactly(60e6, bytesUnit), false},
 	{"memory.script", "memory", "memory of a cached small script", exactly(40e3, bytesUnit), false},
 }

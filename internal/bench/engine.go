@@ -44,11 +44,18 @@ type oneEngine struct {
 }
 
 func serveEngine(in io.Reader, out io.Writer) error {
+	return answerWith(in, out, func(*engine.Config) {})
+}
+
+// answerWith runs an engine that was changed in some way.
+func answerWith(in io.Reader, out io.Writer, change func(*engine.Config)) error {
 	settings := config.Default()
 	settings.LimitsMax.Fuel, settings.LimitsMax.TimeMS = 1<<50, 60_000
 	server.KeepProcessorFree(settings)
 	server.CollectSeldom(settings, os.Environ())
-	e, err := engine.New(server.EngineConfig(settings))
+	c := server.EngineConfig(settings)
+	change(&c)
+	e, err := engine.New(c)
 	if err != nil {
 		return err
 	}

@@ -30,6 +30,7 @@ var sections = []section{
 	{"http", "Requests over HTTP", (*bench).http},
 	{"first", "First answers", (*bench).first},
 	{"kernels", "Computations", (*bench).kernels},
+	{"metering", "Metering", (*bench).metering},
 	{"memory", "Memory", (*bench).memory},
 	{"capacity", "The highest rate", (*bench).capacity},
 	{"curves", "How cost grows", (*bench).curves},

@@ -19,10 +19,11 @@ import (
 const roleVariable = "AVAP_BENCH_ROLE"
 
 var roles = map[string]func(in io.Reader, out io.Writer) error{
-	"load":   serveLoads,
-	"echo":   serveEcho,
-	"engine": serveEngine,
-	"native": kernels.ServeNative,
+	"load":      serveLoads,
+	"echo":      serveEcho,
+	"engine":    serveEngine,
+	"unmetered": serveUnmetered,
+	"native":    kernels.ServeNative,
 }
 
 // playRole runs the part that the environment names, if any.

@@ -29,6 +29,9 @@ type compiler struct {
 	module *wasm.Module
 	fuel   *wasm.Global
 	refuel *wasm.Func
+	// unmetered leaves out the charges of all functions.
+	unmetered bool
+
 	funcs  map[*types.Func]*wasm.Func
 	queue  []*types.Func
 	shapes map[*types.Func]shape
@@ -122,7 +125,7 @@ func funcName(fn *types.Func) string {
 // body compiles a function on its own.
 func (c *compiler) body(fn *types.Func) {
 	d := c.decls[fn]
-	g := &gen{compiler: c, f: c.funcs[fn]}
+	g := &gen{compiler: c, f: c.funcs[fn], unmetered: c.unmetered}
 	s := newScope([]*types.Func{fn})
 	next := 0
 	for _, v := range paramVars(fn.Signature()) {

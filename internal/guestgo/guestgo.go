@@ -90,6 +90,16 @@ func (l ErrorList) sorted() ErrorList {
 // CompileDir compiles the package in a directory; constantsDir holds package
 // abi.
 func CompileDir(dir, constantsDir string) (*Library, error) {
+	return compileDir(dir, constantsDir, false)
+}
+
+// CompileDirUnmetered leaves out all charges, to measure what they cost.
+// Nothing stops what it makes.
+func CompileDirUnmetered(dir, constantsDir string) (*Library, error) {
+	return compileDir(dir, constantsDir, true)
+}
+
+func compileDir(dir, constantsDir string, unmetered bool) (*Library, error) {
 	files, err := readDir(dir)
 	if err != nil {
 		return nil, err
@@ -98,7 +108,7 @@ func CompileDir(dir, constantsDir string) (*Library, error) {
 	if err != nil {
 		return nil, err
 	}
-	return Compile(files, constants)
+	return compile(files, constants, unmetered)
 }
 
 func readDir(dir string) ([]Source, error) {
@@ -125,7 +135,9 @@ func readDir(dir string) ([]Source, error) {
 
 // Compile compiles the files of one package. An error in the sources is an
 // ErrorList.
-func Compile(files, constants []Source) (*Library, error) {
+func Compile(files, constants []Source) (*Library, error) { return compile(files, constants, false) }
+
+func compile(files, constants []Source, unmetered bool) (*Library, error) {
 	p, err := load(files, constants)
 	if err != nil {
 		return nil, err
@@ -133,7 +145,9 @@ func Compile(files, constants []Source) (*Library, error) {
 	if p.check(); len(p.errs) > 0 {
 		return nil, p.errs.sorted()
 	}
-	lib := newCompiler(p).compile()
+	c := newCompiler(p)
+	c.unmetered = unmetered
+	lib := c.compile()
 	if len(p.errs) > 0 {
 		return nil, p.errs.sorted()
 	}
