@@ -8,6 +8,7 @@ import (
 
 	"github.com/avapd/avapd/compiler"
 	"github.com/avapd/avapd/internal/diag"
+	"github.com/avapd/avapd/internal/wasm"
 	"github.com/avapd/avapd/wasmhost"
 )
 
@@ -83,10 +84,74 @@ func TestTooComplex(t *testing.T) {
 	for name, script := range map[string]string{
 		"list":     "x = [" + strings.Repeat("n + 1, ", 100_000) + "n]",
 		"template": "x = `" + strings.Repeat("${n} ", 20_000) + "`",
+		"and":      "x = n" + strings.Repeat(" and n", 100_000),
+		"or":       "if(1, n, \"=\")\nx = n" + strings.Repeat(" or n", 2_000) + "\nend()",
 	} {
 		artifact, findings := compiler.Compile(compiler.Source{Text: script}, compiler.Options{})
 		if artifact != nil || !findings.HasErrors() || findings[0].Code != diag.TooComplex {
 			t.Errorf("%s: %v", name, findings)
 		}
 	}
+}
+
+// maxBranches bounds what may branch in one function, for the time that an
+// engine takes grows with its square; it is what the bounds of the stage that
+// splits come to. maxGrowth bounds the size of a module by that of its source.
+const (
+	maxBranches = 1_000
+	maxGrowth   = 12
+)
+
+// TestBranchesPerFunction holds scripts of many parts to those bounds, which
+// say of the time to compile what a clock cannot.
+func TestBranchesPerFunction(t *testing.T) {
+	const n = 2_000
+	for name, script := range map[string]string{
+		"ifs":           repeat(n, func(i int) string { return fmt.Sprintf("if(x, %d, \"=\")\ny%d = x\nelse()\ny = n\nend()", i, i) }),
+		"calls":         repeat(n, func(i int) string { return fmt.Sprintf("x%d = str(n).upper().strip()", i) }),
+		"loops":         repeat(n, func(i int) string { return fmt.Sprintf("startLoop(i, 1, 2)\nx%d = i\nendLoop()", i) }),
+		"tries":         repeat(n, func(i int) string { return fmt.Sprintf("try()\nx%d = 1 / n\nexception(e)\nend()", i) }),
+		"branches":      strings.Repeat("if(1, n, \"=\")\n", 150) + repeat(n, func(i int) string { return fmt.Sprintf("x%d = n + %d", i, i) }) + strings.Repeat("end()\n", 150),
+		"loop":          "startLoop(i, 1, 2)\n" + repeat(n, func(i int) string { return fmt.Sprintf("x = i + n\nif(x, %d, \"=\")\nbreak\nend()", i) }) + "endLoop()",
+		"function":      "function f(n){\n" + repeat(n, func(i int) string { return fmt.Sprintf("x%d = n + %d", i, i) }) + "return(n)\n}\ny = f(1)",
+		"and":           "x = n" + strings.Repeat(" and n", 800),
+		"comprehension": repeat(n, func(i int) string { return fmt.Sprintf("x%d = [a for a in n if a > %d and a < n]", i, i) }),
+		"list":          "x = [" + strings.Repeat("n + 1, ", 400) + "n]",
+	} {
+		artifact, findings := compiler.Compile(compiler.Source{Text: script}, compiler.Options{})
+		if artifact == nil {
+			t.Errorf("%s: %v", name, findings.Err())
+			continue
+		}
+		most := 0
+		for _, function := range strings.Split(text(t, artifact.Wasm), "\n  (func ") {
+			branches := 0
+			for line := range strings.Lines(function) {
+				switch op, _, _ := strings.Cut(strings.TrimSpace(line), " "); op {
+				case "if", "block", "loop", "br_if", "br_table":
+					branches++
+				}
+			}
+			most = max(most, branches)
+		}
+		growth := len(artifact.Wasm) / len(script)
+		t.Logf("%s: %d branches in a function, %d bytes for one of source", name, most, growth)
+		if most > maxBranches || growth > maxGrowth {
+			t.Errorf("%s: %d branches in a function and %d bytes for one of source; no more than %d and %d are meant to be", name, most, growth, maxBranches, maxGrowth)
+		}
+	}
+}
+
+// text prints a module.
+func text(t *testing.T, module []byte) string {
+	t.Helper()
+	m, err := wasm.Decode(module)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	if err := m.WriteText(&b); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
 }

@@ -210,7 +210,9 @@ func weigh(x *Expr) int {
 		w = 1 + len(x.Args)/2
 	case OpConcat:
 		w = 1 + len(x.Args)
-	case OpCond, OpAnd, OpOr, OpSoft:
+	case OpAnd, OpOr:
+		w = 3 + 2*len(x.Args)
+	case OpCond, OpSoft:
 		w = 3
 	case OpCall, OpHost:
 		w = 2
