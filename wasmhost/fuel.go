@@ -210,6 +210,7 @@ func (e *execution) mayGoOn() stopCause {
 // takeTurns lets others run: other goroutines, and other executions that wait
 // for the compute slot. After a wait the world may have changed.
 func (e *execution) takeTurns() {
+	yieldThread()
 	runtime.Gosched()
 	if !e.yieldSlot() {
 		return

@@ -79,8 +79,12 @@ func (e *execution) countFor(client string, idle bool) {
 }
 
 // discharge gives back what an execution has: its compute slot last, so that
-// whoever gets that finds room.
+// whoever gets that finds room. Only where wiping the memory takes long others
+// compute meanwhile.
 func (h *Host) discharge(e *execution) {
+	if e.slot.highBytes > wipeByClear {
+		e.leaveSlot()
+	}
 	computing, client := e.computing, e.client
 	h.giveExecution(e)
 	if computing {

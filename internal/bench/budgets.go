@@ -23,6 +23,8 @@ var budgets = []budget{
 	{"sandbox.cancel", "sandbox", "cancelled to stopped, p99", exactly(1e6, nanoseconds), false},
 	{"http.adhoc", "http", "ad-hoc script over HTTP, rate against a Fiber echo", exactly(0.5, times), true},
 	{"http.registered", "http", "script compiled ahead over HTTP, rate against a Fiber echo", exactly(0.6, times), true},
+	{"neighbour.p99", "neighbour", "p99 beside a client that saturates the server, against alone", exactly(2, times), false},
+	{"neighbour.live", "neighbour", "/livez of a saturated server, p99", exactly(50e6, nanoseconds), false},
 	{"first.5", "first", "first answer to a never-seen script of 5 lines, p50", exactly(0.3e6, nanoseconds), false},
 	{"first.50", "first", "first answer to a never-seen script of 50 lines, p50", exactly(1.5e6, nanoseconds), false},
 	{"first.p99", "first", "first answer to a never-seen script, p99", exactly(5e6, nanoseconds), false},

@@ -28,6 +28,7 @@ type section struct {
 var sections = []section{
 	{"sandbox", "The sandbox", (*bench).sandbox},
 	{"http", "Requests over HTTP", (*bench).http},
+	{"neighbour", "Beside a noisy neighbour", (*bench).neighbour},
 	{"first", "First answers", (*bench).first},
 	{"kernels", "Computations", (*bench).kernels},
 	{"metering", "Metering", (*bench).metering},
