@@ -124,7 +124,7 @@ func TestBranchesPerFunction(t *testing.T) {
 			continue
 		}
 		most := 0
-		for _, function := range strings.Split(text(t, artifact.Wasm), "\n  (func ") {
+		for function := range strings.SplitSeq(text(t, artifact.Wasm), "\n  (func ") {
 			branches := 0
 			for line := range strings.Lines(function) {
 				switch op, _, _ := strings.Cut(strings.TrimSpace(line), " "); op {
