@@ -186,12 +186,19 @@ func allWhole(list []*Stmt) bool {
 	return len(list) > 0
 }
 
+// blockCalls is how many calls that cannot fail cost about as much to compile
+// as a block. An engine takes them in one after the other.
+const blockCalls = 8
+
 // weigh estimates the basic blocks of an expression.
-func weigh(x *Expr) int {
+func weigh(x *Expr) int { return (weighCalls(x) + blockCalls - 1) / blockCalls }
+
+// weighCalls is weigh, with a call as the unit.
+func weighCalls(x *Expr) int {
 	if x == nil {
 		return 0
 	}
-	w := 1
+	w := blockCalls
 	switch x.Op {
 	case OpMissing, OpNull, OpBool, OpInt, OpFloat, OpText:
 		return 0
@@ -200,28 +207,41 @@ func weigh(x *Expr) int {
 			w = 0
 		}
 	case OpBinary, OpCompare, OpIfCompare:
-		w = 2
-	case OpNewList:
-		if x.AllConst() {
-			return 1
-		}
-		w = 1 + len(x.Args)
-	case OpNewDict:
-		w = 1 + len(x.Args)/2
-	case OpConcat:
-		w = 1 + len(x.Args)
+		w = 2 * blockCalls
+	case OpNewList, OpNewDict, OpConcat:
+		w = weighDisplay(x)
 	case OpAnd, OpOr:
-		w = 3 + 2*len(x.Args)
+		w = (3 + 2*len(x.Args)) * blockCalls
 	case OpCond, OpSoft:
-		w = 3
+		w = 3 * blockCalls
 	case OpCall, OpHost:
-		w = 2
+		w = 2 * blockCalls
+	case OpLib:
+		if isText := x.Lib.Name == "Str" || x.Lib.Name == "ToText"; isText && x.Args[0].Type.Is(Text) {
+			w = 0 // the text itself
+		}
 	}
 	for _, a := range x.Args {
-		w += weigh(a)
+		w += weighCalls(a)
 	}
 	for _, s := range x.Body {
-		w += weighStmt(s)
+		w += weighStmt(s) * blockCalls
+	}
+	return w
+}
+
+// weighDisplay weighs the making of a list, dict or text of its parts.
+func weighDisplay(x *Expr) int {
+	if x.Op == OpNewList && x.AllConst() {
+		return 1
+	}
+	w := 1 + len(x.Args)
+	if x.Op == OpNewDict {
+		for i := 0; i < len(x.Args); i += 2 {
+			if !x.Args[i].IsConst() {
+				w += blockCalls // it may be no key
+			}
+		}
 	}
 	return w
 }

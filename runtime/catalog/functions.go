@@ -63,5 +63,5 @@ var methods = []Function{
 	{Name: "keys", Doc: "A list of the keys.", Guest: "MethodKeys", FuelUnits: 2},
 	{Name: "values", Doc: "A list of the values.", Guest: "MethodValues", FuelUnits: 2},
 	{Name: "items", Doc: "A list of key and value pairs.", Guest: "MethodItems", FuelUnits: 2},
-	{Name: "update", Doc: "Takes over the pairs of another dict.", Guest: "MethodUpdate", MinArgs: 1, MaxArgs: 1, FuelUnits: 2},
+	{Name: "update", Doc: "Takes over the pairs of another dict.", Guest: "MethodUpdate", MinArgs: 0, MaxArgs: 1, FuelUnits: 2},
 }

@@ -209,3 +209,17 @@ func TestHashesSpread(t *testing.T) {
 	}
 	store64(abi.HashSeed, seed)
 }
+
+func TestLoadShort(t *testing.T) {
+	start(t)
+	p := textOf("\x81234567\xff").textPtr()
+	for n := range uint32(8) {
+		want := uint64(0)
+		for i := range n {
+			want |= uint64(load8(p+Ptr(i))) << (8 * i)
+		}
+		if got := loadShort(p, n); got != want {
+			t.Errorf("%d bytes: %#x, want %#x", n, got, want)
+		}
+	}
+}

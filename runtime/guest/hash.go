@@ -43,14 +43,8 @@ func hashBytes(p Ptr, n uint32) uint32 {
 		p += 8
 		left -= 8
 	}
-	word := uint64(n) << 56
-	shift := uint32(0)
-	for left > 0 {
-		word |= uint64(load8(p)) << (shift & 63)
-		shift += 8
-		p++
-		left--
-	}
+	charge(uint64(left) + 1) // as a loop over the bytes would
+	word := uint64(n)<<56 | loadShort(p, left)
 	d ^= word
 	a, b, c, d = sipRound(a, b, c, d)
 	a ^= word
@@ -60,6 +54,20 @@ func hashBytes(p Ptr, n uint32) uint32 {
 	a, b, c, d = sipRound(a, b, c, d)
 	h := a ^ b ^ c ^ d
 	return uint32(h) ^ uint32(h>>32)
+}
+
+// loadShort reads fewer than eight bytes.
+func loadShort(p Ptr, n uint32) uint64 {
+	if n >= 4 {
+		return uint64(load32(p)) | uint64(load32(p+Ptr(n-4)))<<((n-4)*8&63)
+	}
+	if n >= 2 {
+		return uint64(load16(p)) | uint64(load16(p+Ptr(n-2)))<<((n-2)*8&63)
+	}
+	if n == 1 {
+		return uint64(load8(p))
+	}
+	return 0
 }
 
 // mix64 spreads every bit over the whole word.

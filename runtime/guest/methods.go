@@ -238,12 +238,12 @@ func MethodItems(receiver Value) Value {
 	return listValue(items)
 }
 
-// MethodUpdate is dict.update(other).
+// MethodUpdate is dict.update(other); without another dict nothing changes.
 func MethodUpdate(receiver, other Value) Value {
 	if receiver.Tag != abi.KindDict {
 		return failMethod(receiver, literal("update"))
 	}
-	if updateFrom(receiver.dict(), other) < 0 {
+	if other.Tag != abi.KindUndefined && updateFrom(receiver.dict(), other) < 0 {
 		return failure()
 	}
 	return null()
