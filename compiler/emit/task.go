@@ -6,21 +6,29 @@ import (
 	"github.com/avapd/avapd/runtime/abi"
 )
 
-// tasks exports what the script starts beside itself.
+// tasks exports what the script starts beside itself. The manifest numbers all
+// tasks, so one that only dead code starts is exported, too, without a body.
 func (e *emitter) tasks() {
 	for i, t := range e.prog.Tasks {
+		name := abi.TaskExport(i)
 		if t.Func.Reached {
-			e.task(abi.TaskExport(i), t.Func)
+			e.task(name, t.Func)
+			continue
 		}
+		f := e.mod.NewFunc(name, taskType)
+		f.Exports = []string{name}
+		f.Op(wasm.OpUnreachable)
 	}
 }
+
+var taskType = wasm.FuncType{Results: []wasm.ValType{wasm.I32}}
 
 // task writes the exported form of a task: the arguments come from the list in
 // TaskArgs, which has as many items as there are parameters, and the value goes
 // to Return. The first slot of the call stack is the caller's: the host puts
 // the place there that started the task.
 func (e *emitter) task(name string, fn *ir.Func) {
-	f := e.mod.NewFunc(name, wasm.FuncType{Results: []wasm.ValType{wasm.I32}})
+	f := e.mod.NewFunc(name, taskType)
 	f.Exports = []string{name}
 	cells := f.NewLocal(wasm.I32)
 	f.I32Const(0)

@@ -113,7 +113,7 @@ func TestShrink(t *testing.T) {
 	p := generate(2)
 	p.Script += "\nstartLoop(i, 0, 3)\nif(i, 1, =)\nneedle = [1, str((2 ** 3) + len(\"x\"))]\nend()\nendLoop()\n"
 	got := shrink(p, func(candidate *program) bool {
-		a, findings := candidate.compile(0)
+		a, findings := candidate.compile(form{})
 		return a != nil && !findings.HasErrors() && strings.Contains(candidate.Script, "2 ** 3")
 	})
 	if want := "needle=2 ** 3"; strings.ReplaceAll(strings.TrimSpace(got.Script), " = ", "=") != want {
@@ -129,7 +129,7 @@ func TestGenerate(t *testing.T) {
 		if again := generate(seed); again.Script != p.Script || again.request() != p.request() {
 			t.Fatalf("seed %d gives two programs", seed)
 		}
-		if a, _ := p.compile(0); a == nil {
+		if a, _ := p.compile(form{}); a == nil {
 			refused++
 		}
 	}

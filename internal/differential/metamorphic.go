@@ -148,7 +148,7 @@ func (b *bench) unchanged(p *program, c *change) (*disagreement, error) {
 	}
 	var seen [2]verdict
 	for i, version := range []*program{p, &other} {
-		artifact, _ := version.compile(0)
+		artifact, _ := version.compile(form{})
 		if artifact == nil {
 			if i == 0 {
 				return nil, nil

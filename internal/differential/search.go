@@ -3,7 +3,7 @@ package differential
 import (
 	"context"
 	"errors"
-	"fmt"
+	"slices"
 	"sync"
 
 	v8 "github.com/avapd/avapd/internal/v8"
@@ -69,11 +69,16 @@ func (b *bench) compareSeeds(ctx context.Context, first uint64, count int) (foun
 	for i := range count {
 		seed := first + uint64(i)
 		p := generate(seed)
-		t, err := b.try(&p)
-		if err != nil {
-			return nil, seen, fmt.Errorf("seed %d: %w\n%s", seed, err, p.Script)
+		ways := b.ways
+		if seed%16 == 0 {
+			ways = slices.Concat(ways, b.rare)
 		}
+		t, err := b.try(&p, ways...)
 		seen.programs++
+		if err != nil {
+			found = append(found, finding{seed, p, defect(err)})
+			continue
+		}
 		if t.refused != nil {
 			seen.refused++
 			continue
@@ -112,18 +117,21 @@ func (b *bench) smaller(ctx context.Context, p program, d *disagreement) (progra
 	return out, last
 }
 
+// defect is what an engine failed of its own accord.
+func defect(err error) *disagreement { return &disagreement{aspect: "defect", detail: err.Error()} }
+
 // look runs one program everywhere and tells the disagreement, if any.
 func (b *bench) look(ctx context.Context, p *program, inV8 bool) *disagreement {
-	t, err := b.try(p)
+	t, err := b.try(p, slices.Concat(b.ways, b.rare)...)
 	if err != nil {
-		return &disagreement{aspect: "defect", detail: err.Error()}
+		return defect(err)
 	}
 	if t.refused != nil {
 		return nil
 	}
 	if inV8 {
 		if _, err := runInV8(ctx, []*trial{t}); err != nil {
-			return &disagreement{aspect: "defect", detail: err.Error()}
+			return defect(err)
 		}
 	}
 	return disagree(t.verdicts)

@@ -7,7 +7,7 @@ import (
 
 func (g *generator) statement() {
 	choices := []func(){
-		g.assign, g.assign, g.assign, g.augment, g.augment, g.element, g.mutate, g.print, g.command, g.command, g.fail,
+		g.assign, g.assign, g.assign, g.augment, g.augment, g.element, g.mutate, g.print, g.command, g.command, g.fail, g.bulk, g.pattern,
 	}
 	if g.depth > 0 {
 		choices = append(choices, g.ifComparison, g.ifExpression, g.countedLoop, g.countedLoop, g.whileLoop, g.try, g.try, g.try, g.hotLoop)
@@ -227,6 +227,12 @@ func (g *generator) hotLoop() {
 	g.line("%s = %s", x, pick(g, leaves[pick(g, integer, float)]...))
 	g.line("%s = %s", y, pick(g, leaves[integer]...))
 	g.line("startLoop(%s, 0, %d)", i, 2+g.rand.IntN(12))
+	if call, ok := g.call(1); ok && g.chance(40) {
+		g.line("%s = %s %s %s", pick(g, x, y), x, pick(g, "+", "-", "*"), call)
+	}
+	if name, ok := g.name(list); ok && g.chance(25) {
+		g.line("%s.append(%s)", name, pick(g, x, y, i))
+	}
 	for range 1 + g.rand.IntN(3) {
 		target := pick(g, x, y)
 		g.line("%s = %s %s %s", target, pick(g, x, y, i), pick(g, "+", "-", "*", "%", "/", "&", "-", "+"), pick(g, x, y, i, "1", "2", "0.5", "3"))
@@ -266,6 +272,52 @@ func (g *generator) try() {
 		g.block(1)
 	}
 	g.line("end()")
+}
+
+// bulk makes something large: a dict that outgrows its table and loses entries, a list worth sorting, a long text.
+func (g *generator) bulk() {
+	name, key := g.fresh("bulk"), g.fresh("k")
+	size := pick(g, "9", "17", "40", "130")
+	switch g.rand.IntN(4) {
+	case 0:
+		g.line("%s = {%s: %s for %s in range(%s)}", name, pick(g, key, "str("+key+")", key+" / 2", key+" % 7"), pick(g, key, "["+key+"]", "None"), key, size)
+		g.line("%s = [%s.pop(%s, None) for %s in range(0, %s, %s)]", g.fresh("gone"), name, pick(g, key, "str("+key+")"), key, size, pick(g, "2", "3"))
+		g.line("%s[%s] = %s", name, g.leaf(text), g.leaf(integer))
+		g.know(name, dict)
+	case 1:
+		g.line("%s = [(%s * 7919 + %s) %% %s for %s in range(%s)]", name, key, g.leaf(integer), pick(g, "101", "7", "13.5"), key, size)
+		g.line("%s.sort(%s)", name, pick(g, "", "reverse=True", "key=str", "key=abs"))
+		g.know(name, list)
+	case 2:
+		g.line("%s = \"\"", name)
+		g.line("startLoop(%s, 1, %s)\n%s += %s\nendLoop()", key, size, name, pick(g, "str("+key+")", `"é"`, "`${"+key+"},`", `f"{`+key+`:>3}"`))
+		g.know(name, text)
+	default:
+		g.line("%s = [[%s, %s] for %s in range(%s)]", name, pick(g, key, "0", key+" % 2"), pick(g, "str("+key+")", key, "-"+key), key, pick(g, "9", "30"))
+		g.line("%s = sorted(%s, reverse=%s)", name, name, pick(g, "True", "False"))
+		g.know(name, list)
+	}
+}
+
+// pattern uses what the sandbox computes outside of the library: regular expressions and dates.
+func (g *generator) pattern() {
+	if !g.chance(25) {
+		g.assign()
+		return
+	}
+	name := g.fresh("t")
+	regex := pick(g, `"[a-z]+"`, `"\\d"`, `"(l+)(o)?"`, `"x*"`, `" "`, `""`, `"["`, `"[^a]"`, `"^.|.$"`, `"é|ß"`, `"(?i)H"`)
+	switch g.rand.IntN(4) {
+	case 0:
+		g.line("replace(%s, %s, %s, %s)", g.word(), regex, pick(g, `"-"`, `""`, `"é"`), name)
+	case 1:
+		g.line("%s = getRegex(%s, %s)", name, g.word(), regex)
+	case 2:
+		g.line("stampToDatetime(%s, \"%%Y-%%m-%%d %%H:%%M:%%S\", %s, %s)", pick(g, "0", "1700000000", "-1", "1e9", `"86400"`, "1e300", g.word()), pick(g, "0", "-1", "3600"), name)
+	default:
+		g.line("getTimeStamp(%s, \"%%Y-%%m-%%d\", 0, %s)", pick(g, `"2024-02-29"`, `"1970-01-01"`, `"2023-02-29"`, `"x"`, "2024-10-15"), name)
+	}
+	g.know(name, pick(g, text, unknown))
 }
 
 // markerTry is the form without an end, at the top level.

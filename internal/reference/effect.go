@@ -120,6 +120,9 @@ func (in *interpreter) parseTime(a []argument) value {
 		in.leave("a rare field of a date")
 	}
 	t, err := time.Parse(layout, in.str(a[0].value))
+	if err != nil && strings.Contains(err.Error(), "day out of range") {
+		panic(in.unfit("day out of range")) // the text has the format's form
+	}
 	if err != nil {
 		panic(in.fail(codeValue, Any+" does not match format "+Any, "strptime"))
 	}
