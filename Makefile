@@ -15,7 +15,7 @@ PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 win
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: ## Serve on 127.0.0.1:8888 (ARGS="--listen 127.0.0.1:0" for other flags)
@@ -38,8 +38,12 @@ fmt: $(LINTER) ## Format all Go code
 	$(LINTER) fmt ./...
 
 .PHONY: bench
-bench: ## Print what speed is promised, each figure beside a baseline
-	$(GO) run ./internal/bench
+bench: ## Measure what speed is promised, and fail if a budget is missed (ARGS="--only http" for a part)
+	$(GO) run ./internal/bench $(ARGS)
+
+.PHONY: bench-document
+bench-document: ## Measure, and renew the tables and pictures of docs/performance.md
+	$(GO) run ./internal/bench --document docs/performance.md --pictures docs/performance $(ARGS)
 
 .PHONY: fuzz
 fuzz: ## Fuzz every fuzz target and compare random programs, FUZZTIME for each

@@ -146,6 +146,33 @@ func TestKernels(t *testing.T) {
 	}
 }
 
+// The document has a place for everything, and the pictures have names that it
+// knows.
+func TestDocumentHasPlaces(t *testing.T) {
+	raw, err := os.ReadFile("../../docs/performance.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := []string{"machine", "budgets"}
+	for _, s := range sections {
+		names = append(names, s.name)
+	}
+	for _, name := range names {
+		if _, err := between(string(raw), name, ""); err != nil {
+			t.Error(err)
+		}
+	}
+	b := &bench{section: &sectionReport{}}
+	for i := range dimensions {
+		b.paint(&dimensions[i], make([]curve, len(dimensions[i].columns)))
+	}
+	for _, p := range b.section.Pictures {
+		if !strings.Contains(string(raw), "(performance/"+p.Name+".svg)") {
+			t.Errorf("the picture %s is not shown", p.Name)
+		}
+	}
+}
+
 func TestRenew(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "document.md")
 	text := "# Title\n<!-- bench machine -->\nold\n<!-- end -->\nbetween\n<!-- bench http -->\n<!-- end -->\n"

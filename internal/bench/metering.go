@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"path/filepath"
+	"time"
 
 	"github.com/avapd/avapd/compiler"
 	"github.com/avapd/avapd/internal/bench/kernels"
@@ -58,7 +59,7 @@ func (b *bench) metering() error {
 	for _, k := range kernels.All {
 		m, err := b.repeat(comparison{what: k.Title + ", metered or not", rounds: b.rounds, steady: "with", once: func(r round) error {
 			for name, e := range map[string]*process{"with": with, "without": without} {
-				took, err := runScript(e, k)
+				took, err := best(func() (time.Duration, error) { return runScript(e, k) })
 				if err != nil {
 					return err
 				}
