@@ -311,7 +311,7 @@ func (in *interpreter) fromJSON(a []argument) value {
 	return v
 }
 
-// pattern compiles a regular expression: a blank stands for any white space, an empty one for white space.
+// pattern compiles a regular expression of replace: a blank stands for any white space, an empty one for white space.
 func pattern(text string) (*regexp.Regexp, bool) {
 	if text == "" {
 		text = " "
@@ -334,8 +334,8 @@ func (in *interpreter) replacePattern(a []argument) value {
 }
 
 func (in *interpreter) findPattern(a []argument) value {
-	re, ok := pattern(in.str(a[1].value))
-	if !ok {
+	re, err := regexp.Compile(in.str(a[1].value))
+	if err != nil {
 		panic(in.unfit("regular expression"))
 	}
 	matches := re.FindAllStringSubmatch(in.str(a[0].value), -1)

@@ -62,14 +62,13 @@ func (in *interpreter) evalHere(x syntax.Expr) value {
 		in.grow(len(x.Elems))
 		return newList(in.evalAll(x.Elems)...)
 	case *syntax.Dict:
-		// As in Python all keys and values come before the first is put in.
 		out := newDict()
-		var parts []value
-		for _, e := range x.Entries {
-			parts = append(parts, in.eval(e.Key), in.eval(e.Value))
-		}
-		for i := 0; i < len(parts); i += 2 {
-			in.set(out, parts[i], parts[i+1])
+		for i, e := range x.Entries {
+			key, v := in.eval(e.Key), in.eval(e.Value)
+			if k := kindOf(key); (k == "list" || k == "dict") && i+1 < len(x.Entries) {
+				in.leave("what of a dict display comes behind a key that is none") // Python computes the rest first
+			}
+			in.set(out, key, v)
 		}
 		return out
 	case *syntax.ListComp:
