@@ -308,6 +308,38 @@ func TestForeignRunIsWhatItWas(t *testing.T) {
 	}
 }
 
+// A module has all of its calls in every run, and its start function is run in
+// each of them.
+func TestForeignRunsBeginAnew(t *testing.T) {
+	h := newHost(t, EngineCompiler, func(c *Config) { c.Library, c.MaxInstances, c.IdleInstances = library.Module, 1, 1 })
+	m, run := foreignModule()
+	deep := m.NewFunc("deep", i32ToI32)
+	deep.LocalGet(deep.Param(0))
+	deep.If()
+	deep.LocalGet(deep.Param(0))
+	deep.I32Const(1)
+	deep.Op(wasm.OpI32Sub)
+	deep.Call(deep)
+	deep.Op(wasm.OpDrop)
+	deep.End()
+	deep.I32Const(0)
+	m.Start = m.NewFunc("start", wasm.FuncType{})
+	m.Start.I32Const(0)
+	m.Start.I32Const(7)
+	m.Start.Mem(wasm.OpI32Store, 2, abi.ScriptBase+512)
+	run.I32Const(int32(testLimits.CallDepth) - 2)
+	run.Call(deep)
+	run.Op(wasm.OpDrop)
+	run.I32Const(0)
+	run.Mem(wasm.OpI32Load, 2, abi.ScriptBase+512)
+	run.I32Const(7)
+	run.Op(wasm.OpI32Ne)
+	foreign := loadForeign(t, h, m.Encode(), foreignManifest())
+	for range 3 {
+		mustRun(t, h, foreign, Input{})
+	}
+}
+
 // TestForeignCompileIsBounded has a module that is within the limits, and that
 // metering makes too much work to compile.
 func TestForeignCompileIsBounded(t *testing.T) {

@@ -89,6 +89,17 @@ func (h *Host) Load(module []byte, manifest abi.Manifest) (*Module, error) {
 	return m, nil
 }
 
+// LoadAgain loads a module that another host has loaded, and kept the binary
+// of.
+func (h *Host) LoadAgain(other *Module) (*Module, error) {
+	m, err := h.Load(other.Binary, other.Manifest)
+	if err != nil {
+		return nil, err
+	}
+	m.foreign, m.hasStart = other.foreign, other.hasStart
+	return m, nil
+}
+
 // Retain adds a reference. The caller must already know of one that lasts
 // until Retain returns.
 func (m *Module) Retain() { m.refs.Add(1) }

@@ -41,7 +41,7 @@ const (
 
 // second is the other engine that executions are repeated on.
 type second interface {
-	Load(module []byte, manifest abi.Manifest) (*wasmhost.Module, error)
+	LoadAgain(m *wasmhost.Module) (*wasmhost.Module, error)
 	Run(ctx context.Context, m *wasmhost.Module, in *wasmhost.Input, limits Limits, dst []byte) (wasmhost.Output, diag.Usage, *diag.Failure)
 	CancelAll()
 	Close() error
@@ -257,7 +257,7 @@ func (s *shadow) compare(ctx context.Context, job *shadowJob) {
 		s.dropped.Add(1)
 		return
 	}
-	m, err := s.other.Load(job.module.Binary, job.module.Manifest)
+	m, err := s.other.LoadAgain(job.module)
 	if err != nil {
 		s.mismatch(job, nil, "load: "+err.Error())
 		return

@@ -8,7 +8,6 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/avapd/avapd/runtime/abi"
 	"github.com/avapd/avapd/wasmhost"
 )
 
@@ -19,12 +18,12 @@ type faulty struct {
 	exchange func(module []byte) ([]byte, error)
 }
 
-func (f *faulty) Load(module []byte, manifest abi.Manifest) (*wasmhost.Module, error) {
-	module, err := f.exchange(module)
+func (f *faulty) LoadAgain(m *wasmhost.Module) (*wasmhost.Module, error) {
+	module, err := f.exchange(m.Binary)
 	if err != nil {
 		return nil, err
 	}
-	return f.Host.Load(module, manifest)
+	return f.Load(module, m.Manifest)
 }
 
 // logBuffer takes a log.
@@ -101,6 +100,18 @@ func TestShadowRunsAgree(t *testing.T) {
 	}
 	if s := e.Stats().Shadow; s.Runs != int64(len(scripts)) || s.Quarantined != 0 {
 		t.Errorf("%+v", s)
+	}
+}
+
+// A module from elsewhere is repeated as what it is: with its calls, and its
+// start function.
+func TestShadowRunsForeignModules(t *testing.T) {
+	e, log := shadowing(t, nil, nil)
+	for i, name := range []string{"uses_the_library", "start_function_runs_once"} {
+		_, _ = e.RunForeign(t.Context(), foreign(t, name), &Request{Limits: Limits{Fuel: 100_000}})
+		if s := awaitShadow(e, int64(i+1)); s.Mismatches > 0 || s.Runs != int64(i+1) {
+			t.Fatalf("%s: %+v\n%s", name, s, log)
+		}
 	}
 }
 
