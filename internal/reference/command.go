@@ -384,6 +384,9 @@ func (in *interpreter) isolated(block bool, run func(*interpreter)) value {
 	child.child++
 	child.globals, child.order = map[string]value{}, slices.Clone(in.order)
 	for name, v := range in.globals {
+		if in.cyclic(v, map[any]bool{}) {
+			in.leave("a task beside a variable that contains itself") // it fails only if the task may read that
+		}
 		child.globals[name] = in.deepCopy(v, 0)
 	}
 	child.frames, child.soft = nil, false
