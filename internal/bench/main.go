@@ -17,6 +17,7 @@ import (
 	"os/signal"
 	"slices"
 	"strings"
+	"syscall"
 )
 
 // section is a group of measurements under one heading.
@@ -42,7 +43,7 @@ var errMissed = errors.New("budgets are missed")
 func main() {
 	played, err := playRole()
 	if !played {
-		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 		err = command(ctx, os.Args[1:])
 		stop()
 	}
