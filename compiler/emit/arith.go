@@ -364,11 +364,24 @@ func (u *unit) pushOperand(o operand) {
 }
 
 func (u *unit) pushOperandPayload(o operand) {
-	if o.x.IsConst() {
+	switch {
+	case !o.x.IsConst():
+		u.f.LocalGet(o.payload)
+	case u.rep(o.x) == pair:
+		u.value(o.x)
+		u.keepPayload()
+	default:
 		u.payload(o.x)
+	}
+}
+
+func (u *unit) pushOperandTag(o operand) {
+	if o.x.IsConst() {
+		u.value(o.x)
+		u.f.Op(wasm.OpDrop)
 		return
 	}
-	u.f.LocalGet(o.payload)
+	u.f.LocalGet(o.tag)
 }
 
 // bothAre tests whether two operands are of one kind; operands known to be of

@@ -22,6 +22,9 @@ func (u *unit) libCall(x *ir.Expr) {
 		u.special(x)
 		return
 	}
+	if u.fastResult(x) {
+		return
+	}
 	u.libArguments(x)
 	u.f.Call(u.e.lib(x.Lib))
 	switch _, results, _ := strings.Cut(x.Lib.Sig, ":"); results {

@@ -218,7 +218,7 @@ func (u *unit) number(x *ir.Expr) {
 
 // drop computes an expression for its effect.
 func (u *unit) drop(x *ir.Expr) {
-	if u.status(x) {
+	if u.fastEffect(x) || u.status(x) {
 		return
 	}
 	u.natural(x)
