@@ -294,21 +294,93 @@ func (u *unit) display(x *ir.Expr) {
 		f.I32Const(int32(len(x.Args) / 2))
 		u.call("NewDict")
 		keep()
-		for i := 0; i < len(x.Args); i += 2 {
-			push()
-			u.value(x.Args[i])
-			u.value(x.Args[i+1])
-			u.setSite(x.Site)
-			u.call("DictSet")
-			if x.Args[i].IsConst() { // a constant is always a good key
-				f.Op(wasm.OpDrop)
-			} else {
-				u.failIfNegative()
-			}
-		}
+		u.entries(x, push)
 	}
 	push()
 	f.Release(t, p)
+}
+
+// entries sets the keys of a dict display; push puts the dict on the stack. A
+// key that is none fails when all entries have been computed.
+func (u *unit) entries(x *ir.Expr, push func()) {
+	f := u.f
+	var bad badKey
+	last := len(x.Args) - 2
+	for i := 0; i <= last; i += 2 {
+		key := x.Args[i]
+		push()
+		u.value(key)
+		waits := i < last && key.Type.May(ir.List|ir.Dict|ir.Conn)
+		if waits {
+			u.look(&bad)
+		}
+		u.value(x.Args[i+1])
+		u.setSite(x.Site)
+		if i == last && bad.used {
+			u.failBadKey(&bad, push)
+		}
+		u.call("DictSet")
+		if waits || key.IsConst() { // a constant is always a good key
+			f.Op(wasm.OpDrop)
+		} else {
+			u.failIfNegative()
+		}
+	}
+}
+
+// badKey is the first key of a display that is none; its tag is that of null
+// if there is no such key.
+type badKey struct {
+	used    bool
+	tag     wasm.Local
+	payload wasm.Local
+}
+
+// look takes note of the key on the stack if it is none, and leaves it there.
+func (u *unit) look(bad *badKey) {
+	f := u.f
+	if !bad.used {
+		*bad = badKey{used: true, tag: f.Temp(wasm.I32), payload: f.Temp(wasm.I64)}
+		f.I32Const(abi.KindNull)
+		f.LocalSet(bad.tag)
+	}
+	tag, payload := f.Temp(wasm.I32), f.Temp(wasm.I64)
+	f.LocalSet(payload)
+	f.LocalTee(tag)
+	f.I32Const(abi.KindMask)
+	f.Op(wasm.OpI32And)
+	f.I32Const(abi.KindText)
+	f.Op(wasm.OpI32GtU)
+	f.LocalGet(bad.tag)
+	f.I32Const(abi.KindNull)
+	f.Op(wasm.OpI32Eq, wasm.OpI32And)
+	f.If()
+	f.LocalGet(tag)
+	f.LocalSet(bad.tag)
+	f.LocalGet(payload)
+	f.LocalSet(bad.payload)
+	f.End()
+	f.LocalGet(tag)
+	f.LocalGet(payload)
+	f.Release(tag, payload)
+}
+
+// failBadKey fails if a key was none, by setting it once more.
+func (u *unit) failBadKey(bad *badKey, push func()) {
+	f := u.f
+	f.LocalGet(bad.tag)
+	f.I32Const(abi.KindNull)
+	f.Op(wasm.OpI32Ne)
+	f.If()
+	push()
+	f.LocalGet(bad.tag)
+	f.LocalGet(bad.payload)
+	f.I32Const(abi.KindNull)
+	f.I64Const(0)
+	u.call("DictSet")
+	u.failIfNegative()
+	f.End()
+	f.Release(bad.tag, bad.payload)
 }
 
 // concat joins texts from left to right, which lets the library append in

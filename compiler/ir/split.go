@@ -239,7 +239,7 @@ func weighDisplay(x *Expr) int {
 	if x.Op == OpNewDict {
 		for i := 0; i < len(x.Args); i += 2 {
 			if !x.Args[i].IsConst() {
-				w += blockCalls // it may be no key
+				w += 2 * blockCalls // it may be no key, which shows at the end
 			}
 		}
 	}

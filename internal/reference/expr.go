@@ -63,12 +63,12 @@ func (in *interpreter) evalHere(x syntax.Expr) value {
 		return newList(in.evalAll(x.Elems)...)
 	case *syntax.Dict:
 		out := newDict()
-		for i, e := range x.Entries {
-			key, v := in.eval(e.Key), in.eval(e.Value)
-			if k := kindOf(key); (k == "list" || k == "dict") && i+1 < len(x.Entries) {
-				in.leave("what of a dict display comes behind a key that is none") // Python computes the rest first
-			}
-			in.set(out, key, v)
+		var entries []pair
+		for _, e := range x.Entries {
+			entries = append(entries, pair{key: in.eval(e.Key), value: in.eval(e.Value)})
+		}
+		for _, e := range entries {
+			in.set(out, e.key, e.value)
 		}
 		return out
 	case *syntax.ListComp:
