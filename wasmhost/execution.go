@@ -289,7 +289,7 @@ func (e *execution) call(entry string) *diag.Failure {
 	if failure := e.begin(); failure != nil {
 		return failure
 	}
-	run := e.pair.script.ExportedFunction(entry)
+	run := e.entry(entry)
 	if run == nil {
 		return internalFailure(fmt.Errorf("the module exports no function %q", entry))
 	}

@@ -15,6 +15,8 @@ import (
 type freshState struct {
 	data    []wasm.Data
 	globals []globalStart
+	// shallow tells that entries may be kept, too.
+	shallow bool
 }
 
 // globalStart is a mutable global by its export, and its initial value.
@@ -58,6 +60,7 @@ func imageOf(module []byte) (freshState, bool, error) {
 		// The bytes are the caller's.
 		im.data = append(im.data, wasm.Data{Offset: offset, Bytes: append([]byte(nil), s.Bytes...)})
 	}
+	im.shallow = len(module) <= entryCodeBytes && isShallow(b)
 	return im, true, nil
 }
 
@@ -113,6 +116,8 @@ type pair struct {
 	// has got them.
 	callsLeft api.MutableGlobal
 	begun     bool
+	// entries are the script's entries that were called before.
+	entries []entry
 	// of is the script.
 	of *Module
 	// startBytes is the size of the memory before the script ran.

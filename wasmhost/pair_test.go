@@ -145,3 +145,51 @@ func stateOf(t *testing.T, h *Host, m *Module) state {
 		fuel: [2]uint64{e.libraryFuel.Get(), e.scriptFuel.Get()},
 	}
 }
+
+// Entries are kept where the stack that comes with them cannot have grown.
+func TestEntriesAreKept(t *testing.T) {
+	for name, c := range map[string]struct {
+		build func(s *script)
+		kept  int
+	}{
+		"no calls": {func(*script) {}, 1},
+		"a call":   {func(s *script) { s.run.Call(s.module.NewFunc("leaf", wasm.FuncType{})) }, 1},
+		"a function that calls itself": {func(s *script) {
+			f := s.module.NewFunc("self", wasm.FuncType{})
+			never(f, f)
+			s.run.Call(f)
+		}, 0},
+		"two that call each other": {func(s *script) {
+			f, g := s.module.NewFunc("one", wasm.FuncType{}), s.module.NewFunc("other", wasm.FuncType{})
+			never(f, g)
+			never(g, f)
+			s.run.Call(f)
+		}, 0},
+		"much code": {func(s *script) {
+			for range entryCodeBytes {
+				s.run.Op(wasm.OpNop)
+			}
+		}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			onBothEngines(t, func(c *Config) { c.Library = library.Module }, func(t *testing.T, h *Host) {
+				s := plain(nil, nil)
+				c.build(s)
+				m := s.finish(t, h, 0)
+				mustRun(t, h, m, Input{})
+				mustRun(t, h, m, Input{})
+				if got := len(h.pool.free[0].owner.entries); got != c.kept {
+					t.Errorf("%d entries are kept, want %d", got, c.kept)
+				}
+			})
+		})
+	}
+}
+
+// never emits a call that is not reached.
+func never(f, callee *wasm.Func) {
+	f.I32Const(0)
+	f.If()
+	f.Call(callee)
+	f.End()
+}

@@ -52,8 +52,8 @@ func paths(t testing.TB) []path {
 	}
 	return []path{
 		{"server alone", theConstantEngine, post("/api/v1/execute?q=1", `{"script":"addVar(x, 1)\naddResult(x)","variables":{"a":1,"b":"text"},"id":7}`), 12},
-		{"ad-hoc script", newEngine, post("/api/v1/execute", string(adhoc)), 17},
-		{"endpoint of an app", newEngine, post("/greet", string(adhoc)), 17},
+		{"ad-hoc script", newEngine, post("/api/v1/execute", string(adhoc)), 15},
+		{"endpoint of an app", newEngine, post("/greet", string(adhoc)), 13},
 	}
 }
 
