@@ -64,8 +64,10 @@ type shadow struct {
 	once  sync.Once
 	other second
 	jobs  chan *shadowJob
-	ended chan struct{}
-	stop  context.CancelFunc
+	// pending counts what is in the queue or at work.
+	pending sync.WaitGroup
+	ended   chan struct{}
+	stop    context.CancelFunc
 
 	runs, mismatches, inconclusive, dropped atomic.Int64
 
@@ -209,10 +211,11 @@ func (s *shadow) repeat(m *wasmhost.Module, in *wasmhost.Input, limits Limits, o
 	}}
 	job.limits.Duration = shadowTime
 	m.Retain()
+	s.pending.Add(1)
 	select {
 	case s.jobs <- job:
 	default:
-		m.Release()
+		s.release(job)
 		s.dropped.Add(1)
 	}
 }
@@ -234,9 +237,14 @@ func (s *shadow) work(ctx context.Context) {
 			return
 		case job := <-s.jobs:
 			s.compare(ctx, job)
-			job.module.Release()
+			s.release(job)
 		}
 	}
+}
+
+func (s *shadow) release(job *shadowJob) {
+	job.module.Release()
+	s.pending.Done()
 }
 
 // ready makes the other engine, if it is not there yet.
@@ -330,8 +338,7 @@ func (s *shadow) close() error {
 	}
 	s.cancel()
 	for len(s.jobs) > 0 {
-		job := <-s.jobs
-		job.module.Release()
+		s.release(<-s.jobs)
 	}
 	if s.other == nil {
 		return nil

@@ -69,15 +69,10 @@ func exchanging(e *Engine, exchange func([]byte) ([]byte, error)) {
 	}
 }
 
-// awaitShadow waits until the repetitions are through.
-func awaitShadow(e *Engine, n int64) ShadowStats {
-	for {
-		s := e.Stats().Shadow
-		if s.Runs+s.Inconclusive+s.Dropped >= n {
-			return s
-		}
-		runtime.Gosched()
-	}
+// awaitShadow waits until what is to be repeated is through.
+func awaitShadow(e *Engine) ShadowStats {
+	e.shadow.pending.Wait()
+	return e.Stats().Shadow
 }
 
 func TestShadowRunsAgree(t *testing.T) {
@@ -89,12 +84,12 @@ func TestShadowRunsAgree(t *testing.T) {
 		"raise('no')", "while(true)\nend()", "s = 'x'\nwhile(true)\ns = s + s\nend()",
 		"addParam(name, who)\ntext = 'Hello, ' + str(who)\naddResult(text)",
 	}
-	for i, script := range scripts {
+	for _, script := range scripts {
 		_, _ = e.Run(t.Context(), &Request{
 			Source: script, Body: []byte(`{"name":"Ana"}`), Variables: []byte(`{"v":[1,{"a":"ñ"}]}`), EchoVariables: true,
 			Limits: Limits{Fuel: 100_000, MemoryPages: 64},
 		})
-		if s := awaitShadow(e, int64(i+1)); s.Mismatches > 0 || s.Dropped > 0 {
+		if s := awaitShadow(e); s.Mismatches > 0 || s.Dropped > 0 {
 			t.Fatalf("%s: %+v\n%s", script, s, log)
 		}
 	}
@@ -109,7 +104,7 @@ func TestShadowRunsForeignModules(t *testing.T) {
 	e, log := shadowing(t, nil, nil)
 	for i, name := range []string{"uses_the_library", "start_function_runs_once"} {
 		_, _ = e.RunForeign(t.Context(), foreign(t, name), &Request{Limits: Limits{Fuel: 100_000}})
-		if s := awaitShadow(e, int64(i+1)); s.Mismatches > 0 || s.Runs != int64(i+1) {
+		if s := awaitShadow(e); s.Mismatches > 0 || s.Runs != int64(i+1) {
 			t.Fatalf("%s: %+v\n%s", name, s, log)
 		}
 	}
@@ -142,7 +137,7 @@ func TestMismatchQuarantines(t *testing.T) {
 	if a := mustAnswer(t, e, wrong); string(a.Result) != `{"x":4}` {
 		t.Fatalf("before: %s", a.Result)
 	}
-	if s := awaitShadow(e, 1); s.Mismatches != 1 || s.Quarantined != 1 || s.Runs != 1 {
+	if s := awaitShadow(e); s.Mismatches != 1 || s.Quarantined != 1 || s.Runs != 1 {
 		t.Fatalf("%+v", s)
 	}
 	for range 2 {
@@ -182,7 +177,7 @@ func TestShadowFindsDifferences(t *testing.T) {
 		// The manifest stays that of the first, as if only the code were wrong.
 		exchanging(e, func([]byte) ([]byte, error) { return other.Wasm, nil })
 		_, _ = e.Run(t.Context(), &Request{Source: pair[0]})
-		if s := awaitShadow(e, 1); s.Mismatches != 1 || !strings.Contains(log.String(), name) {
+		if s := awaitShadow(e); s.Mismatches != 1 || !strings.Contains(log.String(), name) {
 			t.Errorf("%s: %+v %s", name, s, log)
 		}
 	}
@@ -192,10 +187,7 @@ func TestModuleThatTheOtherEngineRefuses(t *testing.T) {
 	e, log := shadowing(t, nil, nil)
 	exchanging(e, func([]byte) ([]byte, error) { return nil, errors.New("no such opcode") })
 	mustAnswer(t, e, &Request{Source: "x = 1"})
-	for e.Stats().Shadow.Mismatches == 0 {
-		runtime.Gosched()
-	}
-	if s := e.Stats().Shadow; s.Quarantined != 0 || !strings.Contains(log.String(), "no such opcode") {
+	if s := awaitShadow(e); s.Mismatches != 1 || s.Quarantined != 0 || !strings.Contains(log.String(), "no such opcode") {
 		t.Errorf("%+v %s", s, log)
 	}
 }
@@ -205,7 +197,7 @@ func TestModuleThatTheOtherEngineRefuses(t *testing.T) {
 func TestShadowQueueIsBounded(t *testing.T) {
 	e, _ := shadowing(t, &fakeCompiler{}, func(c *Config) { c.ComputeSlots = 1 })
 	mustAnswer(t, e, &Request{Source: "ok"})
-	awaitShadow(e, 1)
+	awaitShadow(e)
 	// As long as clients want the slot, nothing is repeated.
 	if err := e.gate.Enter(t.Context(), "a"); err != nil {
 		t.Fatal(err)
@@ -222,7 +214,7 @@ func TestShadowQueueIsBounded(t *testing.T) {
 	}
 	e.gate.Leave("a")
 	<-done
-	s := awaitShadow(e, 2*shadowQueue+1)
+	s := awaitShadow(e)
 	if s.Mismatches != 0 || s.Runs+s.Dropped != 2*shadowQueue+1 {
 		t.Errorf("%+v", s)
 	}

@@ -4,10 +4,12 @@ import (
 	"crypto/md5" //nolint:gosec // the language has it
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/avapd/avapd/compiler/syntax"
 )
@@ -330,7 +332,51 @@ func (in *interpreter) replacePattern(a []argument) value {
 	if strings.ContainsAny(replacement, `\$`) {
 		in.leave("back-references")
 	}
-	return re.ReplaceAllLiteralString(source, replacement)
+	return in.substitute(re, source, replacement)
+}
+
+// mostSubstituted bounds the text in which matches are looked for place by place.
+const mostSubstituted = 1000
+
+// substitute replaces every match, as Python does: one of nothing may stand right behind another.
+func (in *interpreter) substitute(re *regexp.Regexp, source, replacement string) string {
+	runes := []rune(source)
+	if len(runes) > mostSubstituted {
+		in.leave("replacing in a long text")
+	}
+	var out strings.Builder
+	for at := 0; at <= len(runes); {
+		found, longest := matchAt(re, source, at)
+		if found >= 0 {
+			out.WriteString(replacement)
+		}
+		if found == 0 && longest > 0 {
+			in.leave("a pattern that would rather match nothing")
+		}
+		if found > 0 {
+			at += found
+			continue
+		}
+		if at < len(runes) {
+			out.WriteRune(runes[at])
+		}
+		at++
+	}
+	return out.String()
+}
+
+// matchAt gives how many characters match from a place on, and how many could; less than none for no match.
+func matchAt(re *regexp.Regexp, source string, at int) (found, longest int) {
+	here := regexp.MustCompile(fmt.Sprintf(`\A(?s:.{%d})(%s)`, at, re))
+	count := func() int {
+		if m := here.FindStringSubmatch(source); m != nil {
+			return utf8.RuneCountInString(m[1])
+		}
+		return -1
+	}
+	found = count()
+	here.Longest()
+	return found, count()
 }
 
 func (in *interpreter) findPattern(a []argument) value {

@@ -156,6 +156,9 @@ func (in *interpreter) split(s string, args []value) value {
 func (in *interpreter) joinItems(separator string, v value) value {
 	var parts []string
 	size := 0
+	if k := kindOf(v); k != "str" && k != "list" && k != "dict" {
+		panic(in.unfit("join of what has no items"))
+	}
 	for _, item := range in.items(v) {
 		part, ok := item.(string)
 		if !ok {
