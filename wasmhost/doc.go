@@ -1,16 +1,22 @@
 // Package wasmhost is the sandbox: it loads script modules, runs each
-// execution in a fresh pair of instances, and reads the answer out of guest
-// memory. It knows the contract in runtime/abi and nothing about the compiler.
+// execution in a pair of instances that is fresh or proven equal to fresh, and
+// reads the answer out of guest memory. It knows the contract in runtime/abi
+// and nothing about the compiler.
 //
 // One execution goes like this:
 //
-//	Gate      wait for a compute slot, clients in turns
-//	pool      take an execution with its memory slot, wiped
-//	rt        instantiate the guest library, then the script on top of it
-//	inputs    write variables, body, query and form into guest memory
-//	run       call the script; refuel is the one brake on the way
-//	outputs   append results, variables and logs to the JSON document
-//	close     the script first, then rt; wipe the memory; give all back
+//	turns     wait for a compute slot, clients in turns (turns.go)
+//	pool      take an execution with its memory slot, wiped (pool.go)
+//	pair      instantiate the guest library and the script on top of it, or
+//	          put the pair that the slot keeps back into that state (pair.go)
+//	inputs    write variables, body, query and form into guest memory (input.go)
+//	run       call the script; refuel is the one brake on the way (fuel.go)
+//	answer    append results, variables and logs to the JSON document (answer.go)
+//	park      keep the pair for the same script, or close it; wipe the memory;
+//	          give all back
+//
+// A module that our compiler did not make is metered when it is loaded, and
+// takes the same way (foreign.go).
 //
 // A script can start children, each an execution of its own on a goroutine of
 // its own; see family for what they share. Values go from memory to memory as
@@ -19,8 +25,9 @@
 //
 // Invariants:
 //
-//   - Nothing of one execution is visible to the next: instances are never
-//     reused and memory is wiped up to its high-water mark.
+//   - Nothing of one execution is visible to the next: memory is wiped up to
+//     its high-water mark, and a pair is kept only for its own script and only
+//     when its whole state can be put back (see freshStateOf).
 //   - Guest memory is hostile. Every offset, length, tag and text read from it
 //     is checked; a wrong one ends in an internal error, never in a panic.
 //   - A fuel cell is written only by the goroutine that runs the guest.

@@ -272,7 +272,7 @@ func (e *execution) fresh(startBytes uint64) (err error) {
 	if !ok[0] || !ok[1] {
 		return errors.New("a module exports no fuel cell")
 	}
-	if err := errors.Join(p.findGlobals(p.library, h.libraryImage), p.findGlobals(p.script, e.module.image)); err != nil {
+	if err := errors.Join(p.findGlobals(p.library, h.libraryState), p.findGlobals(p.script, e.module.state)); err != nil {
 		return err
 	}
 	if e.module.foreign {

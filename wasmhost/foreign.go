@@ -37,10 +37,14 @@ func (h *Host) LoadForeign(b *wasm.Binary, manifest abi.Manifest, limits validat
 		m.Release()
 		return nil, errors.New("the module exports a memory")
 	}
-	m.foreign, m.hasStart = true, b.HasStart
-	// A start function runs in fresh instances only.
-	m.resettable = false
+	m.setForeign(b.HasStart)
 	return m, nil
+}
+
+// setForeign marks a metered module. Its instances are never kept: what begin
+// does is no part of a fresh instance's state.
+func (m *Module) setForeign(hasStart bool) {
+	m.foreign, m.hasStart, m.resettable = true, hasStart, false
 }
 
 // begin gives a foreign module its calls and runs its start function, with the

@@ -309,9 +309,12 @@ func TestForeignRunIsWhatItWas(t *testing.T) {
 }
 
 // A module has all of its calls in every run, and its start function is run in
-// each of them.
+// each of them; so has one that another host loads again.
 func TestForeignRunsBeginAnew(t *testing.T) {
-	h := newHost(t, EngineCompiler, func(c *Config) { c.Library, c.MaxInstances, c.IdleInstances = library.Module, 1, 1 })
+	oneSlot := func(c *Config) {
+		c.Library, c.MaxInstances, c.IdleInstances, c.KeepBinaries = library.Module, 1, 1, true
+	}
+	h := newHost(t, EngineCompiler, oneSlot)
 	m, run := foreignModule()
 	deep := m.NewFunc("deep", i32ToI32)
 	deep.LocalGet(deep.Param(0))
@@ -335,8 +338,15 @@ func TestForeignRunsBeginAnew(t *testing.T) {
 	run.I32Const(7)
 	run.Op(wasm.OpI32Ne)
 	foreign := loadForeign(t, h, m.Encode(), foreignManifest())
+	other := newHost(t, EngineInterpreter, oneSlot)
+	again, err := other.LoadAgain(foreign)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(again.Release)
 	for range 3 {
 		mustRun(t, h, foreign, Input{})
+		mustRun(t, other, again, Input{})
 	}
 }
 

@@ -64,9 +64,9 @@ type Host struct {
 	library        wazero.CompiledModule
 	libraryExports map[string]bool
 	// libraryBytes is what the library's memory has at the start, and
-	// libraryImage what is in it.
+	// libraryState the state of a fresh instance.
 	libraryBytes uint64
-	libraryImage freshState
+	libraryState freshState
 	// resettable tells that the library allows keeping pairs.
 	resettable   bool
 	moduleConfig wazero.ModuleConfig
@@ -144,7 +144,7 @@ func (h *Host) prepare(ctx context.Context) error {
 			return fmt.Errorf("the guest library imports %s.%s, which nothing implements", module, field)
 		}
 	}
-	if h.libraryImage, h.resettable, err = imageOf(h.config.Library); err != nil {
+	if h.libraryState, h.resettable, err = freshStateOf(h.config.Library); err != nil {
 		return err
 	}
 	h.libraryExports = make(map[string]bool)

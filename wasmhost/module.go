@@ -34,9 +34,9 @@ type Module struct {
 	Digest [sha256.Size]byte
 
 	compiled wazero.CompiledModule
-	// image is what the module's data segments put into memory; resettable
-	// tells that a used pair can be put back into the state of a fresh one.
-	image      freshState
+	// state is that of a fresh instance; resettable tells that a used pair can
+	// be put back into it.
+	state      freshState
 	resettable bool
 	// merged is set for a module that contains what it needs of the library.
 	merged bool
@@ -70,13 +70,13 @@ func (h *Host) Load(module []byte, manifest abi.Manifest) (*Module, error) {
 	if err := errors.Join(h.checkImports(compiled), checkEndpoints(compiled, &manifest), checkTasks(compiled, &manifest)); err != nil {
 		return nil, errors.Join(err, compiled.Close(context.Background()))
 	}
-	im, resettable, err := imageOf(module)
+	state, resettable, err := freshStateOf(module)
 	if err != nil {
 		return nil, errors.Join(err, compiled.Close(context.Background()))
 	}
 	m := &Module{
 		Manifest: manifest, CodeBytes: len(module), compiled: compiled,
-		image: im, resettable: resettable && h.resettable, memoryBytes: h.libraryBytes,
+		state: state, resettable: resettable && h.resettable, memoryBytes: h.libraryBytes,
 	}
 	if memory, ok := compiled.ExportedMemories()[abi.MemoryExport]; ok {
 		m.merged, m.resettable, m.memoryBytes = true, false, uint64(memory.Min())*abi.PageBytes
@@ -89,14 +89,16 @@ func (h *Host) Load(module []byte, manifest abi.Manifest) (*Module, error) {
 	return m, nil
 }
 
-// LoadAgain loads a module that another host has loaded, and kept the binary
-// of.
+// LoadAgain loads a module that another host has loaded and kept the binary of;
+// a foreign one has been metered then.
 func (h *Host) LoadAgain(other *Module) (*Module, error) {
 	m, err := h.Load(other.Binary, other.Manifest)
 	if err != nil {
 		return nil, err
 	}
-	m.foreign, m.hasStart = other.foreign, other.hasStart
+	if other.foreign {
+		m.setForeign(other.hasStart)
+	}
 	return m, nil
 }
 

@@ -26,19 +26,20 @@ type globalStart struct {
 }
 
 // put writes the data.
-func (im freshState) put(m memory) {
-	for _, d := range im.data {
+func (s freshState) put(m memory) {
+	for _, d := range s.data {
 		copy(m[d.Offset:], d.Bytes)
 	}
 }
 
-// imageOf gives the image of a module whose whole state can be put back, or
-// false. The state of an instance is its globals, memories, tables, and the
-// segments not yet dropped (WebAssembly Core Specification 2.0, section 4.2.6):
-// with no table, no start function, none but active data segments, and only
-// globals that are exported and begin as numbers, putting back memory and
-// globals makes an instance that nothing can tell from a fresh one.
-func imageOf(module []byte) (freshState, bool, error) {
+// freshStateOf gives the state of a module's fresh instance, or false when not
+// all of it can be put back. The state of an instance is its globals, memories,
+// tables, and the segments not yet dropped (WebAssembly Core Specification 2.0,
+// section 4.2.6): with no table, no start function, none but active data
+// segments, and only globals that are exported and begin as numbers, putting
+// back memory and globals makes an instance that nothing can tell from a fresh
+// one.
+func freshStateOf(module []byte) (freshState, bool, error) {
 	b, err := wasm.Decode(module)
 	if err != nil {
 		return freshState{}, false, fmt.Errorf("read the module: %w", err)
@@ -47,9 +48,9 @@ func imageOf(module []byte) (freshState, bool, error) {
 	if tables > 0 || b.ImportCount(wasm.KindGlobal) > 0 || b.HasStart || len(b.Elements) > 0 {
 		return freshState{}, false, nil
 	}
-	var im freshState
+	var state freshState
 	var ok bool
-	if im.globals, ok = globalStarts(b); !ok {
+	if state.globals, ok = globalStarts(b); !ok {
 		return freshState{}, false, nil
 	}
 	for _, s := range b.Segments {
@@ -58,10 +59,10 @@ func imageOf(module []byte) (freshState, bool, error) {
 			return freshState{}, false, nil
 		}
 		// The bytes are the caller's.
-		im.data = append(im.data, wasm.Data{Offset: offset, Bytes: append([]byte(nil), s.Bytes...)})
+		state.data = append(state.data, wasm.Data{Offset: offset, Bytes: append([]byte(nil), s.Bytes...)})
 	}
-	im.shallow = len(module) <= entryCodeBytes && isShallow(b)
-	return im, true, nil
+	state.shallow = len(module) <= entryCodeBytes && isShallow(b)
+	return state, true, nil
 }
 
 // globalStarts lists the globals besides the first, which must be the fuel
@@ -134,9 +135,9 @@ type otherGlobal struct {
 	start uint64
 }
 
-// findGlobals looks up the globals of an image in its instance.
-func (p *pair) findGlobals(instance api.Module, im freshState) error {
-	for _, g := range im.globals {
+// findGlobals looks up the globals of a fresh state in an instance.
+func (p *pair) findGlobals(instance api.Module, state freshState) error {
+	for _, g := range state.globals {
 		global, ok := instance.ExportedGlobal(g.export).(api.MutableGlobal)
 		if !ok {
 			return fmt.Errorf("a module does not export the global %q", g.export)
@@ -183,8 +184,8 @@ func (e *execution) unpark(startBytes uint64) bool {
 	}
 	e.slot.sizeBytes, e.slot.highBytes = startBytes, startBytes
 	mem := e.slot.memory()
-	e.host.libraryImage.put(mem)
-	p.of.image.put(mem)
+	e.host.libraryState.put(mem)
+	p.of.state.put(mem)
 	p.libraryFuel.Set(0)
 	p.scriptFuel.Set(0)
 	for _, g := range p.others {
