@@ -44,8 +44,7 @@ var forbidden = map[string][]string{
 	"internal/datasource/...": {"compiler/...", "wasmhost/...", "runtime/...", "internal/engine/...", "internal/server/..."},
 	// The second opinion on the language shares nothing but the parser with the first.
 	"internal/reference/...": {"compiler/check/...", "compiler/lower/...", "compiler/ir/...", "compiler/emit/...", "runtime/...", "wasmhost/...", "internal/engine/..."},
-	// The engine does not know who asks.
-	// Apps do not know how a request comes.
+	// Apps do not know how a request comes, and the engine not who asks.
 	"internal/apps/...":   {"internal/server/...", "internal/config/...", "internal/cli/...", "cmd/..."},
 	"internal/engine/...": {"internal/server/...", "internal/config/...", "internal/cli/...", "cmd/..."},
 	"internal/config/...": {"internal/engine/...", "internal/server/...", "compiler/...", "wasmhost/..."},

@@ -1,4 +1,4 @@
-// Package machine finds out what the process has at hand.
+// Package machine finds out how much memory the process may use.
 package machine
 
 import (
