@@ -55,13 +55,12 @@ const (
 	findingBytes = 512
 )
 
-// errTooManyCompiles says that as many scripts wait to be compiled as may,
-// errClientCompiles that as many of one client do.
+// Why a script was not compiled, other than for its own faults.
 var (
 	errTooManyCompiles = errors.New("too many scripts wait to be compiled")
-	errCompileQueue    = errors.New("the script waited too long to be compiled")
-	errAbandoned       = errors.New("nobody waits for the script any more")
 	errClientCompiles  = errors.New("too many scripts of this client wait to be compiled")
+	errCompileLate     = errors.New("the script waited too long to be compiled")
+	errAbandoned       = errors.New("nobody waits for the script any more")
 )
 
 // queueTime is how long a script waits for its compile to begin: longer than
@@ -170,7 +169,7 @@ func (c *cache) lookUp(client string, k key, prepare func() compileFunc) (e *ent
 	c.byClient[client]++
 	k.file = strings.Clone(k.file)
 	compile := prepare()
-	waiting, abandon := context.WithTimeoutCause(context.Background(), c.queueTime, errCompileQueue)
+	waiting, abandon := context.WithTimeoutCause(context.Background(), c.queueTime, errCompileLate)
 	e = &entry{key: k, done: make(chan struct{}), wanted: 1, abandon: abandon}
 	c.entries[k] = e
 	c.running.Go(func() {
@@ -260,15 +259,16 @@ func (c *cache) compile(waiting context.Context, client string, e *entry, compil
 	close(e.done)
 }
 
-// work compiles what the cache will not hold, within its bound on compiles.
-func (c *cache) work(ctx context.Context, client string, compile func()) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, c.queueTime, errCompileQueue)
+// work runs what the cache will not hold, a compile or a check, on one of the
+// workers.
+func (c *cache) work(ctx context.Context, client string, do func()) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, c.queueTime, errCompileLate)
 	defer cancel()
 	if err := c.workers.Wait(ctx, fairqueue.NewWaiter(client)); err != nil {
 		return err //nolint:wrapcheck // a context's cause
 	}
 	defer c.workers.Leave(client)
-	compile()
+	do()
 	return nil
 }
 

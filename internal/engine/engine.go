@@ -153,7 +153,7 @@ func shadowOf(config *Config, settings wasmhost.Config) *shadow {
 	}
 	settings.Engine, settings.KeepBinaries, settings.IdleInstances = wasmhost.EngineInterpreter, false, 1
 	settings.MemoryBytes, settings.ClientMemoryBytes = settings.MemoryBytes/4, settings.ClientMemoryBytes/4
-	return newShadow(config.ShadowRunsPerMillion, config.Commands.Log, func() (second, error) { return wasmhost.New(settings) })
+	return newShadow(config.ShadowRunsPerMillion, config.Commands.Log, func() (otherHost, error) { return wasmhost.New(settings) })
 }
 
 // Request is one execution. Its byte slices must not change until Run
@@ -322,7 +322,7 @@ func findFailure(ctx context.Context, err error) error {
 		return artifact
 	case errors.Is(err, errClientCompiles):
 		failure = diag.NewFailure(diag.TooManyRequests, "too many requests at once: %v", err)
-	case errors.Is(err, errTooManyCompiles), errors.Is(err, errCompileQueue):
+	case errors.Is(err, errTooManyCompiles), errors.Is(err, errCompileLate):
 		failure = diag.NewFailure(diag.NoCapacity, "no capacity: %v", err)
 	case ctx.Err() != nil && (errors.Is(err, ctx.Err()) || errors.Is(err, context.Cause(ctx))):
 		failure = diag.NewFailure(diag.Cancelled, "cancelled: %v", context.Cause(ctx))

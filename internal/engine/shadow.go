@@ -39,8 +39,8 @@ const (
 	perMillion     = 1_000_000
 )
 
-// second is the other engine that executions are repeated on.
-type second interface {
+// otherHost is the other engine that executions are repeated on.
+type otherHost interface {
 	LoadAgain(m *wasmhost.Module) (*wasmhost.Module, error)
 	Run(ctx context.Context, m *wasmhost.Module, in *wasmhost.Input, limits Limits, dst []byte) (wasmhost.Output, diag.Usage, *diag.Failure)
 	CancelAll()
@@ -48,7 +48,7 @@ type second interface {
 }
 
 // Interface guard.
-var _ second = (*wasmhost.Host)(nil)
+var _ otherHost = (*wasmhost.Host)(nil)
 
 // shadow repeats a share of the executions on the interpreter when they have
 // been answered, and compares. An artifact whose executions differ goes into
@@ -60,9 +60,9 @@ type shadow struct {
 	runsPerMillion int
 	log            *slog.Logger
 	// open makes the other engine when it is needed first.
-	open  func() (second, error)
+	open  func() (otherHost, error)
 	once  sync.Once
-	other second
+	other otherHost
 	jobs  chan *shadowJob
 	// pending counts what is in the queue or at work.
 	pending sync.WaitGroup
@@ -79,15 +79,15 @@ type shadow struct {
 
 // ShadowStats counts what became of executions that were to be repeated.
 type ShadowStats struct {
-	// Runs were compared, Mismatches of them differed. Inconclusive ones came to
-	// no comparable end, and Dropped ones were not begun: too large, or too many
-	// at once.
+	// Runs were compared; Mismatches are those that differed, and those whose
+	// artifact the interpreter refused. Inconclusive ones came to no comparable
+	// end, and Dropped ones were not begun: too large, or too many at once.
 	Runs, Mismatches, Inconclusive, Dropped int64
 	// Quarantined is how many artifacts run on the interpreter.
 	Quarantined int64
 }
 
-func newShadow(runsPerMillion int, log *slog.Logger, open func() (second, error)) *shadow {
+func newShadow(runsPerMillion int, log *slog.Logger, open func() (otherHost, error)) *shadow {
 	if runsPerMillion <= 0 {
 		return nil
 	}
@@ -119,7 +119,7 @@ func (s *shadow) chosen(m *wasmhost.Module) bool {
 }
 
 // instead gives what runs an artifact in quarantine, or nil.
-func (s *shadow) instead(m *wasmhost.Module) (second, *wasmhost.Module) {
+func (s *shadow) instead(m *wasmhost.Module) (otherHost, *wasmhost.Module) {
 	if s.quarantined.Load() == 0 {
 		return nil, nil
 	}
@@ -284,29 +284,34 @@ func (s *shadow) compare(ctx context.Context, job *shadowJob) {
 	m.Release()
 }
 
-// mismatch tells of an execution that ended differently and puts its artifact
-// into quarantine.
+// mismatch tells of an execution that ended differently, or whose artifact the
+// interpreter refuses, and puts the artifact into quarantine if there is a
+// module to run there.
 func (s *shadow) mismatch(job *shadowJob, m *wasmhost.Module, what string) {
 	s.mismatches.Add(1)
+	quarantined := m != nil && s.detain(job.module.Digest, m)
 	input := sha256.New()
 	for _, part := range [][]byte{job.input.Variables, job.input.Body, fmt.Append(nil, job.input.Path, job.input.Query, job.input.Form)} {
 		input.Write(part)
 		input.Write([]byte{0})
 	}
-	s.log.Error("an execution ended differently on the interpreter; its artifact runs there from now on",
+	s.log.Error("an execution ended differently on the interpreter; in quarantine, its artifact runs there until the server stops",
 		"artifact", hex.EncodeToString(job.module.Digest[:]), "script", job.module.Manifest.SourceSHA256,
-		"input", hex.EncodeToString(input.Sum(nil)), "differs", what)
-	if m == nil {
-		return
-	}
+		"input", hex.EncodeToString(input.Sum(nil)), "differs", what, "quarantined", quarantined)
+}
+
+// detain puts an artifact into quarantine, where m runs in its place, and
+// reports whether there was room.
+func (s *shadow) detain(digest [sha256.Size]byte, m *wasmhost.Module) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.quarantine) >= maxQuarantined {
 		m.Release()
-		return
+		return false
 	}
-	s.quarantine[job.module.Digest] = m
+	s.quarantine[digest] = m
 	s.quarantined.Store(int64(len(s.quarantine)))
+	return true
 }
 
 func (s *shadow) stats() ShadowStats {

@@ -60,7 +60,7 @@ func shadowing(t *testing.T, c *fakeCompiler, change func(*Config)) (*Engine, *l
 // exchanging makes the second engine run what exchange gives.
 func exchanging(e *Engine, exchange func([]byte) ([]byte, error)) {
 	open := e.shadow.open
-	e.shadow.open = func() (second, error) {
+	e.shadow.open = func() (otherHost, error) {
 		other, err := open()
 		if err != nil {
 			return nil, err
@@ -146,7 +146,7 @@ func TestMismatchQuarantines(t *testing.T) {
 		}
 	}
 	text := log.String()
-	for _, want := range []string{"level=ERROR", "artifact=", "input=", "differs=result"} {
+	for _, want := range []string{"level=ERROR", "artifact=", "input=", "differs=result", "quarantined=true"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %s in %s", want, text)
 		}
@@ -187,7 +187,7 @@ func TestModuleThatTheOtherEngineRefuses(t *testing.T) {
 	e, log := shadowing(t, nil, nil)
 	exchanging(e, func([]byte) ([]byte, error) { return nil, errors.New("no such opcode") })
 	mustAnswer(t, e, &Request{Source: "x = 1"})
-	if s := awaitShadow(e); s.Mismatches != 1 || s.Quarantined != 0 || !strings.Contains(log.String(), "no such opcode") {
+	if s := awaitShadow(e); s.Mismatches != 1 || s.Quarantined != 0 || !strings.Contains(log.String(), "no such opcode") || !strings.Contains(log.String(), "quarantined=false") {
 		t.Errorf("%+v %s", s, log)
 	}
 }
