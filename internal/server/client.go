@@ -11,8 +11,8 @@ import (
 // the network of it.
 const networkBytes = 8
 
-// clientOf decides who a request counts for when turns are shared out: for now
-// the address that its connection comes from.
+// clientOf decides who a request counts for when turns are shared out: the
+// address that its connection comes from.
 func clientOf(c *fiber.Ctx) string {
 	address, ok := c.Context().RemoteAddr().(*net.TCPAddr)
 	if !ok {
