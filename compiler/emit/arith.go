@@ -96,6 +96,10 @@ func (u *unit) libraryBinary(x *ir.Expr) {
 	u.value(x.Args[0])
 	u.value(x.Args[1])
 	u.setSite(x.Site)
+	if x.Operator == ir.Add && x.Args[0].Type.Is(ir.Text) && x.Args[1].Type.Is(ir.Text) {
+		u.call("Concat") // as Add does
+		return
+	}
 	u.call(libraryOperator[x.Operator])
 }
 

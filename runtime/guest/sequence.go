@@ -236,11 +236,25 @@ func repeatList(l List, times int64) Value {
 		halt(abi.HaltMemory)
 	}
 	result := newList(uint32(total))
+	if n == 1 {
+		fillCells(result.cells(), l.at(0), uint32(total))
+		result.setLen(uint32(total))
+		return listValue(result)
+	}
 	for range uint32(times) {
 		moveCellsDown(result.cell(result.len()), l.cells(), n)
 		result.setLen(result.len() + n)
 	}
 	return listValue(result)
+}
+
+// fillCells writes n cells that hold the same value.
+func fillCells(at Ptr, v Value, n uint32) {
+	for range n {
+		storeValue(at, v)
+		at += abi.CellSize
+		charge(2) // as copying the cell would
+	}
 }
 
 // RepeatInPlace is list *= times: the list itself comes to hold its items so

@@ -36,6 +36,11 @@ func textFrom(p Ptr, n uint32) Value { return textValue(p, n, asciiFlag(p, n)) }
 // moveBytes copies n bytes between places that do not overlap, or to a lower
 // one.
 func moveBytes(dst, src Ptr, n uint32) {
+	if n < 16 {
+		charge(1) // as the loop would
+		moveShort(dst, src, n)
+		return
+	}
 	for n > moveChunkBytes {
 		memoryCopy(dst, src, moveChunkBytes)
 		dst += moveChunkBytes
@@ -43,6 +48,32 @@ func moveBytes(dst, src Ptr, n uint32) {
 		n -= moveChunkBytes
 	}
 	memoryCopy(dst, src, n)
+}
+
+// moveShort copies fewer than sixteen bytes, which takes a bulk instruction
+// many times as long. Both ends are read before anything is written.
+func moveShort(dst, src Ptr, n uint32) {
+	if n >= 8 {
+		first, last := load64(src), load64(src+Ptr(n-8))
+		store64(dst, first)
+		store64(dst+Ptr(n-8), last)
+		return
+	}
+	if n >= 4 {
+		first, last := load32(src), load32(src+Ptr(n-4))
+		store32(dst, first)
+		store32(dst+Ptr(n-4), last)
+		return
+	}
+	if n >= 2 {
+		first, last := load16(src), load16(src+Ptr(n-2))
+		store16(dst, first)
+		store16(dst+Ptr(n-2), last)
+		return
+	}
+	if n == 1 {
+		store8(dst, load8(src))
+	}
 }
 
 // fillBytes sets n bytes.

@@ -199,8 +199,9 @@ func intText(i int64) Value {
 	u := magnitude(i)
 	for {
 		at--
-		store8(at, '0'+uint32(u%10))
-		u /= 10
+		rest := div10(u)
+		store8(at, '0'+uint32(u-rest*10))
+		u = rest
 		if u == 0 {
 			break
 		}
@@ -210,6 +211,15 @@ func intText(i int64) Value {
 		store8(at, '-')
 	}
 	return textValue(at, uint32(p+20-at), abi.FlagASCII)
+}
+
+// div10 divides by ten. Below 1<<32 the quotient is u·m >> 35 for
+// m = ⌈2^35/10⌉, since m·10 exceeds 2^35 by 2 only.
+func div10(u uint64) uint64 {
+	if u < 1<<32 {
+		return u * 0xcccccccd >> 35
+	}
+	return u / 10
 }
 
 // The append buffers: texts that grew by Concat and may grow in place. Each
@@ -236,6 +246,11 @@ func Concat(a, b Value) Value {
 	end := uint32(a.textPtr()) + a.textLen()
 	if total > textMaxBytes {
 		newText(total)
+	}
+	if uint32(append0) == end && uint32(append0>>32)-end >= n {
+		moveBytes(Ptr(end), b.textPtr(), n)
+		append0 += uint64(n)
+		return textValue(a.textPtr(), uint32(total), flag)
 	}
 	buffer := takeAppend(end)
 	if buffer != 0 && uint32(buffer>>32)-end >= n {
