@@ -202,7 +202,7 @@ var table = []Key{
 	},
 	{
 		Name: "limits.memory_total_bytes", Default: "0", Min: 0, Max: 1 << 50,
-		Doc:    "Memory of all executions together; 0 means half of what the machine or the control group has, or what GOMEMLIMIT leaves of it",
+		Doc:    "Memory of all executions together; 0 means half of what the machine or the control group has, or, if GOMEMLIMIT or gc.memory_bytes is less than half, seven eighths less that",
 		number: func(c *Config) *int64 { return &c.MemoryTotalBytes },
 	},
 	{
@@ -312,7 +312,7 @@ var table = []Key{
 	},
 	{
 		Name: "shadow.runs_per_million", Default: "0", Min: 0, Max: 1_000_000,
-		Doc:    "Executions of a million without effects that are repeated on the interpreter afterwards and compared; 1000 is a good start",
+		Doc:    "How many of a million executions that depend on their input alone are repeated on the interpreter afterwards and compared; an artifact whose executions differ runs there from then on",
 		number: func(c *Config) *int64 { return &c.Shadow.RunsPerMillion },
 	},
 	{

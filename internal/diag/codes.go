@@ -231,7 +231,7 @@ var table = map[Code]Entry{
 	ModuleLimit:     {Title: "Module too large", Next: "Make the part that the message names smaller, or have the compiler inline and unroll less."},
 	ModuleImport:    {Title: "Import not admitted", Next: "Import functions and memory of the library, and functions of the host that the manifest declares, with exactly their types."},
 	ModuleExport:    {Title: "Exports do not fit", Next: "Export run and what the manifest declares, and no memory, table, global or imported function."},
-	ModuleManifest:  {Title: "Manifest does not fit", Next: "Write a manifest that describes this module; docs/architecture.md names the package that holds its form."},
+	ModuleManifest:  {Title: "Manifest does not fit", Next: "Write a manifest that describes this module; its form is the type Manifest in the package runtime/abi."},
 
 	Internal: {Title: "Internal error", Next: "Report it to the operator with the request's identifier."},
 }
