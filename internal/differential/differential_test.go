@@ -69,6 +69,9 @@ func TestPrograms(t *testing.T) {
 	if seen.refused+seen.open > seen.programs/10 {
 		t.Error("too many programs are refused or open: the generator has lost its way")
 	}
+	if v8.Installed() && seen.inV8 < seen.programs*4/5 {
+		t.Error("too few programs run in V8")
+	}
 }
 
 // TestRegressions replays what was found.
@@ -164,6 +167,14 @@ func numbered(script string) string {
 		lines[i] = fmt.Sprintf("%3d  %s", i+1, lines[i])
 	}
 	return strings.Join(lines, "\n")
+}
+
+// TestRename: what looks like a name within a text is none.
+func TestRename(t *testing.T) {
+	got, ok := rename(program{Script: "a12 = \"\\x00\" + b3\n"})
+	if want := "a12_renamed = \"\\x00\" + b3_renamed\n"; !ok || got.Script != want {
+		t.Errorf("got %s, want %s", got.Script, want)
+	}
 }
 
 // TestChanges rewrites programs in ways that must not change what they do.

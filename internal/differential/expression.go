@@ -68,8 +68,12 @@ func (g *generator) call(depth int) (string, bool) {
 		n += pick(g, -1, 1)
 	}
 	var args []string
-	for range n {
-		args = append(args, g.expression(pick(g, integer, integer, float, text, list, dict), depth))
+	for i := range n {
+		k := pick(g, integer, integer, float, text, list, dict)
+		if i < len(f.kinds) && g.chance(80) {
+			k = f.kinds[i]
+		}
+		args = append(args, g.expression(k, depth))
 	}
 	return f.name + "(" + strings.Join(args, ", ") + ")", true
 }

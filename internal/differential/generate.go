@@ -29,14 +29,17 @@ func generate(seed uint64) program {
 		return program{Script: script, Logs: seed%2 == 0}
 	}
 	g := &generator{rand: rand.New(rand.NewPCG(seed, 0xd1ff)), depth: 3}
-	g.logs = g.chance(20)
+	g.logs, g.tasks, g.outside = g.chance(20), g.chance(10), g.chance(10)
 	g.request()
 	for range g.rand.IntN(4) {
-		g.function()
+		pick(g, g.function, g.function, g.numeric)()
 	}
 	g.seeds()
 	for range 4 + g.rand.IntN(6) {
 		g.statement()
+	}
+	if g.chance(3) {
+		g.churn()
 	}
 	g.finish()
 	return program{
@@ -66,7 +69,8 @@ type variable struct {
 type function struct {
 	name   string
 	params int
-	pure   bool // neither reads globals nor prints, so that it may run beside the caller
+	kinds  []kind // what it wants, nil for anything
+	pure   bool   // neither reads globals nor prints, so that it may run beside the caller
 }
 
 // generator writes a program that ends: loops have small constant bounds, functions call those before them, and recursion
@@ -83,6 +87,8 @@ type generator struct {
 	inside    bool
 	task      bool // within what go may start
 	hidden    int  // tries around
+	// Few programs start tasks or use regular expressions and dates, which the host of V8 does not have.
+	tasks, outside bool
 
 	logs            bool
 	variables, body string

@@ -63,7 +63,7 @@ func rename(p program) (program, bool) {
 	var texts []string
 	note := func(x syntax.Expr) bool {
 		if s, isText := x.(*syntax.String); isText {
-			texts = append(texts, s.Value)
+			texts = append(texts, s.Value, p.Script[s.Start():s.End()]) // "\x00" looks like a name
 		}
 		return true
 	}

@@ -7,10 +7,10 @@ import (
 
 func (g *generator) statement() {
 	choices := []func(){
-		g.assign, g.assign, g.assign, g.augment, g.augment, g.element, g.mutate, g.print, g.command, g.command, g.fail, g.bulk, g.pattern,
+		g.assign, g.assign, g.assign, g.augment, g.augment, g.element, g.mutate, g.print, g.command, g.command, g.fail, g.bulk, g.pattern, g.sparse,
 	}
 	if g.depth > 0 {
-		choices = append(choices, g.ifComparison, g.ifExpression, g.countedLoop, g.countedLoop, g.whileLoop, g.try, g.try, g.try, g.hotLoop)
+		choices = append(choices, g.ifComparison, g.ifExpression, g.countedLoop, g.countedLoop, g.whileLoop, g.try, g.try, g.try, g.hot, g.hot)
 		if !g.inside {
 			choices = append(choices, g.markerTry)
 		}
@@ -21,7 +21,7 @@ func (g *generator) statement() {
 	if g.inside {
 		choices = append(choices, g.leaveFunction)
 	}
-	if !g.task && g.loops == 0 && !g.inside && g.chance(15) {
+	if g.tasks && !g.task && g.loops == 0 && !g.inside && g.chance(15) {
 		g.gather()
 		return
 	}
@@ -301,7 +301,7 @@ func (g *generator) bulk() {
 
 // pattern uses what the sandbox computes outside of the library: regular expressions and dates.
 func (g *generator) pattern() {
-	if !g.chance(25) {
+	if !g.outside {
 		g.assign()
 		return
 	}
