@@ -109,6 +109,7 @@ func (s *Slots) overfull(c *client) error {
 
 // EnterIdle waits for a slot that no client wants. Whoever got one must Yield
 // often, with a waiter that is idle, and gives it back in the name of nobody.
+// There are no idle ones where a client can hold only some of the slots.
 func (s *Slots) EnterIdle(ctx context.Context) error {
 	w := NewWaiter("")
 	w.Set("", true)
@@ -169,8 +170,7 @@ func (s *Slots) Yield(ctx context.Context, w *Waiter) (changed bool, err error) 
 }
 
 // Wait waits for a slot like one that yields: no bound on the queue holds for
-// it. After an error, which is the context's cause, no slot is
-// held.
+// it. After an error, which is the context's cause, no slot is held.
 func (s *Slots) Wait(ctx context.Context, w *Waiter) error {
 	if !s.counted && s.waiting.Load() == 0 && s.takeFree() {
 		return nil
@@ -240,7 +240,7 @@ func (s *Slots) push(w *Waiter) {
 	s.waiting.Add(1)
 	c := s.clients[w.name]
 	if c == nil {
-		c = s.admit(w.name)
+		c = s.meet(w.name)
 	}
 	w.client = c
 	c.waiters.push(w)
@@ -253,8 +253,8 @@ func (s *Slots) push(w *Waiter) {
 	}
 }
 
-// admit makes the record of a client.
-func (s *Slots) admit(name string) *client {
+// meet makes the record of a client.
+func (s *Slots) meet(name string) *client {
 	if len(s.clients) >= s.sweepAt {
 		for _, c := range s.clients {
 			s.forget(c)

@@ -11,8 +11,8 @@
 // its instructions are in one table. Fuel is checked where control can come
 // back to: at the heads of loops and at the entries of functions, in the shape
 // that our own compiler uses. Instructions whose work depends on an operand are
-// charged for it before they are carried out, in a function of ours. So the fuel of a run is the same
-// on every engine.
+// charged for it before they are carried out, in a function of ours. So the
+// fuel of a run is the same on every engine.
 //
 // A function that calls others counts itself, and more the more locals it has,
 // out of the calls that are left, and back when it is through. One that calls

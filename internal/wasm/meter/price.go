@@ -2,9 +2,6 @@ package meter
 
 import "github.com/avapd/avapd/internal/wasm"
 
-// ScheduleVersion is the version of the prices below.
-const ScheduleVersion = 1
-
 // A unit of fuel is about a nanosecond or less of an engine's work.
 const (
 	// entryPrice is what a call costs the function that is called, with one
@@ -31,7 +28,7 @@ func oneByte() [256]uint8 {
 	// Everything that moves a value or computes a simple one.
 	set(1, wasm.OpBr, wasm.OpReturn)
 	set(1, wasm.OpDrop, wasm.OpGlobalSet)
-	set(1, wasm.OpI32Const, 0xc4)
+	set(1, wasm.OpI32Const, wasm.OpI64Extend32S)
 	set(1, wasm.OpIf, wasm.OpIf)
 	set(4, wasm.OpBrTable, wasm.OpBrTable)
 	set(4, wasm.OpCall, wasm.OpCall)

@@ -51,8 +51,8 @@ var Default = Limits{
 	CompileWork:    250_000_000,
 }
 
-// Max are the highest limits that may be set. Beyond them time and memory for
-// one module are no longer bearable.
+// Max are the highest limits that make sense. Beyond them one module takes more
+// time and memory than anybody can spare.
 var Max = Limits{
 	Bounds:         wasm.MaxBounds,
 	MutableGlobals: 1_000,
