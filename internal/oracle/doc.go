@@ -1,6 +1,6 @@
 // Package oracle compares the language with Python, of which its expressions are a subset.
 //
-// There are two kinds of golden answers, both taken from Python 3.11 by way of reference.py, which knows where the
+// There are two kinds of golden answers, both taken from Python 3.11 by way of python.py, which knows where the
 // language differs from Python on purpose:
 //
 //   - testdata/oracle/tables holds single expressions by feature, one per line with its value behind `=>`;

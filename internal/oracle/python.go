@@ -9,8 +9,8 @@ import (
 	"os/exec"
 )
 
-//go:embed reference.py
-var referenceSource string
+//go:embed python.py
+var pythonSource string
 
 // Answer is what a program or an expression comes to. Result is nil for an error, whose message is empty where the
 // language leaves it open.
@@ -42,7 +42,7 @@ func askPython(questions []question) ([]*Answer, error) {
 		}
 	}
 	var output, complaints bytes.Buffer
-	python := exec.Command("python3", "-c", referenceSource)
+	python := exec.Command("python3", "-c", pythonSource)
 	python.Stdin, python.Stdout, python.Stderr = &input, &output, &complaints
 	if err := python.Run(); err != nil {
 		return nil, fmt.Errorf("python3: %w\n%s", err, complaints.String())
