@@ -100,7 +100,7 @@ func (h *Host) Run(ctx context.Context, m *Module, in *Input, limits Limits, dst
 	}
 	defer h.discharge(e)
 	e.outer, e.module, e.limits, e.began, e.hashSeed = ctx, m, limits, time.Now(), in.HashSeed
-	e.deadline = e.began.Add(limits.Duration)
+	e.deadline, e.yielded = e.began.Add(limits.Duration), e.began
 	e.found()
 
 	output, failure := e.run(in, dst)

@@ -21,6 +21,10 @@ const (
 	librarySliceFuel = 10_000
 )
 
+// maxOccupied is how long an execution keeps its thread's CPU from other
+// threads. To change threads costs some microseconds, a slice takes a few dozen.
+const maxOccupied = 500 * time.Microsecond
+
 // stopCause says why a run was stopped from outside the script.
 type stopCause uint32
 
@@ -42,6 +46,7 @@ var errStopped = errors.New("execution stopped")
 type meter struct {
 	script, library api.MutableGlobal
 	deadline        time.Time
+	yielded         time.Time // when other threads last had their turn
 	stopped         stopCause
 	// stoppedSite is where refuel ended the run.
 	stoppedSite uint32
@@ -210,7 +215,10 @@ func (e *execution) mayGoOn() stopCause {
 // takeTurns lets others run: other goroutines, and other executions that wait
 // for the compute slot. After a wait the world may have changed.
 func (e *execution) takeTurns() {
-	yieldThread()
+	if now := time.Now(); now.Sub(e.yielded) > maxOccupied {
+		yieldThread()
+		e.yielded = now
+	}
 	runtime.Gosched()
 	if !e.yieldSlot() {
 		return

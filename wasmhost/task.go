@@ -190,7 +190,8 @@ func (e *execution) prepare(c *Call, t *task) (child *execution, err error) {
 	child.countFor(e.client, false)
 	child.family, child.depth = e.family, e.depth+1
 	child.outer, t.cancel = context.WithCancel(e.outer)
-	child.module, child.limits, child.began, child.deadline = e.module, e.limits, e.began, e.deadline
+	child.module, child.limits, child.began = e.module, e.limits, e.began
+	child.deadline, child.yielded = e.deadline, e.yielded
 	if failure := child.instantiate(); failure != nil {
 		if failure.Code == diag.OutOfMemory || failure.Code == diag.MemoryBusy {
 			e.stop(stopMemory, 0)
