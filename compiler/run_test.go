@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
+	"math/big"
 	"os"
 	"path/filepath"
 	"slices"
@@ -405,4 +407,41 @@ func TestRemainders(t *testing.T) {
 			}
 		}
 	}
+}
+
+func TestProducts(t *testing.T) {
+	var script strings.Builder
+	var want []string
+	script.WriteString("function f(a, b){\n  r = 'over'\n  try()\n    r = a * b\n  exception(e)\n  end()\n  return(r)\n}\nr = []\n")
+	numbers := []int64{0, 1, -1, 2, 3, -3, 1 << 31, 1<<31 - 1, -1 << 31, 1 << 32, 3037000499, 3037000500, -3037000500, 1 << 62, 1<<63 - 1, -1<<63 + 1, -1 << 63}
+	for _, a := range numbers {
+		for _, b := range numbers {
+			product := new(big.Int).Mul(big.NewInt(a), big.NewInt(b))
+			result := "over"
+			if product.IsInt64() {
+				result = product.String()
+			}
+			want = append(want, result)
+			fmt.Fprintf(&script, "r.append(str(f(%s, %s)))\n", literal(a), literal(b))
+		}
+	}
+	script.WriteString("addResult(r)")
+	for _, engine := range []wasmhost.Engine{wasmhost.EngineCompiler, wasmhost.EngineInterpreter} {
+		o := execute(t, newHost(t, engine), script.String(), &wasmhost.Input{}, compiler.Options{})
+		var got struct{ R []string }
+		if err := json.Unmarshal(o.Result, &got); err != nil {
+			t.Fatal(err, o.Message)
+		}
+		if !slices.Equal(got.R, want) {
+			t.Errorf("got %v, want %v", got.R, want)
+		}
+	}
+}
+
+// literal writes a number, also that whose magnitude is no integer.
+func literal(n int64) string {
+	if n == math.MinInt64 {
+		return "-9223372036854775807 - 1"
+	}
+	return fmt.Sprint(n)
 }

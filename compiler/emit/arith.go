@@ -228,10 +228,25 @@ func (u *unit) overflowed(o ir.Operator, a, b, r wasm.Local) {
 	f.Op(wasm.OpI64LtS)
 }
 
-// mulChecked leaves a × b. Factors of 32 bits cannot overflow; others go
-// through the library, which raises the error where there is one.
+// mulChecked leaves a × b. Factors of 32 bits cannot overflow. Where code runs
+// once, others go through the library, which raises the error where there is
+// one; else a division tells.
 func (u *unit) mulChecked(x *ir.Expr, a, b wasm.Local) {
 	f := u.f
+	if u.hot() {
+		r := f.Temp(wasm.I64)
+		f.LocalGet(a)
+		f.LocalGet(b)
+		f.Op(wasm.OpI64Mul)
+		f.LocalSet(r)
+		u.aside(func() {
+			u.fits32(a, b)
+			f.Op(wasm.OpI32Eqz)
+		}, func(on wasm.Label) { u.mulLarge(x, a, b, r, on) })
+		f.LocalGet(r)
+		f.Release(r)
+		return
+	}
 	u.fits32(a, b)
 	site := u.site
 	f.If(wasm.I64)
@@ -242,6 +257,31 @@ func (u *unit) mulChecked(x *ir.Expr, a, b wasm.Local) {
 	u.callInts(x, a, b)
 	f.End()
 	u.mergeSite(site)
+}
+
+// mulLarge goes on if r is a × b, and leaves for the cold exit if that is beyond
+// 64 bits. The one quotient that is beyond them itself is not computed.
+func (u *unit) mulLarge(x *ir.Expr, a, b, r wasm.Local, on wasm.Label) {
+	f := u.f
+	f.LocalGet(a)
+	f.Op(wasm.OpI64Eqz)
+	f.BrIf(on)
+	over := f.Block()
+	f.LocalGet(a)
+	f.I64Const(-1)
+	f.Op(wasm.OpI64Eq)
+	f.LocalGet(b)
+	f.I64Const(math.MinInt64)
+	f.Op(wasm.OpI64Eq, wasm.OpI32And)
+	f.BrIf(over)
+	f.LocalGet(r)
+	f.LocalGet(a)
+	f.Op(wasm.OpI64DivS)
+	f.LocalGet(b)
+	f.Op(wasm.OpI64Eq)
+	f.BrIf(on)
+	f.End()
+	u.leaveCold(x.Site, "")
 }
 
 // fits32 tells whether both are within 32 bits.

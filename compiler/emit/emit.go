@@ -82,13 +82,14 @@ type emitter struct {
 	logState uint32 // cell: site and start of the statement being logged
 	tooBig   string
 
+	metered     bool
 	regionBytes uint32
 	units       int
 }
 
 func newEmitter(p *ir.Program, logs bool) *emitter {
 	e := &emitter{
-		prog: p, logs: logs, mod: &wasm.Module{Name: "script"},
+		prog: p, logs: logs, metered: p.Functions[0].Fuel != 0, mod: &wasm.Module{Name: "script"},
 		libs: map[string]*wasm.Func{}, hosts: map[string]*wasm.Func{}, texts: map[string]uint32{},
 		frameCells: map[*ir.Var]uint32{}, frameSize: map[*ir.Func]uint32{},
 		shared:   make([]bool, len(p.Globals)),

@@ -16,6 +16,14 @@ type account struct {
 	owed, had wasm.Local
 	made      bool // the locals are there
 	open      bool // charges are owed
+	ahead     *ahead
+}
+
+// ahead is a counting loop that owes as many turns as the fuel is enough for
+// before it begins them: stop is the last of them.
+type ahead struct {
+	counter, stop wasm.Local
+	units         int64
 }
 
 // openAccount begins to owe charges, in a loop that is fit for it. It reports
@@ -27,28 +35,33 @@ func (u *unit) openAccount(s *ir.Stmt) bool {
 		return false
 	}
 	a := &u.account
+	a.open = true
+	if !u.e.metered {
+		return true
+	}
 	if !a.made {
 		a.owed, a.had = u.f.NewLocal(wasm.I64), u.f.NewLocal(wasm.I64)
 		u.f.NameLocal(a.owed, "owed")
 		u.f.NameLocal(a.had, "fuel")
 		a.made = true
 	}
-	a.open = true
 	u.handler.owing = true
 	u.lookAtFuel()
 	return true
 }
 
-func (u *unit) closeAccount() {
+func (u *unit) closeAccount(carried []wasm.Local) {
 	u.settle()
 	u.account.open = false
+	u.renew(carried)
 }
 
 // settle takes what is owed out of the fuel.
 func (u *unit) settle() {
-	if !u.account.open {
+	if !u.account.open || !u.e.metered {
 		return
 	}
+	u.giveBack()
 	f := u.f
 	f.GlobalGet(u.e.fuel)
 	f.LocalGet(u.account.owed)
@@ -60,7 +73,7 @@ func (u *unit) settle() {
 
 // lookAtFuel notes how much fuel there is after it was settled.
 func (u *unit) lookAtFuel() {
-	if u.account.open {
+	if u.account.open && u.e.metered {
 		u.f.GlobalGet(u.e.fuel)
 		u.f.LocalSet(u.account.had)
 	}
@@ -128,11 +141,180 @@ func (u *unit) chargeTurn(units int64, empty wasm.Label) {
 
 // takeBack gets fuel at the head of a loop, for whose turn there was not enough:
 // the turn is not paid for yet.
-func (u *unit) takeBack(units int64) {
+func (u *unit) takeBack(units int64, carried []wasm.Local) {
 	u.charge(-units)
 	u.settle()
+	if u.account.open {
+		u.renew(carried)
+	}
 	u.refill(u.stmtSite)
 	u.lookAtFuel()
+}
+
+// payAhead owes the turns of a counting loop from the counter on, up to its limit or
+// as far as the fuel goes, and leaves for empty when that is not even one turn.
+func (u *unit) payAhead(a *ahead, limit wasm.Local, empty wasm.Label) {
+	f := u.f
+	more, rest := f.Temp(wasm.I64), f.Temp(wasm.I64)
+	f.LocalGet(u.account.had)
+	f.LocalGet(u.account.owed)
+	f.Op(wasm.OpI64Sub)
+	f.LocalTee(more)
+	f.I64Const(a.units)
+	f.Op(wasm.OpI64LtS)
+	f.BrIf(empty)
+	f.LocalGet(more)
+	f.I64Const(a.units)
+	f.Op(wasm.OpI64DivU)
+	f.I64Const(1)
+	f.Op(wasm.OpI64Sub)
+	f.LocalSet(more)
+	f.LocalGet(limit)
+	f.LocalGet(a.counter)
+	f.Op(wasm.OpI64Sub)
+	f.LocalSet(rest) // turns after the first one, of which there may be 2^64-1
+	f.LocalGet(more)
+	f.LocalGet(rest)
+	f.LocalGet(more)
+	f.LocalGet(rest)
+	f.Op(wasm.OpI64LtU, wasm.OpSelect)
+	f.LocalTee(more)
+	f.LocalGet(a.counter)
+	f.Op(wasm.OpI64Add)
+	f.LocalSet(a.stop)
+	f.LocalGet(more)
+	f.I64Const(1)
+	f.Op(wasm.OpI64Add)
+	f.I64Const(a.units)
+	f.Op(wasm.OpI64Mul)
+	f.LocalGet(u.account.owed)
+	f.Op(wasm.OpI64Add)
+	f.LocalSet(u.account.owed)
+	f.Release(more, rest)
+}
+
+// giveBack no longer owes the turns that were not begun, on the way out of one.
+func (u *unit) giveBack() {
+	a, f := u.account.ahead, u.f
+	if a == nil {
+		return
+	}
+	f.LocalGet(u.account.owed)
+	f.LocalGet(a.stop)
+	f.LocalGet(a.counter)
+	f.Op(wasm.OpI64Sub)
+	f.I64Const(a.units)
+	f.Op(wasm.OpI64Mul, wasm.OpI64Sub)
+	f.LocalSet(u.account.owed)
+}
+
+// isEven reports whether every turn of a loop costs the same and looks at the fuel
+// only on a way out.
+func isEven(body []*ir.Stmt) bool {
+	even := true
+	ir.WalkStmts(body, func(s *ir.Stmt) {
+		switch s.Op {
+		case ir.StmtWhile, ir.StmtCount, ir.StmtEach:
+			even = false
+		case ir.StmtIf:
+			even = even && s.Fuel == 0 && s.ElseFuel == 0
+		}
+	})
+	ir.WalkExprs(body, func(x *ir.Expr) { even = even && !mayCallInts(x) })
+	return even
+}
+
+// mayCallInts reports whether an operation may need the library for integers
+// that are too large to be computed with in place.
+func mayCallInts(x *ir.Expr) bool {
+	if x.Op != ir.OpBinary || x.Args[0].Type != ir.Int || x.Args[1].Type != ir.Int {
+		return false
+	}
+	switch x.Operator {
+	case ir.Mod:
+		return !smallDivisor(x.Args[1])
+	case ir.Div:
+		return true
+	}
+	return false
+}
+
+// renew computes locals that a loop carries from turn to turn into values of
+// their own, before a call that they outlive. An engine keeps what outlives a
+// call in memory, and what it carries in a loop it would write there at every
+// turn.
+func (u *unit) renew(locals []wasm.Local) {
+	f := u.f
+	for _, l := range locals {
+		f.LocalGet(l)
+		switch f.LocalType(l) {
+		case wasm.I32:
+			f.I32Const(0)
+			f.Op(wasm.OpI32Or)
+		case wasm.I64:
+			f.I64Const(0)
+			f.Op(wasm.OpI64Or)
+		default: // by its bits, as adding 0 changes -0
+			f.Op(wasm.OpI64ReinterpretF64, wasm.OpF64ReinterpretI64)
+		}
+		f.LocalSet(l)
+	}
+}
+
+// carried lists the registers that turns of a loop assign and that a later turn,
+// or what comes after the loop, may look at.
+func (u *unit) carried(s *ir.Stmt) []wasm.Local {
+	var locals []wasm.Local
+	add := func(l wasm.Local) {
+		if !slices.Contains(locals, l) && len(locals) < maxRegisters {
+			locals = append(locals, l)
+		}
+	}
+	fresh := map[int]bool{}
+	if s.Op == ir.StmtCount { // others end before their turn
+		renewed(s.Then, mentions{}, fresh)
+	}
+	ir.WalkStmts(s.Then, func(t *ir.Stmt) {
+		if t.Var == nil || fresh[t.Var.Slot] {
+			return
+		}
+		p := u.places[t.Var.Slot]
+		if p == nil || p.kind != register {
+			return
+		}
+		add(p.payload)
+		if t.Op != ir.StmtAssign || t.Before != t.X.Type {
+			add(p.tag)
+		}
+	})
+	return locals
+}
+
+// renewed finds the variables that each turn of a loop assigns before it looks at
+// them and before it can end. It reports whether it came to the end of the list.
+func renewed(list []*ir.Stmt, seen mentions, fresh map[int]bool) bool {
+	for _, s := range list {
+		if s.Op == ir.StmtBlock {
+			if !renewed(s.Then, seen, fresh) {
+				return false
+			}
+			continue
+		}
+		one := []*ir.Stmt{s}
+		jumps := false
+		ir.WalkStmts(one, func(s *ir.Stmt) {
+			jumps = jumps || s.Op == ir.StmtBreak || s.Op == ir.StmtContinue
+		})
+		if jumps {
+			return false
+		}
+		if s.Op == ir.StmtAssign {
+			seen.expr(s.X, 0, seen)
+			fresh[s.Var.Slot] = fresh[s.Var.Slot] || seen[s.Var.Slot].all == 0
+		}
+		seen.stmts(one, 0, seen)
+	}
+	return true
 }
 
 // callsNothing reports whether a statement of a loop is written without a call that may look

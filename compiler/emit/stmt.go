@@ -82,11 +82,8 @@ func (u *unit) ifStmt(s *ir.Stmt) {
 // charge is taken back, fuel is got, and the head is entered again. So nothing
 // about the loop is disturbed, and the price does not depend on when that
 // happens. turn is written behind the head, step at the end of a turn.
-func (u *unit) loop(s *ir.Stmt, turn func(out wasm.Label), step func()) {
-	f, metered := u.f, s.Fuel != 0
-	if metered && u.openAccount(s) {
-		defer u.closeAccount()
-	}
+func (u *unit) loop(s *ir.Stmt, carried []wasm.Local, turn func(out wasm.Label), step func()) {
+	f, metered := u.f, u.e.metered
 	r := u.openRegion(s)
 	out := f.Block()
 	again := f.Loop()
@@ -115,7 +112,7 @@ func (u *unit) loop(s *ir.Stmt, turn func(out wasm.Label), step func()) {
 	}
 	if metered {
 		f.End()
-		u.takeBack(s.Fuel)
+		u.takeBack(s.Fuel, carried)
 		f.Br(again)
 	}
 	f.End()
@@ -138,12 +135,17 @@ func (u *unit) turn(out wasm.Label, turn func(out wasm.Label), step func()) {
 }
 
 func (u *unit) while(s *ir.Stmt) {
-	u.loop(s, func(out wasm.Label) {
+	carried := u.carried(s)
+	outermost := u.openAccount(s)
+	u.loop(s, carried, func(out wasm.Label) {
 		u.truth(s.X)
 		u.f.Op(wasm.OpI32Eqz)
 		u.f.BrIf(out)
 		u.stmts(s.Then)
 	}, nil)
+	if outermost {
+		u.closeAccount(carried)
+	}
 }
 
 // count counts with a counter of its own, and never beyond the last turn, so
@@ -162,26 +164,71 @@ func (u *unit) count(s *ir.Stmt) {
 	f.BrIf(skip)
 	at := u.at(s.Var)
 	u.first(s.Var, at, s.Before) // there is a first turn now
-	var out wasm.Label
-	u.loop(s, func(l wasm.Label) {
-		out = l
+	begin := func() {
 		if s.Before != ir.Int {
 			u.storeTag(at, func() { f.I32Const(abi.KindInt) })
 		}
 		u.storePayload(at, func() { f.LocalGet(counter) })
 		u.stmts(s.Then)
-	}, func() {
-		f.LocalGet(counter)
-		f.LocalGet(limit)
-		f.Op(wasm.OpI64Eq)
-		f.BrIf(out)
-		f.LocalGet(counter)
-		f.I64Const(1)
-		f.Op(wasm.OpI64Add)
-		f.LocalSet(counter)
-	})
+	}
+	carried := u.carried(s)
+	outermost := u.openAccount(s)
+	if u.account.open && u.e.metered && isEven(s.Then) {
+		u.countAhead(s, counter, limit, append(carried, counter), begin)
+	} else {
+		var out wasm.Label
+		u.loop(s, append(carried, counter), func(l wasm.Label) {
+			out = l
+			begin()
+		}, func() { u.step(counter, limit, out) })
+	}
+	if outermost {
+		u.closeAccount(carried)
+	}
 	f.End()
 	f.Release(counter, limit)
+}
+
+// step counts, or leaves for out behind the last turn.
+func (u *unit) step(counter, last wasm.Local, out wasm.Label) {
+	f := u.f
+	f.LocalGet(counter)
+	f.LocalGet(last)
+	f.Op(wasm.OpI64Eq)
+	f.BrIf(out)
+	f.LocalGet(counter)
+	f.I64Const(1)
+	f.Op(wasm.OpI64Add)
+	f.LocalSet(counter)
+}
+
+// countAhead writes a counting loop that pays for its turns before it begins
+// them, so that the end of what is paid for is all a turn looks for.
+func (u *unit) countAhead(s *ir.Stmt, counter, limit wasm.Local, carried []wasm.Local, turn func()) {
+	f := u.f
+	a := &ahead{counter: counter, stop: f.Temp(wasm.I64), units: s.Fuel}
+	out := f.Block()
+	again := f.Loop()
+	empty := f.Block()
+	u.payAhead(a, limit, empty)
+	stopped := f.Block()
+	head := f.Loop()
+	u.forget()
+	u.account.ahead = a
+	u.turn(out, func(wasm.Label) { turn() }, nil)
+	u.account.ahead = nil
+	u.step(counter, a.stop, stopped)
+	f.Br(head)
+	f.End()
+	f.End()
+	u.step(counter, limit, out)
+	f.End()
+	u.takeBack(0, carried)
+	f.Br(again)
+	f.End()
+	f.End()
+	u.forget()
+	f.Release(a.stop)
 }
 
 // each walks a list, which may grow or shrink meanwhile.
@@ -194,7 +241,9 @@ func (u *unit) each(s *ir.Stmt) {
 	f.Op(wasm.OpDrop)
 	f.I32Const(0)
 	f.LocalSet(at)
-	u.loop(s, func(out wasm.Label) {
+	carried := u.carried(s)
+	outermost := u.openAccount(s)
+	u.loop(s, append(carried, at), func(out wasm.Label) {
 		f.LocalGet(at)
 		f.LocalGet(list)
 		f.Mem(wasm.OpI32Load, 2, abi.ListLen)
@@ -222,6 +271,9 @@ func (u *unit) each(s *ir.Stmt) {
 		})
 		u.stmts(s.Then)
 	}, nil)
+	if outermost {
+		u.closeAccount(carried)
+	}
 	f.Release(list, at, item)
 }
 
@@ -234,6 +286,7 @@ func (u *unit) jump(j ir.Jumps) {
 	}
 	l := u.loops[len(u.loops)-1]
 	if j == ir.JumpBreak {
+		u.giveBack()
 		u.f.Br(l.out)
 	} else {
 		u.f.Br(l.next)

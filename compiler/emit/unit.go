@@ -218,18 +218,27 @@ func (u *unit) checkDepth() {
 	f.End()
 }
 
-// enter charges for a function.
+// enter charges for a function. The way to get fuel is a loop that never turns, since
+// an engine puts what goes back to the head of a loop behind the function's
+// code, and what goes on from an if in between.
 func (u *unit) enter(units int64, site int) {
 	f := u.f
 	if units == 0 {
 		return // of a script that is not metered
 	}
 	u.charge(units)
+	done := f.Block()
+	again := f.Loop()
+	empty := f.Block()
 	f.GlobalGet(u.e.fuel)
 	f.I64Const(0)
 	f.Op(wasm.OpI64LtS)
-	f.If()
+	f.BrIf(empty)
+	f.Br(done)
+	f.End()
 	u.refill(site)
+	f.Br(again)
+	f.End()
 	f.End()
 }
 
@@ -330,13 +339,58 @@ func (u *unit) describeCold(h *handler) {
 
 // failIf leaves to the handler when the i32 on the stack is not zero.
 func (u *unit) failIf() {
-	u.handler.failUsed = true
-	u.f.BrIf(u.handler.fail)
+	h, f := u.handler, u.f
+	h.failUsed = true
+	if !u.hot() {
+		f.BrIf(h.fail)
+		return
+	}
+	failed := f.Temp(wasm.I32)
+	f.LocalSet(failed)
+	u.aside(func() { f.LocalGet(failed) }, func(wasm.Label) {
+		u.giveBack()
+		f.Br(h.fail)
+	})
+	f.Release(failed)
+}
+
+// aside has code of its own for a way out of hot code, which test yields not
+// zero for; on is where it would go on. An engine compares and branches in one go
+// where the branch is the only one to its target; a target that handlers share
+// gets code of its own anyway, but then the engine no longer sees the comparison.
+func (u *unit) aside(test func(), leave func(on wasm.Label)) {
+	f := u.f
+	on := f.Block()
+	off := f.Block()
+	test()
+	f.BrIf(off)
+	f.Br(on)
+	f.End()
+	leave(on)
+	f.End()
 }
 
 // coldIf leaves to the cold exit when test yields not zero; name is the
 // undefined variable, or empty for an overflow.
 func (u *unit) coldIf(site int, name string, test func()) {
+	if u.hot() {
+		u.aside(test, func(wasm.Label) { u.leaveCold(site, name) })
+		return
+	}
+	u.describe(site, name)
+	test()
+	u.f.BrIf(u.handler.cold)
+}
+
+// leaveCold leaves to the cold exit.
+func (u *unit) leaveCold(site int, name string) {
+	u.giveBack()
+	u.describe(site, name)
+	u.f.Br(u.handler.cold)
+}
+
+// describe says what the cold exit will report.
+func (u *unit) describe(site int, name string) {
 	h, f := u.handler, u.f
 	if !h.coldUsed {
 		h.coldUsed = true
@@ -353,6 +407,4 @@ func (u *unit) coldIf(site int, name string, test func()) {
 	}
 	f.I64Const(payload)
 	f.LocalSet(h.coldName)
-	test()
-	f.BrIf(h.cold)
 }
