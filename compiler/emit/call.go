@@ -268,36 +268,92 @@ func (u *unit) unboxedResult(r, want rep) {
 	f.Release(v)
 }
 
-// display builds a list or dict.
+// display builds a list or dict. Where code runs often, it is written cell by
+// cell: nobody else knows it before it is finished, so that its cells stay where
+// they were made, and a length of zero keeps collections from looking at them.
 func (u *unit) display(x *ir.Expr) {
 	f := u.f
-	t, p := f.Temp(wasm.I32), f.Temp(wasm.I64)
-	keep := func() { f.LocalSet(p); f.LocalSet(t) }
-	push := func() { f.LocalGet(t); f.LocalGet(p) }
 	u.setSite(x.Site)
 	if x.Op == ir.OpNewList && len(x.Args) >= minTable && x.AllConst() {
 		u.table(x)
-		f.Release(t, p)
 		return
 	}
+	t, p := f.Temp(wasm.I32), f.Temp(wasm.I64)
+	push := func() { f.LocalGet(t); f.LocalGet(p) }
 	if x.Op == ir.OpNewList {
 		f.I32Const(int32(len(x.Args)))
 		u.call("NewList")
-		keep()
+	} else {
+		f.I32Const(int32(len(x.Args) / 2))
+		u.call("NewDict")
+	}
+	f.LocalSet(p)
+	f.LocalSet(t)
+	switch {
+	case u.hot() && (x.Op == ir.OpNewList || hasNewKeys(x)):
+		u.cellByCell(x, p)
+	case x.Op == ir.OpNewDict:
+		u.entries(x, push)
+	default:
 		for _, a := range x.Args {
 			push()
 			u.value(a)
 			u.setSite(x.Site)
 			u.call("Push")
 		}
-	} else {
-		f.I32Const(int32(len(x.Args) / 2))
-		u.call("NewDict")
-		keep()
-		u.entries(x, push)
 	}
 	push()
 	f.Release(t, p)
+}
+
+// hasNewKeys reports whether the keys of a dict display are different texts.
+// Then none has to be looked for.
+func hasNewKeys(x *ir.Expr) bool {
+	seen := map[string]bool{}
+	for i := 0; i < len(x.Args); i += 2 {
+		key := x.Args[i]
+		if key.Op != ir.OpText || seen[key.Text] {
+			return false
+		}
+		seen[key.Text] = true
+	}
+	return true
+}
+
+// cellByCell fills a new list or dict, in which the cells follow the header.
+// The entry of a dict is two cells.
+func (u *unit) cellByCell(x *ir.Expr, payload wasm.Local) {
+	f := u.f
+	header := f.Temp(wasm.I32)
+	f.LocalGet(payload)
+	f.Op(wasm.OpI32WrapI64)
+	f.LocalSet(header)
+	offset, lengths, length := uint32(abi.ListSize), []uint32{abi.ListLen}, len(x.Args)
+	if x.Op == ir.OpNewDict {
+		offset, lengths, length = abi.DictSize, []uint32{abi.DictUsed, abi.DictCount}, length/2
+	}
+	if length > 0 { // the check of the last address does for all
+		f.LocalGet(header)
+		f.Mem(wasm.OpI32Load8U, 0, offset+uint32(len(x.Args))*abi.CellSize-1)
+		f.Op(wasm.OpDrop)
+	}
+	for _, a := range x.Args {
+		o := u.hold(a)
+		f.LocalGet(header)
+		u.pushOperandPayload(o)
+		f.Mem(wasm.OpI64Store, 3, offset+abi.CellPayload)
+		f.LocalGet(header)
+		u.pushOperandTag(o)
+		f.Mem(wasm.OpI32Store, 2, offset+abi.CellTag)
+		u.release(o)
+		offset += abi.CellSize
+	}
+	for _, at := range lengths {
+		f.LocalGet(header)
+		f.I32Const(int32(length))
+		f.Mem(wasm.OpI32Store, 2, at)
+	}
+	f.Release(header)
 }
 
 // entries sets the keys of a dict display; push puts the dict on the stack. A
@@ -305,6 +361,7 @@ func (u *unit) display(x *ir.Expr) {
 func (u *unit) entries(x *ir.Expr, push func()) {
 	f := u.f
 	var bad badKey
+	isNew := hasNewKeys(x)
 	last := len(x.Args) - 2
 	for i := 0; i <= last; i += 2 {
 		key := x.Args[i]
@@ -318,6 +375,10 @@ func (u *unit) entries(x *ir.Expr, push func()) {
 		u.setSite(x.Site)
 		if i == last && bad.used {
 			u.failBadKey(&bad, push)
+		}
+		if isNew {
+			u.call("DictAdd")
+			continue
 		}
 		u.call("DictSet")
 		if waits || key.IsConst() { // a constant is always a good key

@@ -70,6 +70,7 @@ var library = []Lib{
 	{"Push", "VV:", sure, Null, 1},
 	{"NewDict", "i:V", sure, Dict, 2},
 	{"DictSet", "VVV:i", fallible, Null, 3},
+	{"DictAdd", "VVV:", sure, Null, 3},
 	{"Iterable", "V:V", fallible, List, 2},
 	{"ListLen", "V:i", sure, Int, 1},
 	{"ListAt", "Vi:V", sure, Any, 1},

@@ -283,3 +283,7 @@ func DictSet(d, k, v Value) int32 {
 	d.dict().set(k, v)
 	return 0
 }
+
+// DictAdd stores a value under a key that a dict without an index is known not
+// to have.
+func DictAdd(d, k, v Value) { d.dict().add(k, v) }

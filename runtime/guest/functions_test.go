@@ -19,6 +19,7 @@ var nativeFunctions = map[string]any{
 	"Concat":            Concat,
 	"Contains":          Contains,
 	"Datum":             Datum,
+	"DictAdd":           DictAdd,
 	"DictOf":            DictOf,
 	"DictSet":           DictSet,
 	"Div":               Div,

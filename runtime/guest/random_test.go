@@ -53,7 +53,7 @@ func bigDict() pairs {
 // only where it knows their types.
 var notRandom = []string{
 	"Push", "ListLen", "ListAt", "UnpackItem", "Concat", "TemplateOf", "RepeatInPlace", "NewList", "NewDict", "LogDone", "LogFailed",
-	"KeepRoot", "Collect", "Root", "DictSet", "Catch", "Failure", "DropError", "ErrorIs", "MinBy", "MaxBy", "SortedBy", "MethodSortBy", "PercentFormat", "MethodFormat",
+	"KeepRoot", "Collect", "Root", "DictSet", "DictAdd", "Catch", "Failure", "DropError", "ErrorIs", "MinBy", "MaxBy", "SortedBy", "MethodSortBy", "PercentFormat", "MethodFormat",
 	"Min", "Max", "Print", "Zip", "Less", "LessEqual", "AddResult", "IsInstance",
 	"First", "Keep", "InFrame", "FailRun", "FoundAt", "TooDeep",
 }

@@ -21,6 +21,7 @@ var functions = []Function{
 	{"Concat", []wasm.ValType{wasm.I32, wasm.I64, wasm.I32, wasm.I64}, []wasm.ValType{wasm.I32, wasm.I64}, false},
 	{"Contains", []wasm.ValType{wasm.I32, wasm.I64, wasm.I32, wasm.I64}, []wasm.ValType{wasm.I32}, true},
 	{"Datum", []wasm.ValType{wasm.I32, wasm.I64}, []wasm.ValType{wasm.I32, wasm.I64}, false},
+	{"DictAdd", []wasm.ValType{wasm.I32, wasm.I64, wasm.I32, wasm.I64, wasm.I32, wasm.I64}, nil, false},
 	{"DictOf", []wasm.ValType{wasm.I32, wasm.I64}, []wasm.ValType{wasm.I32, wasm.I64}, true},
 	{"DictSet", []wasm.ValType{wasm.I32, wasm.I64, wasm.I32, wasm.I64, wasm.I32, wasm.I64}, []wasm.ValType{wasm.I32}, true},
 	{"Div", []wasm.ValType{wasm.I32, wasm.I64, wasm.I32, wasm.I64}, []wasm.ValType{wasm.I32, wasm.I64}, true},
