@@ -30,6 +30,7 @@ var withoutExample = map[diag.Code]string{
 	diag.Cancelled:       "needs a caller that goes away",
 	diag.RequestTooLarge: "takes a large request",
 	diag.NoCapacity:      "needs a busy server",
+	diag.MemoryBusy:      "needs a busy server",
 	diag.TooManyRequests: "needs a busy client",
 	diag.Unauthorized:    "needs a route that stores",
 	diag.Conflict:        "needs a route that stores",

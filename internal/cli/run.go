@@ -103,7 +103,7 @@ func (f *runFlags) run(ctx context.Context, p *Process, given *pflag.FlagSet, na
 		return usageError("%s is no WebAssembly module; --untrusted is for modules, and every script is metered", fileName(name))
 	case isModule(content) && !f.untrusted:
 		if _, err := wasmhost.ReadManifest(content); err != nil {
-			return usageError("%s is no module that avap build made: %v", name, err)
+			return usageError("%s is no module that avap build made: %v; --untrusted runs modules of other compilers", fileName(name), err)
 		}
 	}
 	request, err := f.request(p, name, content)

@@ -126,12 +126,7 @@ func (f *Func) Mark(position uint32) {
 // Op appends an instruction without immediate operands.
 func (f *Func) Op(ops ...Opcode) {
 	for _, op := range ops {
-		if op>>8 == 0xfc {
-			f.code = append(f.code, 0xfc)
-			f.code = AppendUleb(f.code, uint64(op&0xff))
-			continue
-		}
-		f.code = append(f.code, byte(op))
+		f.code = appendOpcode(f.code, op)
 	}
 }
 

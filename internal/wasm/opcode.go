@@ -429,6 +429,23 @@ func (op Opcode) String() string {
 	return "unknown"
 }
 
+// Prefixed gives the number of an opcode behind the prefix 0xfc, or false for
+// one of a single byte.
+func (op Opcode) Prefixed() (uint32, bool) {
+	if op < opPrefix {
+		return 0, false
+	}
+	return uint32(op - opPrefix), true
+}
+
+// appendOpcode writes an opcode.
+func appendOpcode(out []byte, op Opcode) []byte {
+	if number, ok := op.Prefixed(); ok {
+		return AppendUleb(append(out, byte(opPrefix>>8)), uint64(number))
+	}
+	return append(out, byte(op))
+}
+
 // name gives the name, or nothing for an instruction that does not exist.
 func (op Opcode) name() string {
 	switch {

@@ -6,16 +6,9 @@ type Renumbering struct {
 	Func, Type, Global, Data func(uint32) uint32
 }
 
-// appendIndexed writes an instruction's opcode, which is of one byte or has a
-// prefix, and its first index.
+// appendIndexed writes an instruction's opcode and its first index.
 func appendIndexed(out []byte, op Opcode, index uint32) []byte {
-	if op>>8 == 0xfc {
-		out = append(out, 0xfc)
-		out = AppendUleb(out, uint64(op&0xff))
-	} else {
-		out = append(out, byte(op))
-	}
-	return AppendUleb(out, uint64(index))
+	return AppendUleb(appendOpcode(out, op), uint64(index))
 }
 
 // AppendInstruction appends an instruction whose bytes are raw, with its

@@ -67,8 +67,8 @@ var operandPrice = map[wasm.Opcode]int{
 }
 
 func price(op wasm.Opcode) int64 {
-	if op>>8 == 0xfc {
-		return int64(prefixed[op&0xff])
+	if number, ok := op.Prefixed(); ok {
+		return int64(prefixed[number])
 	}
 	return int64(prices[byte(op)])
 }
