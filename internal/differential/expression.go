@@ -19,12 +19,15 @@ func (g *generator) leaf(k kind) string {
 	if name, ok := g.name(k); ok && g.chance(65) {
 		return name
 	}
+	if few := 6; g.calm && (k == integer || k == float) && g.chance(85) {
+		return pick(g, leaves[k][:few]...) // the others are close to where numbers end
+	}
 	return pick(g, leaves[k]...)
 }
 
 // expression writes an expression that mostly yields the kind.
 func (g *generator) expression(k kind, depth int) string {
-	if g.chance(4) {
+	if !g.calm && g.chance(4) {
 		k = kind(g.rand.IntN(int(kinds)))
 	}
 	if depth <= 0 || g.chance(15) {
@@ -70,7 +73,7 @@ func (g *generator) call(depth int) (string, bool) {
 	var args []string
 	for i := range n {
 		k := pick(g, integer, integer, float, text, list, dict)
-		if i < len(f.kinds) && g.chance(80) {
+		if i < len(f.kinds) && (g.calm || g.chance(70)) {
 			k = f.kinds[i]
 		}
 		args = append(args, g.expression(k, depth))

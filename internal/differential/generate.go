@@ -29,14 +29,14 @@ func generate(seed uint64) program {
 		return program{Script: script, Logs: seed%2 == 0}
 	}
 	g := &generator{rand: rand.New(rand.NewPCG(seed, 0xd1ff)), depth: 3}
-	g.logs, g.tasks, g.outside = g.chance(20), g.chance(10), g.chance(10)
+	g.logs, g.tasks, g.outside, g.calm = g.chance(20), g.chance(10), g.chance(10), g.chance(50)
 	g.request()
 	for range g.rand.IntN(4) {
 		pick(g, g.function, g.function, g.numeric)()
 	}
 	g.seeds()
 	for range 4 + g.rand.IntN(6) {
-		g.statement()
+		g.topLevel()
 	}
 	if g.chance(3) {
 		g.churn()
@@ -69,7 +69,8 @@ type variable struct {
 type function struct {
 	name   string
 	params int
-	kinds  []kind // what it wants, nil for anything
+	kinds  []kind // what it wants
+	number bool   // it wants two numbers
 	pure   bool   // neither reads globals nor prints, so that it may run beside the caller
 }
 
@@ -89,6 +90,8 @@ type generator struct {
 	hidden    int  // tries around
 	// Few programs start tasks or use regular expressions and dates, which the host of V8 does not have.
 	tasks, outside bool
+	// Calm programs rarely fail, and go on when they do: a failure hides what comes behind it.
+	calm bool
 
 	logs            bool
 	variables, body string
@@ -214,6 +217,24 @@ func (g *generator) block(most int) {
 	}
 }
 
+// topLevel writes a statement, in calm programs often with what may go wrong around it.
+func (g *generator) topLevel() {
+	if !g.calm {
+		g.statement()
+		return
+	}
+	if g.chance(8) {
+		g.hot() // which is compiled otherwise where failures are caught
+		return
+	}
+	g.line("try()")
+	g.hidden++
+	pick(g, g.statement, g.statement, g.hot)()
+	g.hidden--
+	name := g.fresh("e")
+	g.line("exception(%s)\nprint(%s)\nend()", name, name)
+}
+
 func (g *generator) function() {
 	f := function{name: g.fresh("f"), params: 1 + g.rand.IntN(3), pure: g.chance(40)}
 	outer := g.vars
@@ -232,10 +253,12 @@ func (g *generator) function() {
 		g.line("end()")
 	}
 	for i, p := range params {
-		g.know(p, pick(g, integer, integer, float, text, list, dict, unknown))
+		k := pick(g, integer, integer, float, text, list, dict, unknown)
 		if i == 0 && recursive {
-			g.know(p, integer)
+			k = integer
 		}
+		g.know(p, k)
+		f.kinds = append(f.kinds, k)
 	}
 	wasInside, wasTask, wasDepth := g.inside, g.task, g.depth
 	g.inside, g.task, g.depth = true, f.pure, min(g.depth, 2)

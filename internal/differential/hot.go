@@ -11,7 +11,7 @@ func (g *generator) hot() {
 
 // spoil is a statement that now and then breaks what the loop around it seemed to promise.
 func (g *generator) spoil(counter string, names ...string) {
-	if !g.chance(35) {
+	if g.calm || !g.chance(35) {
 		return
 	}
 	name := pick(g, names...)
@@ -180,7 +180,7 @@ func (g *generator) churn() {
 // numeric is a function that gets and gives numbers: a recursive one, or one with a loop.
 func (g *generator) numeric() {
 	k := pick(g, integer, integer, float)
-	f := function{name: g.fresh("num"), params: 2, kinds: []kind{integer, k}, pure: true}
+	f := function{name: g.fresh("num"), params: 2, kinds: []kind{integer, k}, number: true, pure: true}
 	n, x, out := g.fresh("p"), g.fresh("p"), g.fresh("r")
 	g.line("function %s(%s, %s){", f.name, n, x)
 	operator := func() string { return pick(g, "+", "-", "*", "+", "%") }
@@ -205,7 +205,7 @@ func (g *generator) numeric() {
 func (g *generator) typed() (function, bool) {
 	var fitting []function
 	for _, f := range g.functions {
-		if f.kinds != nil {
+		if f.number {
 			fitting = append(fitting, f)
 		}
 	}
