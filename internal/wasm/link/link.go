@@ -278,6 +278,9 @@ func (m *merger) memory() error {
 		end := uint64(uint32(in.Bits)) + uint64(len(s.Bytes))
 		limits.Min = max(limits.Min, uint32((end+wasm.PageSize-1)/wasm.PageSize))
 	}
+	if limits.HasMax && limits.Min > limits.Max {
+		return errors.New("the script needs more memory than the library may have")
+	}
 	m.out.Memories = []wasm.Limits{limits}
 	m.out.Tables = m.script.Tables
 	return nil

@@ -210,6 +210,7 @@ func TestMergeRefuses(t *testing.T) {
 		{"export", func(_, s *wasm.Module) { s.Globals[0].Exports = []string{"library_count"} }, `exports "library_count" itself`},
 		{"start", func(l, _ *wasm.Module) { l.Start = l.NewFunc("start", wasm.FuncType{}) }, "start function"},
 		{"memory", func(_, s *wasm.Module) { s.Memory.Import = nil }, "the only memory"},
+		{"memory size", func(_, s *wasm.Module) { s.Memory.Limits.Min = 10 }, "more memory than the library may have"},
 		{"global", func(_, s *wasm.Module) { s.Globals[0].Import = &source }, "imports a global"},
 	} {
 		t.Run(c.what, func(t *testing.T) {
