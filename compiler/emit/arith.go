@@ -240,14 +240,14 @@ func (u *unit) mulChecked(x *ir.Expr, a, b wasm.Local) {
 		f.Op(wasm.OpI64Mul)
 		f.LocalSet(r)
 		u.aside(func() {
-			u.fits32(a, b)
+			u.fits32(x, a, b)
 			f.Op(wasm.OpI32Eqz)
 		}, func(on wasm.Label) { u.mulLarge(x, a, b, r, on) })
 		f.LocalGet(r)
 		f.Release(r)
 		return
 	}
-	u.fits32(a, b)
+	u.fits32(x, a, b)
 	site := u.site
 	f.If(wasm.I64)
 	f.LocalGet(a)
@@ -284,17 +284,26 @@ func (u *unit) mulLarge(x *ir.Expr, a, b, r wasm.Local, on wasm.Label) {
 	u.leaveCold(x.Site, "")
 }
 
-// fits32 tells whether both are within 32 bits.
-func (u *unit) fits32(a, b wasm.Local) {
+// fits32 tells whether both operands of an operation are within 32 bits.
+func (u *unit) fits32(x *ir.Expr, a, b wasm.Local) {
 	f := u.f
-	for i, l := range []wasm.Local{a, b} {
+	tests := 0
+	test := func(l wasm.Local, known ir.Facts) {
+		if x.Facts.Has(known) {
+			return
+		}
 		f.LocalGet(l)
 		f.Op(wasm.OpI64Extend32S)
 		f.LocalGet(l)
 		f.Op(wasm.OpI64Eq)
-		if i > 0 {
+		if tests++; tests > 1 {
 			f.Op(wasm.OpI32And)
 		}
+	}
+	test(a, ir.LeftShort)
+	test(b, ir.RightShort)
+	if tests == 0 {
+		f.I32Const(1)
 	}
 }
 
@@ -502,7 +511,7 @@ func (u *unit) fastInts(x *ir.Expr, a, b operand, t, p wasm.Local, done wasm.Lab
 	u.pushOperandPayload(b)
 	f.LocalSet(bv)
 	if x.Operator == ir.Mul {
-		u.fits32(av, bv)
+		u.fits32(x, av, bv)
 		f.Op(wasm.OpI32Eqz)
 		f.BrIf(slow)
 	}

@@ -6,7 +6,7 @@ import (
 )
 
 // Facts are what Ranges found about the operands of an integer operation.
-type Facts uint8
+type Facts uint16
 
 // The facts. Those about an operand hold in every evaluation.
 const (
@@ -18,6 +18,9 @@ const (
 	RightNotPositive
 	// LeftSmall says that the left operand is at least 0 and below 1<<31.
 	LeftSmall
+	// LeftShort and RightShort say that an operand is within 32 bits.
+	LeftShort
+	RightShort
 
 	seen // the operation was evaluated at all
 )
@@ -375,6 +378,12 @@ func (r *ranger) binary(x *Expr, a, b interval) interval {
 	if a.within(0, math.MaxInt32) {
 		f |= LeftSmall
 	}
+	if a.within(math.MinInt32, math.MaxInt32) {
+		f |= LeftShort
+	}
+	if b.within(math.MinInt32, math.MaxInt32) {
+		f |= RightShort
+	}
 	x.note(f)
 	return result
 }
@@ -416,11 +425,31 @@ func (r *ranger) unary(x *Expr, a interval) interval {
 }
 
 func (r *ranger) cond(x *Expr) interval {
+	if one := x.decided(); one != x {
+		r.expr(x.Args[0])
+		return r.expr(one)
+	}
 	result := empty
 	r.branches(x.Args[0],
 		func() { result = result.union(r.expr(x.Args[1])) },
 		func() { result = result.union(r.expr(x.Args[2])) })
 	return result
+}
+
+// decided gives what a choice with a known outcome chooses, or x itself.
+func (x *Expr) decided() *Expr {
+	for x.Op == OpCond {
+		value, known := x.Args[0].Decide()
+		switch {
+		case !known:
+			return x
+		case value:
+			x = x.Args[1]
+		default:
+			x = x.Args[2]
+		}
+	}
+	return x
 }
 
 func (r *ranger) chain(x *Expr) {
@@ -506,6 +535,7 @@ func (r *ranger) assume(test *Expr, outcome bool) {
 }
 
 func (r *ranger) narrow(x *Expr, i interval) {
+	x = x.decided()
 	if x.Op == OpLoad && (x.Var.Fallback == nil || !x.Before.May(Undef)) {
 		r.set(x.Var.Slot, i)
 	}
