@@ -255,6 +255,7 @@ func TestExecute(t *testing.T) {
 	}
 	got := h.engine.request()
 	want := &engine.Request{
+		Client: "\x7f\x00\x00\x01",
 		Source: "a\né", Variables: []byte(`{"n":1e400}`), Body: got.Body,
 		Query:  pairs("a", "1", "b", "x y", "a", "2", "empty", ""),
 		Limits: engine.Limits{Fuel: 5, Duration: 6 * time.Millisecond, MemoryPages: 10, CallDepth: 1000, OutputBytes: 8 << 20},
