@@ -257,6 +257,9 @@ func (m *merger) resolve() error {
 	return nil
 }
 
+// addressablePages is what 32 bits can address.
+const addressablePages = 1 << 32 / wasm.PageSize
+
 // memory is the library's, large enough for the script's data: that is copied
 // in when the module is instantiated, before a host could let it grow.
 func (m *merger) memory() error {
@@ -278,7 +281,7 @@ func (m *merger) memory() error {
 		end := uint64(uint32(in.Bits)) + uint64(len(s.Bytes))
 		limits.Min = max(limits.Min, uint32((end+wasm.PageSize-1)/wasm.PageSize))
 	}
-	if limits.HasMax && limits.Min > limits.Max {
+	if limits.Min > addressablePages || limits.HasMax && limits.Min > limits.Max {
 		return errors.New("the script needs more memory than the library may have")
 	}
 	m.out.Memories = []wasm.Limits{limits}

@@ -211,6 +211,7 @@ func TestMergeRefuses(t *testing.T) {
 		{"start", func(l, _ *wasm.Module) { l.Start = l.NewFunc("start", wasm.FuncType{}) }, "start function"},
 		{"memory", func(_, s *wasm.Module) { s.Memory.Import = nil }, "the only memory"},
 		{"memory size", func(_, s *wasm.Module) { s.Memory.Limits.Min = 10 }, "more memory than the library may have"},
+		{"data behind the end", func(l, s *wasm.Module) { l.Memory.Limits.HasMax = false; s.Data[0].Offset = 1<<32 - 1 }, "more memory than the library may have"},
 		{"global", func(_, s *wasm.Module) { s.Globals[0].Import = &source }, "imports a global"},
 	} {
 		t.Run(c.what, func(t *testing.T) {
