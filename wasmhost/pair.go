@@ -3,6 +3,7 @@ package wasmhost
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/tetratelabs/wazero/api"
 
@@ -43,6 +44,9 @@ func freshStateOf(module []byte) (freshState, bool, error) {
 	b, err := wasm.Decode(module)
 	if err != nil {
 		return freshState{}, false, fmt.Errorf("read the module: %w", err)
+	}
+	if !slices.ContainsFunc(b.Exports, func(e wasm.Export) bool { return e.Kind == wasm.KindGlobal && e.Name == abi.FuelExport }) {
+		return freshState{}, false, fmt.Errorf("the module does not count fuel: it exports no global %q", abi.FuelExport)
 	}
 	tables := len(b.Tables) + b.ImportCount(wasm.KindTable)
 	if tables > 0 || b.ImportCount(wasm.KindGlobal) > 0 || b.HasStart || len(b.Elements) > 0 {

@@ -1,29 +1,55 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/avapd/avapd/internal/wasm"
+	"github.com/avapd/avapd/runtime/abi"
 )
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"avap": main})
 }
 
+// fixtures is the directory of modules that our compiler did not make.
+var fixtures string
+
 // TestScripts runs the command lines of testdata/script/*.txtar. With
 // UPDATE_SCRIPTS=1 the expected outputs are rewritten.
 func TestScripts(t *testing.T) {
+	var err error
+	if fixtures, err = filepath.Abs("../../wasmhost/testdata/foreign"); err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		UpdateScripts:       os.Getenv("UPDATE_SCRIPTS") != "",
-		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "foreign": foreign},
 	})
+}
+
+// foreign is the script command `foreign NAME FILE`: it writes a module of
+// wasmhost/testdata/foreign with a manifest.
+func foreign(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: foreign NAME FILE")
+	}
+	module, err := os.ReadFile(filepath.Join(fixtures, args[0]+".wasm"))
+	ts.Check(err)
+	manifest, err := json.Marshal(abi.Manifest{Format: abi.ManifestFormat, ABI: abi.Version, DataEnd: abi.ScriptBase + abi.PageBytes})
+	ts.Check(err)
+	module = wasm.AppendCustom(module, wasm.Custom{Name: abi.ManifestSection, Bytes: manifest})
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), module, 0o600))
 }
 
 // exits is the script command `exits CODE PROGRAM ARG…`: it runs the program,

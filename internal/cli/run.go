@@ -47,8 +47,9 @@ func runCommand(p *Process) *cobra.Command {
 named - is standard input.
 
 A module that avap build made is trusted to count what it computes. With
---untrusted it may be of anybody's making: it is validated, held to what a module
-may import and export, and gets counters of its own.
+--untrusted it is one that another compiler made: it is validated, held to what a
+module may import and export, and gets counters of its own. A module of avap
+build has such already and is refused then.
 
 What the script prints goes to standard error. With --output answer the whole
 document is printed that the server would send, logs and variables included.
@@ -84,7 +85,7 @@ flag wins.`,
 	flags.StringVar(&f.connectors, "connectors", "", "JSON `file` that describes the connectors of avapConnector")
 	flags.StringVar(&f.zone, "time-zone", config.Default().Time.Zone, "time zone of dates that name none, by its IANA `name`, such as Europe/Madrid")
 	flags.BoolVar(&f.logs, "logs", false, "log every top-level statement; see --output answer")
-	flags.BoolVar(&f.untrusted, "untrusted", false, "the file is a module that avap build need not have made")
+	flags.BoolVar(&f.untrusted, "untrusted", false, "the file is a module that another compiler made")
 	flags.BoolVar(&f.stats, "stats", false, "print fuel, memory and times to standard error")
 	flags.StringVar(&f.output, "output", "json", "what to print: json (the results), text (a line per result) or answer (the whole document)")
 	return cmd
@@ -134,6 +135,9 @@ func (f *runFlags) run(ctx context.Context, p *Process, given *pflag.FlagSet, na
 	}
 	if f.stats {
 		printStats(p.Stderr, answer, err, took)
+	}
+	if refused, ok := errors.AsType[*engine.ArtifactError](err); ok {
+		return usageError("%s cannot be run: %v", fileName(name), refused.Err)
 	}
 	if err != nil {
 		return report(p.Stderr, err, script{name, content})
