@@ -1,6 +1,6 @@
 // Package compiler turns AVAP source into a WebAssembly module.
 //
-// A compilation is a list of named stages (see stages), each of which reads
+// A compilation is a list of named stages (see reading), each of which reads
 // what the ones before it made and stops the rest when it finds errors:
 //
 //	parse   source and imports to trees             package syntax
@@ -92,7 +92,7 @@ type Artifact struct {
 // source order; with an error in it there is no artifact.
 func Compile(src Source, opts Options) (*Artifact, diag.List) {
 	c := &compilation{source: src, opts: opts}
-	c.run(stages)
+	c.run(reading, shaping, writing)
 	return c.artifact, c.diags.Sorted()
 }
 
@@ -100,7 +100,7 @@ func Compile(src Source, opts Options) (*Artifact, diag.List) {
 // making its module.
 func Check(src Source, opts Options) diag.List {
 	c := &compilation{source: src, opts: opts}
-	c.run(stages[:2])
+	c.run(reading)
 	if !c.diags.HasErrors() {
 		c.diags = append(c.diags, check.Warnings(c.files, c.info)...)
 	}
@@ -110,7 +110,7 @@ func Check(src Source, opts Options) diag.List {
 // Intermediate gives the program as the emitter sees it, for people to read.
 func Intermediate(src Source, opts Options) (*ir.Program, diag.List) {
 	c := &compilation{source: src, opts: opts}
-	c.run(stages[:7])
+	c.run(reading, shaping)
 	return c.program, c.diags.Sorted()
 }
 
@@ -125,17 +125,25 @@ var bounds = ir.DefaultBounds
 // regionBytes is a variable for the tests, whose loops give memory back often.
 var regionBytes uint32 = emit.RegionBytes
 
-var stages = []stage{
-	{"parse", (*compilation).parse},
-	{"check", (*compilation).check},
-	{"lower", (*compilation).lower},
-	{"price", (*compilation).price},
-	{"fold", func(c *compilation) { ir.Fold(c.program) }},
-	{"infer", (*compilation).infer},
-	{"split", (*compilation).split},
-	{"emit", (*compilation).emit},
-	{"encode", (*compilation).encode},
-}
+// The stages, in three parts: what a script is, what becomes of it, and its
+// module.
+var (
+	reading = []stage{
+		{"parse", (*compilation).parse},
+		{"check", (*compilation).check},
+	}
+	shaping = []stage{
+		{"lower", (*compilation).lower},
+		{"price", (*compilation).price},
+		{"fold", func(c *compilation) { ir.Fold(c.program) }},
+		{"infer", (*compilation).infer},
+		{"split", (*compilation).split},
+	}
+	writing = []stage{
+		{"emit", (*compilation).emit},
+		{"encode", (*compilation).encode},
+	}
+)
 
 // compilation is what the stages work on.
 type compilation struct {
@@ -152,11 +160,13 @@ type compilation struct {
 	artifact *Artifact
 }
 
-func (c *compilation) run(list []stage) {
-	for _, s := range list {
-		s.run(c)
-		if c.diags.HasErrors() {
-			return
+func (c *compilation) run(parts ...[]stage) {
+	for _, part := range parts {
+		for _, s := range part {
+			s.run(c)
+			if c.diags.HasErrors() {
+				return
+			}
 		}
 	}
 }

@@ -76,8 +76,7 @@ func (s *Server) execute(c *fiber.Ctx) error {
 // answer runs something for the client, as long as the client is there, and
 // sends what comes of it.
 func (s *Server) answer(c *fiber.Ctx, run func(context.Context) (*engine.Answer, error)) error {
-	ctx := new(runContext)
-	s.watcher.add(&ctx.watched, c.Context().Conn(), ctx.end)
+	ctx := s.watch(c)
 	answer, err := run(ctx)
 	s.watcher.remove(&ctx.watched)
 
@@ -87,6 +86,14 @@ func (s *Server) answer(c *fiber.Ctx, run func(context.Context) (*engine.Answer,
 	}
 	sendAnswer(c, note, answer)
 	return nil
+}
+
+// watch gives a context that ends when the client goes. The caller removes it
+// from the watcher.
+func (s *Server) watch(c *fiber.Ctx) *runContext {
+	ctx := new(runContext)
+	s.watcher.add(&ctx.watched, c.Context().Conn(), ctx.end)
+	return ctx
 }
 
 // checkAnswer is the answer of check.
@@ -103,7 +110,9 @@ func (s *Server) check(c *fiber.Ctx) error {
 		return err
 	}
 	defer release()
-	findings, err := s.engine.Check(c.UserContext(), clientOf(c), in.script)
+	ctx := s.watch(c)
+	findings, err := s.engine.Check(ctx, clientOf(c), in.script)
+	s.watcher.remove(&ctx.watched)
 	if err != nil {
 		return runProblem(noteOf(c), err)
 	}

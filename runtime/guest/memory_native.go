@@ -53,14 +53,10 @@ func float64bits(f float64) uint64     { return math.Float64bits(f) }
 func float64frombits(b uint64) float64 { return math.Float64frombits(b) }
 func clz32(x uint32) uint32            { return uint32(bits.LeadingZeros32(x)) }
 func clz64(x uint64) uint32            { return uint32(bits.LeadingZeros64(x)) }
-func ctz32(x uint32) uint32            { return uint32(bits.TrailingZeros32(x)) }
 func ctz64(x uint64) uint32            { return uint32(bits.TrailingZeros64(x)) }
-func popcnt32(x uint32) uint32         { return uint32(bits.OnesCount32(x)) }
 func popcnt64(x uint64) uint32         { return uint32(bits.OnesCount64(x)) }
-func rotl32(x, k uint32) uint32        { return bits.RotateLeft32(x, int(k&31)) }
 func rotl64(x uint64, k uint32) uint64 { return bits.RotateLeft64(x, int(k&63)) }
 func floor64(f float64) float64        { return math.Floor(f) }
-func ceil64(f float64) float64         { return math.Ceil(f) }
 func trunc64(f float64) float64        { return math.Trunc(f) }
 func nearest64(f float64) float64      { return math.RoundToEven(f) }
 func sqrt64(f float64) float64         { return math.Sqrt(f) }
