@@ -274,6 +274,7 @@ func (c *compilation) manifest() abi.Manifest {
 		SourceSHA256: hex.EncodeToString(digest[:]),
 		Globals:      c.program.Globals,
 		DataEnd:      c.emitted.DataEnd,
+		EntryFuel:    c.emitted.EntryFuel,
 		Logs:         c.opts.Logs,
 		Imports:      c.emitted.Imports,
 		Capabilities: catalog.Capabilities(c.emitted.Imports),

@@ -186,6 +186,9 @@ func (e *execution) run(in *Input, dst []byte) (output Output, failure *diag.Fai
 		return Output{}, e.inputFailure(err)
 	}
 	e.markBrought()
+	if failure := e.enter(); failure != nil {
+		return Output{}, failure
+	}
 	if failure := e.call(abi.RunExport); failure != nil {
 		return Output{}, failure
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/tetratelabs/wazero/api"
 
+	"github.com/avapd/avapd/internal/diag"
 	"github.com/avapd/avapd/runtime/abi"
 )
 
@@ -56,6 +57,27 @@ type meter struct {
 func (e *execution) start() {
 	e.meter.script.Set(uint64(max(0, e.family.take(scriptSliceFuel, 0))))
 	e.meter.library.Set(uint64(max(0, e.family.take(librarySliceFuel, 0))))
+}
+
+// enter charges for the top level as such.
+func (e *execution) enter() (failure *diag.Failure) {
+	cell := e.meter.script
+	cell.Set(cell.Get() - uint64(e.module.Manifest.EntryFuel))
+	if int64(cell.Get()) >= 0 {
+		return nil
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			if r != errStopped { //nolint:errorlint,err113 // a panic's very value
+				panic(r)
+			}
+			failure = e.stoppedFailure()
+		}
+	}()
+	e.stack[0] = abi.EntrySite
+	refuel(e, e.pair.script, e.stack[:])
+	cell.Set(cell.Get() + e.stack[0])
+	return nil
 }
 
 // used is the fuel spent by all members, at most the limit: a charge that was

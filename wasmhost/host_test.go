@@ -70,6 +70,31 @@ func TestFuelIsReclaimedFromTheOtherModule(t *testing.T) {
 	})
 }
 
+// What the call as such costs is charged before it, and ends the run there when
+// there is not enough; what the library holds counts.
+func TestEntryFuel(t *testing.T) {
+	onBothEngines(t, nil, func(t *testing.T, h *Host) {
+		s := newScript([]string{"a"}, nil)
+		s.manifest.EntryFuel = scriptSliceFuel + 2*librarySliceFuel
+		m := s.finish(t, h, 0)
+		for _, less := range []int64{0, 1} {
+			limits := testLimits
+			limits.Fuel = s.manifest.EntryFuel - less
+			_, usage, failure := h.Run(context.Background(), m, &Input{}, limits, nil)
+			if usage.FuelUsed != limits.Fuel || (failure != nil) != (less > 0) {
+				t.Errorf("%d less: used %d, failure %v", less, usage.FuelUsed, failure)
+			}
+			if failure != nil && (failure.Code != diag.OutOfFuel || failure.Span.Start.Line != 7) {
+				t.Errorf("got %+v", failure.Diagnostic)
+			}
+		}
+		s.manifest.EntryFuel = -1
+		if _, err := h.Load(s.module.Encode(), s.manifest); err == nil {
+			t.Error("a module with negative entry fuel is loaded")
+		}
+	})
+}
+
 func TestEndlessLoopEnds(t *testing.T) {
 	onBothEngines(t, nil, func(t *testing.T, h *Host) {
 		s := newScript(nil, nil)

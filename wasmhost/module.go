@@ -140,6 +140,8 @@ func checkManifest(m *abi.Manifest) error {
 		return fmt.Errorf("manifest format %d, want %d", m.Format, abi.ManifestFormat)
 	case m.ABI != abi.Version:
 		return fmt.Errorf("module for ABI version %d, this host runs %d", m.ABI, abi.Version)
+	case m.EntryFuel < 0:
+		return errors.New("manifest: negative entry fuel")
 	case uint64(m.DataEnd) < abi.ScriptBase+uint64(len(m.Globals))*abi.CellSize:
 		return errors.New("manifest: data end lies before the last global")
 	case uint64(m.DataEnd) > maxPages*abi.PageBytes:

@@ -95,6 +95,7 @@ func (e *execution) blank() error {
 	b.mem.put32(abi.HeapEnd, uint32(len(b.mem)))
 	b.mem.put32(abi.StackBase, stackBase(m))
 	b.mem.put32(abi.StackLimit, stackEnd)
+	b.mem.put32(abi.Frame, stackBase(m))
 	hashSeed := e.hashSeed
 	if hashSeed == 0 {
 		hashSeed = e.host.config.HashSeed()

@@ -217,7 +217,7 @@ func (u *unit) fixRep(a, x *ir.Expr) {
 // call stack just before the call, since arguments may call functions too.
 func (u *unit) scriptCall(x *ir.Expr) {
 	f := u.f
-	f.LocalGet(u.fp)
+	u.pushFrame()
 	f.I32Const(stackSlot)
 	f.Op(wasm.OpI32Add)
 	for i, a := range x.Args {
@@ -232,7 +232,7 @@ func (u *unit) scriptCall(x *ir.Expr) {
 		site = u.stmtSite
 	}
 	if u.slot != site {
-		f.LocalGet(u.fp)
+		u.pushFrame()
 		f.I32Const(int32(site))
 		f.Mem(wasm.OpI32Store, 2, 0)
 	}

@@ -27,6 +27,8 @@ type Result struct {
 	Module  *wasm.Module
 	DataEnd uint32
 	Imports []string
+	// EntryFuel is what the host charges before it calls the top level.
+	EntryFuel int64
 	// TooComplex names a bound the script exceeds, or is empty.
 	TooComplex string
 }
@@ -63,7 +65,7 @@ type emitter struct {
 
 	libs       map[string]*wasm.Func
 	hosts      map[string]*wasm.Func
-	refuel     *wasm.Func
+	entryFuel  int64
 	clock      *wasm.Func
 	fuel       *wasm.Global
 	refill     *wasm.Func
@@ -118,8 +120,6 @@ func (e *emitter) declare() {
 		Limits: wasm.Limits{Min: 2},
 		Import: &wasm.ImportName{Module: abi.LibraryModule, Field: abi.MemoryExport},
 	}
-	e.refuel = e.mod.ImportFunc(abi.HostModule, abi.RefuelField,
-		wasm.FuncType{Params: []wasm.ValType{wasm.I32}, Results: []wasm.ValType{wasm.I64}})
 	if e.logs {
 		e.clock = e.mod.ImportFunc(abi.HostModule, abi.ClockField, wasm.FuncType{Results: []wasm.ValType{wasm.F64}})
 	}
@@ -160,7 +160,7 @@ func (e *emitter) finish() *Result {
 	if pages := (end + wasm.PageSize - 1) / wasm.PageSize; pages > e.mod.Memory.Limits.Min {
 		e.mod.Memory.Limits.Min = pages
 	}
-	r := &Result{Module: e.mod, DataEnd: end, TooComplex: e.tooBig}
+	r := &Result{Module: e.mod, DataEnd: end, TooComplex: e.tooBig, EntryFuel: e.entryFuel}
 	for _, f := range e.mod.Funcs {
 		if f.Import != nil && f.Import.Module == abi.HostModule {
 			r.Imports = append(r.Imports, f.Import.Field)
@@ -224,6 +224,8 @@ func (e *emitter) refillFunc() *wasm.Func {
 	if e.refill != nil {
 		return e.refill
 	}
+	refuel := e.mod.ImportFunc(abi.HostModule, abi.RefuelField,
+		wasm.FuncType{Params: []wasm.ValType{wasm.I32}, Results: []wasm.ValType{wasm.I64}})
 	f := e.mod.NewFunc("refill", wasm.FuncType{Params: []wasm.ValType{wasm.I32, wasm.I32}})
 	e.refill = f
 	f.I32Const(0)
@@ -232,7 +234,7 @@ func (e *emitter) refillFunc() *wasm.Func {
 	again := f.Loop()
 	f.GlobalGet(e.fuel)
 	f.LocalGet(f.Param(0))
-	f.Call(e.refuel)
+	f.Call(refuel)
 	f.Op(wasm.OpI64Add)
 	f.GlobalSet(e.fuel)
 	f.GlobalGet(e.fuel)

@@ -17,7 +17,7 @@ import (
 func (u *unit) callPart(s *ir.Stmt) {
 	g := u.e.part(u, s)
 	f := u.f
-	f.LocalGet(u.fp)
+	u.pushFrame()
 	if u.fn.HasSplit && u.fn.Number != 0 {
 		f.LocalGet(u.frame)
 	}

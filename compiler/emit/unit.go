@@ -13,7 +13,7 @@ type unit struct {
 	f  *wasm.Func
 	fn *ir.Func
 
-	fp     wasm.Local     // slot of this call in the call stack
+	fp     wasm.Local     // slot of this call in the call stack; see pushFrame
 	frame  wasm.Local     // cells of the locals, in functions that were split
 	zero   wasm.Local     // always 0; see base
 	places map[int]*place // by slot; of the variables this unit mentions
@@ -114,24 +114,24 @@ func (e *emitter) main(fn *ir.Func) {
 	u := e.newUnit(f, fn)
 	u.top, u.stmtSite, u.leaf = true, fn.Site, !callsScript(fn)
 	u.mark(fn.Site)
-	u.fp = f.NewLocal(wasm.I32)
-	f.NameLocal(u.fp, "fp")
 	u.reachGlobals()
-	e.beginStack(f, u.zero)
-	f.LocalSet(u.fp)
-	u.setFrame()
+	e.loadStackLimit(f, u.zero)
 	if e.prog.LastError >= 0 {
 		u.storeControl(abi.LastError, func() { f.I32Const(int32(cellOf(e.prog.LastError))) })
 	}
-	u.enter(fn.Fuel, fn.Site)
+	e.entryFuel = fn.Fuel // which the host charges
 	u.allocate(fn.Body)
 	u.exit = f.Block()
 	u.protect()
 	u.stmts(fn.Body)
-	f.Br(u.exit)
+	early := f.Used(u.exit)
+	if early {
+		f.Br(u.exit)
+	} else {
+		u.succeed()
+	}
 	if u.unprotect() {
 		u.ownFrame()
-		f.LocalGet(u.fp)
 		u.call("FailRun")
 		u.logFailure()
 		f.I32Const(1)
@@ -140,9 +140,19 @@ func (e *emitter) main(fn *ir.Func) {
 		f.Op(wasm.OpUnreachable)
 	}
 	f.End()
-	u.flush()
-	f.I32Const(0)
+	if early {
+		u.succeed()
+	} else {
+		f.Op(wasm.OpUnreachable)
+	}
 	u.bound()
+}
+
+// succeed ends the run.
+func (u *unit) succeed() {
+	u.flush()
+	u.f.I32Const(0)
+	u.f.Op(wasm.OpReturn)
 }
 
 // function writes a script function.
@@ -194,15 +204,31 @@ func (u *unit) bound() {
 }
 
 // beginStack starts an exported function: it leaves the first slot of the call
-// stack, and keeps the limit where each call finds it faster than in memory.
+// stack.
 func (e *emitter) beginStack(f *wasm.Func, zero wasm.Local) {
+	e.loadStackLimit(f, zero)
+	f.LocalGet(zero)
+	f.Mem(wasm.OpI32Load, 2, abi.StackBase)
+}
+
+// loadStackLimit keeps the limit of the call stack where each call finds it
+// faster than in memory.
+func (e *emitter) loadStackLimit(f *wasm.Func, zero wasm.Local) {
 	if e.stackLimit != nil {
 		f.LocalGet(zero)
 		f.Mem(wasm.OpI32Load, 2, abi.StackLimit)
 		f.GlobalSet(e.stackLimit)
 	}
-	f.LocalGet(zero)
-	f.Mem(wasm.OpI32Load, 2, abi.StackBase)
+}
+
+// pushFrame leaves this call's slot of the call stack. The top level has the
+// first one, and reads seldom which that is.
+func (u *unit) pushFrame() {
+	if u.top {
+		u.loadControl(abi.StackBase)
+		return
+	}
+	u.f.LocalGet(u.fp)
 }
 
 // checkDepth ends the run when the call stack is used up.
@@ -245,7 +271,7 @@ func (u *unit) enter(units int64, site int) {
 // refill gets fuel.
 func (u *unit) refill(site int) {
 	u.f.I32Const(int32(site))
-	u.f.LocalGet(u.fp)
+	u.pushFrame()
 	u.f.Call(u.e.refillFunc())
 }
 
@@ -264,13 +290,13 @@ func (u *unit) storeControl(offset uint32, value func()) {
 // stack. What can meet a limit says it before: a call of the library together
 // with its site, the calls for fuel and depth by themselves.
 func (u *unit) setFrame() {
-	u.storeControl(abi.Frame, func() { u.f.LocalGet(u.fp) })
+	u.storeControl(abi.Frame, u.pushFrame)
 }
 
 // noteFrame tells the error where in the call stack it arose, if no inner call
 // has done so.
 func (u *unit) noteFrame() {
-	u.f.LocalGet(u.fp)
+	u.pushFrame()
 	u.call("InFrame")
 }
 
@@ -330,7 +356,9 @@ func (u *unit) unprotect() bool {
 // describeCold raises the error the script found itself.
 func (u *unit) describeCold(h *handler) {
 	f := u.f
-	u.setFrame()
+	if !u.top || !u.leaf {
+		u.setFrame()
+	}
 	f.LocalGet(h.coldSite)
 	f.I32Const(abi.KindText)
 	f.LocalGet(h.coldName)

@@ -178,7 +178,7 @@ var library = []Lib{
 	{"First", "i:", sure, Null, 0},
 	{"Keep", "Vi:i", sure, Int, 0},
 	{"InFrame", "i:", sure, Null, 0},
-	{"FailRun", "i:", sure, Null, 0},
+	{"FailRun", ":", sure, Null, 0},
 	{"TooDeep", "i:", sure, Null, 0},
 	{"FoundAt", "iV:", sure, Null, 0},
 	{"ReturnTop", "V:", sure, Null, 1},

@@ -49,6 +49,8 @@ func checkManifest(m *abi.Manifest, limits validate.Limits) error {
 		return refuse(diag.ModuleManifest, "manifest format %d, this server reads %d", m.Format, abi.ManifestFormat)
 	case m.ABI != abi.Version:
 		return refuse(diag.ModuleManifest, "made for version %d of the contract, this server has %d", m.ABI, abi.Version)
+	case m.EntryFuel < 0:
+		return refuse(diag.ModuleManifest, "entry_fuel is negative")
 	case uint64(m.DataEnd) < abi.ScriptBase+uint64(len(m.Globals))*abi.CellSize:
 		return refuse(diag.ModuleManifest, "data_end lies before the last global")
 	case uint64(m.DataEnd) > uint64(limits.MemoryPages)*abi.PageBytes:

@@ -55,7 +55,7 @@ func TestRunForeign(t *testing.T) {
 // having the counters already.
 func TestRunForeignRefuses(t *testing.T) {
 	e := newEngine(t, nil, nil)
-	ours, _ := compiler.Compile(compiler.Source{Text: "addResult(x)"}, compiler.Options{})
+	ours, _ := compiler.Compile(compiler.Source{Text: "startLoop(i, 1, x)\nendLoop()"}, compiler.Options{})
 	for name, c := range map[string]struct {
 		module []byte
 		code   diag.Code

@@ -167,7 +167,7 @@ func TestShadowFindsDifferences(t *testing.T) {
 		"position": {"x = 1\nx = 1\nx = 1 / 0", "x = 1\nx = 1 / 0\nx = 1"},
 		"status":   {"_status = 404", "_status = 405"},
 		"log":      {"print('a')", "print('b')"},
-		"fuel":     {"x = 1\nx = 1", "x = 1"},
+		"fuel":     {"startLoop(i, 1, 9)\nendLoop()", "startLoop(i, 1, 8)\nendLoop()"},
 	} {
 		e, log := shadowing(t, nil, nil)
 		other, findings, err := e.Compile(&Source{Text: pair[1]})

@@ -3,6 +3,7 @@ package wasm
 import (
 	"encoding/binary"
 	"math"
+	"slices"
 )
 
 // Func is an imported or defined function. For a defined one the methods
@@ -24,6 +25,7 @@ type Func struct {
 	relocs     []reloc
 	marks      []mark
 	labels     []blockState
+	branches   []branch
 	index      uint32
 }
 
@@ -54,7 +56,18 @@ type mark struct {
 	position uint32
 }
 
-type blockState struct{ isIf bool }
+// blockState is an open block. Its first byte is at start.
+type blockState struct {
+	isIf, isBlock, used bool
+	start               int
+	branches            int // those before the block
+}
+
+// branch is a place in the code that holds the distance to a label.
+type branch struct {
+	offset int
+	target Label
+}
 
 // Param gives the i-th parameter.
 func (f *Func) Param(i int) Local {
@@ -228,18 +241,56 @@ func (f *Func) Else() {
 	f.code = append(f.code, byte(OpElse))
 }
 
-// End closes the innermost block.
+// Used reports whether a branch leaves for an open label.
+func (f *Func) Used(l Label) bool { return f.labels[l].used }
+
+// End closes the innermost block. A plain block that nothing leaves for is
+// taken out again, since each block costs an engine time to compile.
 func (f *Func) End() {
 	if len(f.labels) == 0 {
 		panic("wasm: end without a block")
 	}
+	b := f.labels[len(f.labels)-1]
 	f.labels = f.labels[:len(f.labels)-1]
+	if b.isBlock && !b.used && f.takeOut(&b) {
+		return
+	}
 	f.code = append(f.code, byte(OpEnd))
 }
 
+// takeOut removes the head of a block without results from the code. Branches
+// inside to what is outside have one level less to leave; a distance that is
+// not one byte is left alone, and the block with it.
+func (f *Func) takeOut(b *blockState) bool {
+	outside := Label(len(f.labels)) // the block's own is not among the targets
+	inside := f.branches[b.branches:]
+	for _, br := range inside {
+		if br.target < outside && f.code[br.offset] >= 0x80 {
+			return false
+		}
+	}
+	const head = 2
+	f.code = slices.Delete(f.code, b.start, b.start+head)
+	for i := range inside {
+		inside[i].offset -= head
+		if inside[i].target < outside {
+			f.code[inside[i].offset]--
+		}
+	}
+	for i := len(f.relocs) - 1; i >= 0 && f.relocs[i].offset > b.start; i-- {
+		f.relocs[i].offset -= head
+	}
+	for i := len(f.marks) - 1; i >= 0 && f.marks[i].offset > b.start; i-- {
+		f.marks[i].offset -= head
+	}
+	return true
+}
+
 func (f *Func) open(op Opcode, results []ValType) Label {
+	b := blockState{isIf: op == OpIf, start: len(f.code), branches: len(f.branches)}
 	switch len(results) {
 	case 0:
+		b.isBlock = op == OpBlock
 		f.code = append(f.code, byte(op), 0x40)
 	case 1:
 		f.code = append(f.code, byte(op), byte(results[0]))
@@ -249,15 +300,20 @@ func (f *Func) open(op Opcode, results []ValType) Label {
 		t := FuncType{Results: results}
 		f.relocated(op, reloc{typ: &t})
 	}
-	f.labels = append(f.labels, blockState{isIf: op == OpIf})
+	f.labels = append(f.labels, b)
 	return Label(len(f.labels) - 1)
 }
 
 // Br branches to a label.
-func (f *Func) Br(l Label) { f.indexed(OpBr, f.distance(l)) }
+func (f *Func) Br(l Label) { f.branch(OpBr, l) }
 
 // BrIf pops an i32 and branches to a label when it is not zero.
-func (f *Func) BrIf(l Label) { f.indexed(OpBrIf, f.distance(l)) }
+func (f *Func) BrIf(l Label) { f.branch(OpBrIf, l) }
+
+func (f *Func) branch(op Opcode, l Label) {
+	f.code = append(f.code, byte(op))
+	f.leaveFor(l)
+}
 
 // BrTable pops an index and branches to the label of that index, or to the
 // default.
@@ -265,15 +321,18 @@ func (f *Func) BrTable(labels []Label, def Label) {
 	f.code = append(f.code, byte(OpBrTable))
 	f.code = AppendUleb(f.code, uint64(len(labels)))
 	for _, l := range labels {
-		f.code = AppendUleb(f.code, uint64(f.distance(l)))
+		f.leaveFor(l)
 	}
-	f.code = AppendUleb(f.code, uint64(f.distance(def)))
+	f.leaveFor(def)
 }
 
-func (f *Func) distance(l Label) uint32 {
+// leaveFor appends the distance to a label.
+func (f *Func) leaveFor(l Label) {
 	d := len(f.labels) - 1 - int(l)
 	if l < 0 || d < 0 {
 		panic("wasm: branch to a label that is not open")
 	}
-	return uint32(d)
+	f.labels[l].used = true
+	f.branches = append(f.branches, branch{len(f.code), l})
+	f.code = AppendUleb(f.code, uint64(d))
 }

@@ -9,7 +9,7 @@ package abi
 
 // Version is the number of this contract. An artifact names the version it
 // needs; a host runs only its own.
-const Version = 1
+const Version = 2
 
 // PageBytes is the size of a page of linear memory.
 const PageBytes = 65536
@@ -123,7 +123,7 @@ const (
 	Message     = 1200 // cell: the text of the error that ended the run
 	LastError   = 1216 // offset of the global cell of __last_error__, 0: none
 	ErrorDetail = 1220 // by error code: an Operator number, for example
-	Frame       = 1224 // call-stack slot of the script function that runs
+	Frame       = 1224 // call-stack slot of the script function that runs; at first StackBase
 	RegionMark  = 1228 // where the heap ended when the innermost loop began that collects; 0: none
 	Path        = 1232 // cell: list of [name, text], the parameters in an endpoint's path
 	TaskArgs    = 1248 // cell: list of the arguments of the task that is run; see Task

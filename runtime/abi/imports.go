@@ -7,9 +7,10 @@ type Import struct {
 	Params, Results string
 }
 
-// RefuelField is imported by the library and by every script module. It takes
-// the current site (0: read the Site cell), and gives the units granted for
-// the next slice; it does not return when the run is over.
+// RefuelField is imported by the library, and by script modules with loops or
+// functions. It takes the current site (0: read the Site cell), and gives the
+// units granted for the next slice; it does not
+// return when the run is over.
 const RefuelField = "refuel"
 
 // LibraryRefuelField is what the library's part of a merged module imports as

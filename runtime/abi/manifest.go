@@ -30,8 +30,11 @@ type Manifest struct {
 	// DataEnd is the first byte behind the script's own data: the heap starts
 	// at the next multiple of 16.
 	DataEnd uint32 `json:"data_end"`
+	// EntryFuel is what a call of RunExport costs as such. The host charges it
+	// before the call, as the module would at its start, at EntrySite.
+	EntryFuel int64 `json:"entry_fuel,omitempty"`
 	// Sites are the places in the source that errors and fuel refer to; 0 is
-	// not used.
+	// not used, and EntrySite is the top level as a whole.
 	Sites []SourceSite `json:"sites"`
 	// Functions are the script functions' names as sites refer to them; number
 	// 0 is the top level.
@@ -49,6 +52,9 @@ type Manifest struct {
 	// Tasks are what the script can start beside itself.
 	Tasks []Task `json:"tasks,omitempty"`
 }
+
+// EntrySite is the site of the top level.
+const EntrySite = 1
 
 // Endpoint is a path that a script answers when it is deployed. The functions
 // it names are exported; see HandlerExport.

@@ -34,9 +34,9 @@ func InFrame(fp uint32) {
 	}
 }
 
-// FailRun ends a run with the error that the frame has met.
-func FailRun(fp uint32) {
-	InFrame(fp)
+// FailRun ends a run with the error that the frame in the frame cell has met.
+func FailRun() {
+	InFrame(load32(abi.Frame))
 	Failure()
 }
 

@@ -26,6 +26,7 @@ const BODY = 1152;
 const FORM = 1168;
 const MESSAGE = 1200;
 const LAST_ERROR = 1216;
+const FRAME = 1224;
 const SCRIPT_BASE = 65536;
 
 const SCRIPT_SLICE = 100_000n;
@@ -60,6 +61,13 @@ class Meter {
     this.cells = { script, library };
     script.value = this.grant(SCRIPT_SLICE);
     library.value = this.grant(LIBRARY_SLICE);
+  }
+
+  // enter charges for the top level as such.
+  enter(units) {
+    const cell = this.cells.script;
+    cell.value -= units;
+    if (cell.value < 0n) cell.value += this.refuel(cell, this.cells.library, SCRIPT_SLICE);
   }
 
   grant(want) {
@@ -97,6 +105,7 @@ class Meter {
 function prepare(guest, manifest, request) {
   guest.put32(STACK_BASE, stackBase(manifest));
   guest.put32(STACK_LIMIT, guest.top);
+  guest.put32(FRAME, stackBase(manifest));
   guest.put64(HASH_SEED, BigInt(request.hashSeed));
   const globalCell = (name) => SCRIPT_BASE + CELL * manifest.globals.indexOf(name);
   for (const [name, value] of parse(request.variables || "{}")) {
@@ -193,6 +202,7 @@ export function run(library, script, request) {
   prepare(guest, manifest, request);
   const outcome = {};
   try {
+    meter.enter(BigInt(manifest.entry_fuel ?? 0));
     if (exports.run() === 0) {
       outcome.result = guest.json(guest.cell(RESULTS));
     } else {
