@@ -301,7 +301,7 @@ var table = []Key{
 		number: func(c *Config) *int64 { return &c.Compute.ClientQueueLength },
 	},
 	{
-		Name: "gc.percent", Default: "300", Min: 10, Max: 10_000,
+		Name: "gc.percent", Default: "800", Min: 10, Max: 10_000,
 		Doc:    "Garbage that may pile up before it is collected, in percent of what is in use; the Go runtime's variable GOGC wins",
 		number: func(c *Config) *int64 { return &c.GC.Percent },
 	},

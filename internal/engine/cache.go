@@ -78,6 +78,7 @@ type cache struct {
 	maxPending, maxClient int
 	// workers go round the clients; none has them all.
 	workers *fairqueue.Slots
+	threads *background
 	now     func() time.Time
 	running sync.WaitGroup
 	// queueTime is queueTime, but for tests.
@@ -96,6 +97,7 @@ func newCache(maxBytes int64, workers, maxPending, maxClient int) *cache {
 	return &cache{
 		maxBytes: maxBytes, maxPending: maxPending, maxClient: maxClient, now: time.Now, queueTime: queueTime,
 		workers: fairqueue.New(fairqueue.Limits{Slots: workers, ClientSlots: max(1, workers-1)}),
+		threads: newBackground(workers),
 		entries: make(map[key]*entry), recent: list.New(), byClient: make(map[string]int),
 	}
 }
@@ -237,7 +239,7 @@ func (c *cache) compile(waiting context.Context, client string, e *entry, compil
 		return
 	}
 	began := time.Now()
-	e.module, e.findings, e.err = compile()
+	c.threads.run(func() { e.module, e.findings, e.err = compile() })
 	e.took = time.Since(began)
 	c.workers.Leave(client)
 
@@ -268,7 +270,7 @@ func (c *cache) work(ctx context.Context, client string, do func()) error {
 		return err //nolint:wrapcheck // a context's cause
 	}
 	defer c.workers.Leave(client)
-	do()
+	c.threads.run(do)
 	return nil
 }
 
@@ -287,6 +289,7 @@ func (c *cache) evict(e *entry) {
 // close waits for compiles under way and forgets everything.
 func (c *cache) close() {
 	c.running.Wait()
+	c.threads.close()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for c.recent.Len() > 0 {

@@ -264,8 +264,10 @@ endLoop()
 r = gather(h, 0.3)
 addResult(r)
 `
-	onEngines(t, nil, func(t *testing.T, e *Engine) {
-		limits := Limits{MemoryPages: 512}
+	// The children compute until their parent has waited long enough.
+	const enough = 1 << 50
+	onEngines(t, func(c *Config) { c.MaxLimits.Fuel = enough }, func(t *testing.T, e *Engine) {
+		limits := Limits{MemoryPages: 512, Fuel: enough}
 		a := mustAnswer(t, e, &Request{Source: fmt.Sprintf(script, 2), Limits: limits})
 		if pages := a.Usage.MemoryPages; pages < 128 || pages > 512 {
 			t.Errorf("%d pages", pages)

@@ -105,7 +105,7 @@ func (f *function) broken(err error) error {
 // the mutable globals again.
 func (f *function) account(body *wasm.Body) {
 	branches, locals := int64(f.branches), int64(f.locals)
-	f.m.work += branches*(4*branches+32*locals) + locals*locals/8 + 64*int64(f.calls)*int64(f.m.mutable)
+	f.m.work += branches*(4*branches+32*locals) + locals*locals + 64*int64(f.calls)*int64(f.m.mutable)
 	if f.m.work > int64(f.m.limits.CompileWork) {
 		f.at = body.Offset
 		f.refuse(wasm.TooLarge, "the module is too much work to compile: the functions so far add up to %d units, at most %d are allowed",

@@ -48,7 +48,7 @@ var Default = Limits{
 	BranchTargets:  1_000,
 	Nesting:        250,
 	StackHeight:    1_000,
-	CompileWork:    250_000_000,
+	CompileWork:    25_000_000,
 }
 
 // Max are the highest limits that make sense. Beyond them one module takes more

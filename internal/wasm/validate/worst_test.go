@@ -97,18 +97,11 @@ func TestWorstCompiles(t *testing.T) {
 	r := wazero.NewRuntimeWithConfig(t.Context(), wazero.NewRuntimeConfigCompiler())
 	defer r.Close(t.Context())
 	for name, shape := range worst {
-		build := func(size int) []byte {
-			m := &wasm.Module{Memory: &wasm.Memory{Limits: wasm.Limits{Min: 1}}}
-			f := m.NewFunc("f", wasm.FuncType{Params: []wasm.ValType{wasm.I32}, Results: []wasm.ValType{wasm.I32}})
-			shape(f, m, size)
-			f.LocalGet(f.Param(0))
-			return m.Encode()
-		}
 		size := sort.Search(validate.Default.BodyBytes, func(n int) bool {
-			_, err := validate.Module(build(n+1), validate.Default)
+			_, err := validate.Module(functions(shape, n+1, 1), validate.Default)
 			return err != nil
 		})
-		metered := withMeter(t, build(size))
+		metered := withMeter(t, functions(shape, size, 1))
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
 		compiled, err := r.CompileModule(t.Context(), metered)
@@ -126,7 +119,46 @@ func TestWorstCompiles(t *testing.T) {
 	}
 }
 
-func withMeter(t *testing.T, module []byte) []byte {
+// functions makes a module of functions of one shape and size.
+func functions(shape func(*wasm.Func, *wasm.Module, int), size, count int) []byte {
+	m := &wasm.Module{Memory: &wasm.Memory{Limits: wasm.Limits{Min: 1}}}
+	for range count {
+		f := m.NewFunc("f", wasm.FuncType{Params: []wasm.ValType{wasm.I32}, Results: []wasm.ValType{wasm.I32}})
+		shape(f, m, size)
+		f.LocalGet(f.Param(0))
+	}
+	return m.Encode()
+}
+
+// BenchmarkWorstModules has the engine compile as many functions of each shape
+// as the default limits admit in a module, few large ones or many small.
+func BenchmarkWorstModules(b *testing.B) {
+	r := wazero.NewRuntimeWithConfig(b.Context(), wazero.NewRuntimeConfigCompiler())
+	defer r.Close(b.Context())
+	for name, shape := range worst {
+		for _, size := range []int{50, 200, 1_000} {
+			count := sort.Search(validate.Default.Functions, func(n int) bool {
+				_, err := validate.Module(functions(shape, size, n+1), validate.Default)
+				return err != nil
+			})
+			if count == 0 {
+				continue
+			}
+			metered := withMeter(b, functions(shape, size, count))
+			b.Run(name+"/"+strconv.Itoa(size), func(b *testing.B) {
+				for b.Loop() {
+					compiled, err := r.CompileModule(b.Context(), metered)
+					if err != nil {
+						b.Fatal(err)
+					}
+					compiled.Close(b.Context())
+				}
+			})
+		}
+	}
+}
+
+func withMeter(t testing.TB, module []byte) []byte {
 	t.Helper()
 	b, err := validate.Module(module, validate.Default)
 	if err != nil {
