@@ -108,7 +108,7 @@ func TestCallStacks(t *testing.T) {
 			{"return(sum([i for i in range(99999999)]))", "g:2 f:5 :8"},
 		} {
 			script := "function g(n){\n" + test.body + "\n}\nfunction f(n){\nx = g(n + h())\nreturn(x)\n}\ny = f(h())\nfunction h(){\nreturn(0)\n}"
-			_, err := e.Run(context.Background(), &Request{Source: script, Limits: Limits{MemoryPages: 64, Fuel: 3_000_000}})
+			_, err := e.Run(context.Background(), &Request{Source: script, Limits: Limits{MemoryPages: 16, Fuel: 3_000_000}})
 			failure, ok := err.(*diag.Failure)
 			if !ok {
 				t.Errorf("%s: %v", kind, err)
