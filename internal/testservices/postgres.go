@@ -15,7 +15,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -46,9 +45,7 @@ func Need(t testing.TB, err error) {
 type Postgres struct {
 	admin   url.URL // as the superuser, of the database postgres
 	dir     string
-	process *exec.Cmd
-	stop    chan struct{}
-	stopped chan error
+	process *process
 	names   atomic.Int64
 }
 
@@ -75,7 +72,7 @@ func StartPostgres() (*Postgres, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Postgres{dir: dir, stop: make(chan struct{}), stopped: make(chan error, 1)}
+	p := &Postgres{dir: dir}
 	if err := p.start(bin); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
@@ -117,74 +114,28 @@ func (p *Postgres) start(bin string) error {
 		return err
 	}
 	p.admin = url.URL{Scheme: "postgres", User: url.User("postgres"), Host: net.JoinHostPort("127.0.0.1", port), Path: "/postgres", RawQuery: "sslmode=disable"}
-	p.process = exec.CommandContext(ctx, filepath.Join(bin, "postgres"), "-D", data, "-p", port, "-c", "listen_addresses=127.0.0.1", //nolint:gosec // as above
+	server := exec.CommandContext(ctx, filepath.Join(bin, "postgres"), "-D", data, "-p", port, "-c", "listen_addresses=127.0.0.1", //nolint:gosec // as above
 		"-c", "unix_socket_directories=", "-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off", "-c", "max_connections=200")
-	p.process.Dir = p.dir
-	p.process.SysProcAttr = attributes
-	dieWithParent(attributes)
+	server.Dir, server.SysProcAttr = p.dir, attributes
 	output := &bytes.Buffer{}
-	p.process.Stdout, p.process.Stderr = output, output
-	if err := p.launch(); err != nil {
+	server.Stdout, server.Stderr = output, output
+	if p.process, err = launch(server); err != nil {
 		return err
 	}
-	if err := p.await(ctx); err != nil {
+	if err := await(ctx, p.ping); err != nil {
 		return errors.Join(err, p.Stop(), errors.New(output.String()))
 	}
 	return nil
 }
 
-// launch starts the server on a thread that lives as long as the server, since
-// the kernel ends it together with the thread that started it.
-func (p *Postgres) launch() error {
-	started := make(chan error, 1)
-	go func() {
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		err := p.process.Start()
-		started <- err
-		if err != nil {
-			return
-		}
-		<-p.stop
-		// SIGQUIT ends it at once; there is nothing to keep.
-		p.stopped <- errors.Join(p.process.Process.Signal(syscall.SIGQUIT), ended(p.process.Wait()))
-	}()
-	return <-started
-}
-
-// ended drops the news that a server ended by our signal, or not with zero.
-func ended(err error) error {
-	if _, ok := errors.AsType[*exec.ExitError](err); ok {
-		return nil
-	}
-	return err
-}
-
-// await waits until the server takes sessions. That it takes connections is
-// not enough: it answers them that it is starting up.
-func (p *Postgres) await(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
-	defer cancel()
-	for {
-		conn, err := pgconn.Connect(ctx, p.admin.String())
-		if err == nil {
-			return conn.Close(ctx)
-		}
-		select {
-		case <-ctx.Done():
-			return err
-		case <-time.After(startPause):
-		}
-	}
-}
-
-func freePort(ctx context.Context) (string, error) {
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+// ping opens a session. That the server takes connections is not enough: it
+// answers them that it is starting up.
+func (p *Postgres) ping(ctx context.Context) error {
+	conn, err := pgconn.Connect(ctx, p.admin.String())
 	if err != nil {
-		return "", err
+		return err
 	}
-	_, port, err := net.SplitHostPort(listener.Addr().String())
-	return port, errors.Join(err, listener.Close())
+	return conn.Close(ctx)
 }
 
 // URL is the server as its superuser sees it.
@@ -244,6 +195,6 @@ func (p *Postgres) Stop() error {
 	if p == nil || p.process == nil {
 		return nil
 	}
-	close(p.stop)
-	return errors.Join(<-p.stopped, os.RemoveAll(p.dir))
+	// SIGQUIT ends it at once; there is nothing to keep.
+	return errors.Join(p.process.stop(syscall.SIGQUIT), os.RemoveAll(p.dir))
 }

@@ -1,0 +1,133 @@
+package testservices
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"os/exec"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Redis is a Redis server for the tests of one binary. It keeps nothing over
+// a restart and asks for a password.
+type Redis struct {
+	binary, dir, port string
+	process           *process // nil while it is down
+}
+
+const redisPassword = "secret-redis"
+
+// StartRedis starts a server on a free port. Call it from TestMain.
+func StartRedis() (*Redis, error) {
+	binary, err := exec.LookPath("redis-server")
+	if err != nil {
+		return nil, fmt.Errorf("Redis: %w", ErrMissing)
+	}
+	dir, err := os.MkdirTemp("", "avap-redis-")
+	if err != nil {
+		return nil, err
+	}
+	r := &Redis{binary: binary, dir: dir}
+	if r.port, err = freePort(context.Background()); err == nil {
+		err = r.start()
+	}
+	if err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	return r, nil
+}
+
+func (r *Redis) start() error {
+	ctx := context.Background()
+	server := exec.CommandContext(ctx, r.binary, "--port", r.port, "--bind", "127.0.0.1", "--dir", r.dir, //nolint:gosec // the server's own binary
+		"--save", "", "--appendonly", "no", "--requirepass", redisPassword)
+	server.SysProcAttr = &syscall.SysProcAttr{}
+	output := &bytes.Buffer{}
+	server.Stdout, server.Stderr = output, output
+	var err error
+	if r.process, err = launch(server); err != nil {
+		return err
+	}
+	if err := await(ctx, r.ping); err != nil {
+		return errors.Join(err, r.kill(), errors.New(output.String()))
+	}
+	return nil
+}
+
+func (r *Redis) ping(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", r.Address())
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	deadline, _ := ctx.Deadline()
+	if err := conn.SetDeadline(deadline); err != nil {
+		return err
+	}
+	if _, err := fmt.Fprintf(conn, "AUTH %s\r\n", redisPassword); err != nil {
+		return err
+	}
+	answer, err := bufio.NewReader(conn).ReadString('\n')
+	if err == nil && answer != "+OK\r\n" {
+		err = fmt.Errorf("Redis answers %q", answer)
+	}
+	return err
+}
+
+// Address is host and port.
+func (r *Redis) Address() string { return net.JoinHostPort("127.0.0.1", r.port) }
+
+// URL is the server with its password, at another address if one is given: a
+// proxy before it, for example.
+func (r *Redis) URL(address string) string {
+	if address == "" {
+		address = r.Address()
+	}
+	return (&url.URL{Scheme: "redis", User: url.UserPassword("", redisPassword), Host: address}).String()
+}
+
+// Down ends the server at once, as a crash would, and Up starts it again, at
+// the same address and with nothing in it.
+func (r *Redis) Down(t testing.TB) {
+	t.Helper()
+	if err := r.kill(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Up starts a server that is down; otherwise it does nothing.
+func (r *Redis) Up(t testing.TB) {
+	t.Helper()
+	if r.process != nil {
+		return
+	}
+	if err := r.start(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (r *Redis) kill() error {
+	if r.process == nil {
+		return nil
+	}
+	p := r.process
+	r.process = nil
+	return p.stop(syscall.SIGKILL)
+}
+
+// Stop ends the server and removes its files.
+func (r *Redis) Stop() error {
+	if r == nil {
+		return nil
+	}
+	return errors.Join(r.kill(), os.RemoveAll(r.dir))
+}
