@@ -120,6 +120,7 @@ const (
 	ModuleImport    Code = "AVAP6005"
 	ModuleExport    Code = "AVAP6006"
 	ModuleManifest  Code = "AVAP6007"
+	ModuleUnusable  Code = "AVAP6013"
 )
 
 // Internal is a defect of the product itself.
@@ -232,6 +233,7 @@ var table = map[Code]Entry{
 	ModuleImport:    {Title: "Import not admitted", Next: "Import functions and memory of the library, and functions of the host that the manifest declares, with exactly their types."},
 	ModuleExport:    {Title: "Exports do not fit", Next: "Export run and what the manifest declares, and no memory, table, global or imported function."},
 	ModuleManifest:  {Title: "Manifest does not fit", Next: "Write a manifest that describes this module; its form is the type Manifest in the package runtime/abi."},
+	ModuleUnusable:  {Title: "Module cannot be run", Next: "Build the module again, with the version of avap that the server has."},
 
 	Internal: {Title: "Internal error", Next: "Report it to the operator with the request's identifier."},
 }

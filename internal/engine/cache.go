@@ -106,6 +106,13 @@ func newCache(maxBytes int64, workers, maxPending, maxClient int) *cache {
 // may be gone.
 type compileFunc func() (*wasmhost.Module, diag.List, error)
 
+// guarded makes the module, and catches the panics of the gate, the injector and
+// the runtime: nobody would on a goroutine of the cache.
+func (f compileFunc) guarded() (m *wasmhost.Module, findings diag.List, err error) {
+	defer caught("the loader", &err)
+	return f()
+}
+
 // found is a look-up's answer. The module is retained for the caller, who
 // must release it.
 type found struct {
@@ -239,7 +246,7 @@ func (c *cache) compile(waiting context.Context, client string, e *entry, compil
 		return
 	}
 	began := time.Now()
-	c.threads.run(func() { e.module, e.findings, e.err = compile() })
+	c.threads.run(func() { e.module, e.findings, e.err = compile.guarded() })
 	e.took = time.Since(began)
 	c.workers.Leave(client)
 

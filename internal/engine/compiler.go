@@ -2,6 +2,9 @@ package engine
 
 import (
 	"fmt"
+	"path"
+	"runtime"
+	"strings"
 
 	"github.com/avapd/avapd/compiler"
 	"github.com/avapd/avapd/internal/diag"
@@ -52,14 +55,30 @@ type Artifact struct {
 	Manifest abi.Manifest
 }
 
-// guardedCompile turns a panic of the compiler into an error: one script must
-// never take down the others.
+// caught is deferred where a panic must become an error: one script must never
+// take down the others.
+func caught(where string, err *error) {
+	if r := recover(); r != nil { //nolint:revive // caught is the deferred function
+		*err = fmt.Errorf("panic in %s: %v, in %s", where, r, panicked())
+	}
+}
+
+// panicked names the functions that a panic came through, innermost first.
+func panicked() string {
+	var callers [8]uintptr
+	n := runtime.Callers(4, callers[:]) // without Callers, panicked, caught and the runtime's own
+	var names []string
+	for frames, more := runtime.CallersFrames(callers[:n]), n > 0; more; {
+		var frame runtime.Frame
+		frame, more = frames.Next()
+		names = append(names, fmt.Sprintf("%s:%d", path.Base(frame.Function), frame.Line))
+	}
+	return strings.Join(names, " < ")
+}
+
+// guardedCompile compiles, and catches the panics of a compiler.
 func guardedCompile(c Compiler, source *Source) (artifact *Artifact, findings diag.List, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			artifact, findings, err = nil, nil, fmt.Errorf("panic in the compiler: %v", r)
-		}
-	}()
+	defer caught("the compiler", &err)
 	artifact, findings = c.Compile(source)
 	if artifact == nil && !findings.HasErrors() {
 		return nil, nil, fmt.Errorf("the compiler gave neither an artifact nor an error")

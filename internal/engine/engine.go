@@ -362,7 +362,7 @@ func (e *Engine) fromSource(ctx context.Context, r *Request) (_ found, err error
 // make compiles a script that the cache will not hold.
 func (e *Engine) make(source *Source) (f found, err error) {
 	began := time.Now()
-	f.module, f.findings, err = e.compile(source)
+	f.module, f.findings, err = compileFunc(func() (*wasmhost.Module, diag.List, error) { return e.compile(source) }).guarded()
 	f.took = time.Since(began)
 	return f, err
 }

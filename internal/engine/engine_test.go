@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/avapd/avapd/internal/diag"
+	"github.com/avapd/avapd/wasmhost"
 )
 
 const endlessFuel = 1 << 50
@@ -93,6 +94,26 @@ func TestFailures(t *testing.T) {
 	if findings, _ := e.Check(context.Background(), "", "panic"); len(findings) != 1 || findings[0].Code != diag.Internal {
 		t.Errorf("check of a script that breaks the compiler: %v", findings)
 	}
+}
+
+// What panics where no handler would catch it fails as a defect does, for those
+// who wait for it, and for nobody else.
+func TestPanicsOfTheLoader(t *testing.T) {
+	e := newEngine(t, &fakeCompiler{}, nil)
+	broken := func() compileFunc {
+		return func() (*wasmhost.Module, diag.List, error) { panic("load") }
+	}
+	for range 2 { // what is remembered of it, too
+		_, err := e.execute(context.Background(), &Request{}, func() (found, error) {
+			return e.cache.get(context.Background(), "", key{artifact: true}, broken)
+		})
+		failure, ok := errors.AsType[*diag.Failure](err)
+		if !ok || failure.Code != diag.Internal || !strings.Contains(failure.Cause.Error(), "panic in the loader: load") ||
+			!strings.Contains(failure.Cause.Error(), "TestPanicsOfTheLoader") {
+			t.Errorf("got %v", err)
+		}
+	}
+	mustAnswer(t, e, &Request{Source: "ok"})
 }
 
 func TestLess(t *testing.T) {

@@ -260,12 +260,19 @@ func (s *shadow) ready() bool {
 	return s.other != nil
 }
 
+// load makes the interpreter's module of a compiled one. A panic there must not
+// end the process.
+func (s *shadow) load(m *wasmhost.Module) (again *wasmhost.Module, err error) {
+	defer caught("the interpreter's loader", &err)
+	return s.other.LoadAgain(m) //nolint:wrapcheck // the log line says what it is about
+}
+
 func (s *shadow) compare(ctx context.Context, job *shadowJob) {
 	if other, _ := s.instead(job.module); other != nil || !s.ready() {
 		s.dropped.Add(1)
 		return
 	}
-	m, err := s.other.LoadAgain(job.module)
+	m, err := s.load(job.module)
 	if err != nil {
 		s.mismatch(job, nil, "load: "+err.Error())
 		return

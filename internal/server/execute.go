@@ -77,9 +77,8 @@ func (s *Server) execute(c *fiber.Ctx) error {
 // sends what comes of it.
 func (s *Server) answer(c *fiber.Ctx, run func(context.Context) (*engine.Answer, error)) error {
 	ctx := s.watch(c)
+	defer s.watcher.remove(&ctx.watched)
 	answer, err := run(ctx)
-	s.watcher.remove(&ctx.watched)
-
 	note := noteOf(c)
 	if err != nil {
 		return runProblem(note, err)
@@ -111,8 +110,8 @@ func (s *Server) check(c *fiber.Ctx) error {
 	}
 	defer release()
 	ctx := s.watch(c)
+	defer s.watcher.remove(&ctx.watched)
 	findings, err := s.engine.Check(ctx, clientOf(c), in.script)
-	s.watcher.remove(&ctx.watched)
 	if err != nil {
 		return runProblem(noteOf(c), err)
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/avapd/avapd/internal/diag"
+	"github.com/avapd/avapd/internal/engine"
 	"github.com/avapd/avapd/runtime/abi"
 )
 
@@ -17,6 +18,11 @@ const messageTimeout = "Script Execution Timeout"
 func runProblem(n *note, err error) error {
 	if list, ok := errors.AsType[diag.List](err); ok {
 		return compileProblem(list)
+	}
+	if unusable, ok := errors.AsType[*engine.ArtifactError](err); ok {
+		p := newProblem(http.StatusUnprocessableEntity, diag.ModuleUnusable, "the module cannot be run: %s", printable(unusable.Err.Error()))
+		p.cause = err
+		return p
 	}
 	failure, ok := errors.AsType[*diag.Failure](err)
 	if !ok {

@@ -86,6 +86,8 @@ func (e *fakeEngine) Run(ctx context.Context, r *engine.Request) (*engine.Answer
 		return nil, diag.List{diag.New(diag.SyntaxError, diag.Span{Start: diag.Position{Line: 1, Column: 2}}, "no script")}
 	case "panic":
 		panic("boom")
+	case "unusable":
+		return nil, &engine.ArtifactError{Err: errors.New("version 9 of the contract\nis unknown")}
 	case "defect":
 		return nil, errors.New("secret detail")
 	}
@@ -349,6 +351,10 @@ func TestRunProblems(t *testing.T) {
 	if r := h.execute(`{"script":"fail AVAP5005"}`); r.Header.Get("Retry-After") == "" {
 		t.Error("no Retry-After")
 	}
+	unusable := h.execute(`{"script":"unusable"}`).wantProblem(t, 422, diag.ModuleUnusable)
+	if unusable.Error != "the module cannot be run: version 9 of the contract?is unknown" {
+		t.Errorf("got %q", unusable.Error)
+	}
 	d := h.execute(`{"script":"broken"}`).wantProblem(t, 400, diag.SyntaxError)
 	if len(d.Diagnostics) != 1 || d.Line != 1 || d.Column != 2 {
 		t.Errorf("got %+v", d)
@@ -369,6 +375,11 @@ func TestDefectsStayInside(t *testing.T) {
 	}
 	if r := h.execute(`{"script":"s"}`); r.StatusCode != http.StatusOK {
 		t.Errorf("after a panic: %d", r.StatusCode)
+	}
+	h.watcher.mu.Lock()
+	defer h.watcher.mu.Unlock()
+	if h.watcher.head.next != &h.watcher.head {
+		t.Error("an execution that panicked is still watched")
 	}
 }
 
