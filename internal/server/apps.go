@@ -12,17 +12,6 @@ import (
 	"github.com/avapd/avapd/internal/diag"
 )
 
-// routeApps adds the routes about apps, and those of the apps themselves.
-func (s *Server) routeApps() {
-	mayStore := RequireToken(s.config.Admin.Token)
-	s.app.Get(pathApps, s.listApps)
-	s.app.Get(pathApp, s.getApp)
-	s.app.Put(pathApp, mayStore, s.putApp)
-	s.app.Delete(pathApp, mayStore, s.deleteApp)
-	s.app.Get(pathOpenAPI, s.openAPI)
-	s.app.Use(s.endpoint)
-}
-
 // appDocument is an app as the API shows it.
 type appDocument struct {
 	Name   string `json:"name"`

@@ -34,16 +34,15 @@ func startApps(t *testing.T, token string, args ...string) *harness {
 		}
 		args = append(args, "--admin-token-file", file)
 	}
-	return startWith(t, func(s *Server) {
-		scripts, err := engine.New(EngineConfig(s.config))
+	return startWith(t, func(o *Options) {
+		scripts, err := engine.New(EngineConfig(o.Config))
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.engine = scripts
-		s.apps = apps.New(apps.Config{Engine: scripts, Dir: t.TempDir(), Reserved: ReservedSegments()})
-		s.routeApps()
+		o.Engine = scripts
+		o.Apps = apps.New(apps.Config{Engine: scripts, Dir: t.TempDir(), Reserved: ReservedSegments()})
 		t.Cleanup(func() {
-			s.apps.Close()
+			o.Apps.Close()
 			if err := scripts.Close(context.Background()); err != nil {
 				t.Error(err)
 			}

@@ -12,16 +12,6 @@ import (
 	"github.com/avapd/avapd/internal/engine"
 )
 
-// ReservedSegments are the first segments of paths that no app can have.
-func ReservedSegments() []string {
-	var reserved []string
-	for _, path := range routePaths {
-		first, _, _ := strings.Cut(path[1:], "/")
-		reserved = append(reserved, first)
-	}
-	return reserved
-}
-
 // endpoint answers the paths of apps. It comes behind all other routes, and
 // leaves what no app knows to Fiber.
 func (s *Server) endpoint(c *fiber.Ctx) error {

@@ -77,7 +77,7 @@ func (s *Server) observe(c *fiber.Ctx) error {
 	err := s.protected(c)
 	var p *problem
 	if err != nil {
-		p = asProblem(c, err)
+		p = s.asProblem(c, err)
 		p.write(c, n.id)
 	}
 	s.logRequest(c, n, p, time.Since(start))
@@ -100,7 +100,7 @@ func (s *Server) protected(c *fiber.Ctx) (err error) {
 // here: what fasthttp refused.
 func (s *Server) failed(c *fiber.Ctx, err error) error {
 	n := noteOf(c)
-	p := asProblem(c, err)
+	p := s.asProblem(c, err)
 	p.write(c, n.id)
 	lingerOnClose(c)
 	s.logRequest(c, n, p, 0)

@@ -2,6 +2,7 @@ package server
 
 import (
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/gofiber/fiber/v2"
@@ -37,10 +38,11 @@ type (
 		Answers     map[string]apiAnswer  `json:"responses"`
 	}
 	apiParameter struct {
-		Name     string    `json:"name"`
-		In       string    `json:"in"`
-		Required bool      `json:"required"`
-		Schema   apiSchema `json:"schema"`
+		Name        string    `json:"name"`
+		In          string    `json:"in"`
+		Description string    `json:"description,omitempty"`
+		Required    bool      `json:"required"`
+		Schema      apiSchema `json:"schema"`
 	}
 	apiBody struct {
 		Required bool                `json:"required,omitempty"`
@@ -67,10 +69,16 @@ const (
 )
 
 // openAPI answers GET /api/v1/openapi.json.
-func (s *Server) openAPI(c *fiber.Ctx) error { return sendJSON(c, describeAPI(s.apps.List())) }
+func (s *Server) openAPI(c *fiber.Ctx) error {
+	var list []apps.App
+	if s.apps != nil {
+		list = s.apps.List()
+	}
+	return sendJSON(c, describeAPI(s.routes, list))
+}
 
 // describeAPI is the document about the server's own routes and those of apps.
-func describeAPI(list []apps.App) *openAPI {
+func describeAPI(own []route, list []apps.App) *openAPI {
 	d := &openAPI{
 		OpenAPI: "3.1.0", Info: apiInfo{"AVAP", "1"},
 		Paths: map[string]map[string]*apiCall{},
@@ -80,7 +88,7 @@ func describeAPI(list []apps.App) *openAPI {
 		},
 		Tags: []apiTag{{tagServer, "The server's own routes"}},
 	}
-	for _, r := range serverRoutes {
+	for _, r := range own {
 		d.add(r.path, r.method, r.call())
 	}
 	shown := map[string]string{}
@@ -135,7 +143,7 @@ func pathParameters(path string) []apiParameter {
 	var list []apiParameter
 	for segment := range strings.SplitSeq(path, "/") {
 		if name, ok := strings.CutPrefix(segment, "{"); ok {
-			list = append(list, apiParameter{strings.TrimSuffix(name, "}"), "path", true, apiSchema{"type": "string"}})
+			list = append(list, apiParameter{Name: strings.TrimSuffix(name, "}"), In: "path", Required: true, Schema: typed("string")})
 		}
 	}
 	return list
@@ -152,56 +160,33 @@ func reference(name string) apiSchema { return apiSchema{"$ref": "#/components/s
 
 var problemAnswer = apiAnswer{"What went wrong", media(problemType, reference("Problem"))}
 
-// serverRoute is one of the server's own routes.
-type serverRoute struct {
-	method, path, summary string
-	// body and answer name schemas; empty is none.
-	body, answer string
-	// text is set when the body may be plain text instead.
-	text   bool
-	status string
-	also   string // another status with the same answer
-	stores bool
-}
-
-// pathOfApp is pathApp as OpenAPI writes it.
-const pathOfApp = pathApps + "/{name}"
-
-var serverRoutes = []serverRoute{
-	{method: http.MethodPost, path: pathExecute, summary: "Run a script", body: "Execution", answer: "Answer", status: "200"},
-	{method: http.MethodPost, path: pathCheck, summary: "Find what is wrong with a script without running it", body: "Execution", answer: "Findings", status: "200"},
-	{method: http.MethodGet, path: pathApps, summary: "List the apps", answer: "Apps", status: "200"},
-	{method: http.MethodGet, path: pathOfApp, summary: "Describe an app", answer: "App", status: "200"},
-	{method: http.MethodPut, path: pathOfApp, summary: "Store an app and make it answer, or replace it", body: "Source", text: true, answer: "App", status: "200", also: "201", stores: true},
-	{method: http.MethodDelete, path: pathOfApp, summary: "Remove an app", status: "204", stores: true},
-	{method: http.MethodGet, path: pathOpenAPI, summary: "This document", answer: "Object", status: "200"},
-	{method: http.MethodGet, path: pathLive, summary: "Tell that the process answers", answer: "State", status: "200"},
-	{method: http.MethodGet, path: pathReady, summary: "Tell whether the server takes work", answer: "State", status: "200", also: "503"},
-}
-
-func (r *serverRoute) call() *apiCall {
+// call describes one of the server's own routes.
+func (r *route) call() *apiCall {
 	call := &apiCall{
 		Summary: r.summary, Tags: []string{tagServer}, Parameters: pathParameters(r.path),
 		Answers: map[string]apiAnswer{"default": problemAnswer},
 	}
-	answer := apiAnswer{Description: "Done"}
-	if r.answer != "" {
-		answer.Content = media(fiber.MIMEApplicationJSON, reference(r.answer))
+	for _, q := range r.query {
+		call.Parameters = append(call.Parameters, apiParameter{Name: q.name, In: "query", Description: q.description, Schema: typed(q.kind)})
 	}
-	call.Answers[r.status] = answer
-	if r.also != "" {
-		call.Answers[r.also] = answer
+	for _, a := range r.answers {
+		call.Answers[strconv.Itoa(a.status)] = apiAnswer{"Done", a.body.media()}
 	}
-	if r.body != "" {
-		call.Body = &apiBody{Required: true, Content: media(fiber.MIMEApplicationJSON, reference(r.body))}
+	if r.body != nil {
+		call.Body = &apiBody{Required: true, Content: r.body.media()}
 	}
-	if r.text {
-		call.Body.Content[fiber.MIMETextPlain] = apiMedia{typed("string")}
-	}
-	if r.stores {
+	if r.changes {
 		call.Security = []map[string][]string{{schemeName: {}}}
 	}
 	return call
+}
+
+func (c contents) media() map[string]apiMedia {
+	m := make(map[string]apiMedia, len(c))
+	for kind, schema := range c {
+		m[kind] = apiMedia{reference(schema)}
+	}
+	return m
 }
 
 func typed(kind string) apiSchema { return apiSchema{"type": kind} }
@@ -219,6 +204,7 @@ func object(required []string, members map[string]apiSchema) apiSchema {
 // schemas are those of the server's own bodies.
 var schemas = map[string]apiSchema{
 	"Object": typed("object"),
+	"Text":   typed("string"),
 	"State":  object([]string{"status"}, map[string]apiSchema{"status": typed("string")}),
 	"Source": object([]string{memberScript}, map[string]apiSchema{memberScript: typed("string")}),
 	"Execution": object([]string{memberScript}, map[string]apiSchema{

@@ -133,7 +133,7 @@ func sendJSON(c *fiber.Ctx, v any) error {
 }
 
 // asProblem turns what a handler, Fiber or fasthttp returned into a problem.
-func asProblem(c *fiber.Ctx, err error) *problem {
+func (s *Server) asProblem(c *fiber.Ctx, err error) *problem {
 	if p, ok := errors.AsType[*problem](err); ok {
 		return p
 	}
@@ -144,7 +144,7 @@ func asProblem(c *fiber.Ctx, err error) *problem {
 	switch f.Code {
 	case http.StatusNotFound:
 		p := newProblem(f.Code, diag.NoSuchRoute, "there is no %s", printable(c.Path()))
-		if hint := diag.Suggest(strings.Clone(c.Path()), routePaths); hint != "" {
+		if hint := diag.Suggest(strings.Clone(c.Path()), s.paths()); hint != "" {
 			p.suggestion = "did you mean " + hint + "?"
 		}
 		return p

@@ -19,15 +19,15 @@ import (
 // startReal is a server with the real engine behind it.
 func startReal(t *testing.T, args ...string) *harness {
 	t.Helper()
-	h := startWith(t, func(s *Server) {
+	h := startWith(t, func(o *Options) {
 		processors := runtime.GOMAXPROCS(0)
-		KeepProcessorFree(s.config)
+		KeepProcessorFree(o.Config)
 		t.Cleanup(func() { runtime.GOMAXPROCS(processors) })
-		scripts, err := engine.New(EngineConfig(s.config))
+		scripts, err := engine.New(EngineConfig(o.Config))
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.engine = scripts
+		o.Engine = scripts
 		t.Cleanup(func() {
 			if err := scripts.Close(context.Background()); err != nil {
 				t.Error(err)

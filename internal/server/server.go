@@ -19,19 +19,6 @@ import (
 	"github.com/avapd/avapd/internal/diag"
 )
 
-// Routes of the API.
-const (
-	pathExecute = "/api/v1/execute"
-	pathCheck   = "/api/v1/check"
-	pathApps    = "/api/v1/apps"
-	pathApp     = "/api/v1/apps/:name"
-	pathOpenAPI = "/api/v1/openapi.json"
-	pathLive    = "/livez"
-	pathReady   = "/readyz"
-)
-
-var routePaths = []string{pathExecute, pathCheck, pathApps, pathOpenAPI, pathLive, pathReady}
-
 // Options are what a server is made of.
 type Options struct {
 	Config *config.Config
@@ -49,6 +36,7 @@ type Server struct {
 	apps    *apps.Registry
 	log     *slog.Logger
 	app     *fiber.App
+	routes  []route // its own
 	watcher *watcher
 	// stopping is set when no new work should come to this server.
 	stopping atomic.Bool
@@ -79,13 +67,7 @@ func New(o Options) *Server {
 	server.CloseOnShutdown = true
 	server.Handler = s.knownMethods(server.Handler)
 	s.app.Use(s.observe, guard)
-	s.app.Post(pathExecute, s.execute)
-	s.app.Post(pathCheck, s.check)
-	s.app.Get(pathLive, s.live)
-	s.app.Get(pathReady, s.ready)
-	if s.apps != nil {
-		s.routeApps()
-	}
+	s.register()
 	return s
 }
 

@@ -139,11 +139,11 @@ func (l *lockedBuffer) String() string {
 
 func start(t *testing.T, args ...string) *harness {
 	t.Helper()
-	return startWith(t, func(*Server) {}, args...)
+	return startWith(t, func(*Options) {}, args...)
 }
 
-// startWith lets the caller add routes, which Fiber takes before it serves only.
-func startWith(t *testing.T, prepare func(*Server), args ...string) *harness {
+// startWith lets the caller say what the server is made of.
+func startWith(t *testing.T, prepare func(*Options), args ...string) *harness {
 	t.Helper()
 	flags := pflag.NewFlagSet("test", pflag.ContinueOnError)
 	config.AddFlags(flags)
@@ -159,8 +159,9 @@ func startWith(t *testing.T, prepare func(*Server), args ...string) *harness {
 		t.Fatal(err)
 	}
 	h := &harness{t: t, engine: newFakeEngine(), addr: listener.Addr().String(), logs: new(lockedBuffer)}
-	h.Server = New(Options{Config: c, Engine: h.engine, Log: slog.New(slog.NewJSONHandler(h.logs, nil))})
-	prepare(h.Server)
+	options := Options{Config: c, Engine: h.engine, Log: slog.New(slog.NewJSONHandler(h.logs, nil))}
+	prepare(&options)
+	h.Server = New(options)
 	h.client = &http.Client{Transport: &http.Transport{}, Timeout: patience}
 	served := make(chan error, 1)
 	go func() { served <- h.Serve(listener) }()
@@ -612,23 +613,18 @@ func TestCrossSite(t *testing.T) {
 }
 
 func TestRequireToken(t *testing.T) {
-	h := startWith(t, func(s *Server) {
-		s.app.Post("/guarded", RequireToken("0123456789abcdef"), s.live)
-		s.app.Post("/closed", RequireToken(""), s.live)
-	})
-	post := func(path string, headers ...string) reply {
-		return h.do(http.MethodPost, path, "", nil, headers...)
+	remove := func(h *harness, headers ...string) reply {
+		return h.do(http.MethodDelete, "/api/v1/apps/none", "", nil, headers...)
 	}
-	r := post("/guarded")
+	h := startApps(t, testToken)
+	r := remove(h)
 	r.wantProblem(t, 401, diag.Unauthorized)
 	if r.Header.Get("WWW-Authenticate") == "" {
 		t.Error("no WWW-Authenticate")
 	}
 	for _, bad := range []string{"Bearer 0123456789abcde", "Bearer 0123456789abcdef0", "Basic 0123456789abcdef", "0123456789abcdef", "Bearer "} {
-		post("/guarded", "Authorization", bad).wantProblem(t, 401, diag.Unauthorized)
+		remove(h, "Authorization", bad).wantProblem(t, 401, diag.Unauthorized)
 	}
-	if r := post("/guarded", "Authorization", "bearer 0123456789abcdef"); r.StatusCode != 200 {
-		t.Errorf("got %d", r.StatusCode)
-	}
-	post("/closed", "Authorization", "Bearer ").wantProblem(t, 403, diag.Forbidden)
+	remove(h, "Authorization", "bearer "+testToken).wantProblem(t, 404, diag.NoSuchApp)
+	remove(startApps(t, ""), "Authorization", "Bearer ").wantProblem(t, 403, diag.Forbidden)
 }
