@@ -27,7 +27,7 @@ var forbidden = map[string][]string{
 	// What only tests, benchmarks and generators need is not in the program.
 	"cmd/avap/...": {
 		"internal/bench/...", "internal/conformance/...", "internal/differential/...", "internal/guestgo/...", "internal/manual/...", "internal/oracle/...",
-		"internal/reference/...", "internal/testservices/...", "internal/v8/...", "internal/wasm/spectest/...",
+		"internal/reference/...", "internal/store/storetest/...", "internal/testservices/...", "internal/v8/...", "internal/wasm/spectest/...",
 	},
 	// The compiler turns text into a module. Where that runs is not its business,
 	// and its fuel is its own.
@@ -56,6 +56,8 @@ var forbidden = map[string][]string{
 	// The walls between scripts and the world do not know who stands before them.
 	"internal/egress/...":     {"compiler/...", "wasmhost/...", "runtime/...", "internal/engine/...", "internal/server/..."},
 	"internal/datasource/...": {"compiler/...", "wasmhost/...", "runtime/...", "internal/engine/...", "internal/server/..."},
+	// A store keeps records whatever they mean.
+	"internal/store/...": {"compiler/...", "wasmhost/...", "runtime/...", "internal/engine/...", "internal/server/...", "internal/config/...", "internal/cli/..."},
 	// Second opinions: V8 shares nothing with the sandbox, the reference nothing
 	// but the parser with the compiler.
 	"internal/v8/...":        {"compiler/...", "wasmhost/...", "runtime/...", "internal/..."},
@@ -76,7 +78,8 @@ var owners = map[string][]string{
 	"github.com/spf13/cobra":        {"internal/cli"},
 	"github.com/knadh/koanf":        {"internal/config"},
 	"github.com/jackc/pgx":          {"internal/datasource", "internal/testservices"},
-	"modernc.org/sqlite":            {"internal/datasource"},
+	"modernc.org/sqlite":            {"internal/datasource", "internal/store"},
+	"github.com/pressly/goose":      {"internal/store"},
 	"code.dny.dev/ssrf":             {"internal/egress"},
 }
 
