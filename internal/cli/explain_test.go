@@ -43,7 +43,14 @@ var withoutExample = map[diag.Code]string{
 	diag.ModuleImport:    "is about a module",
 	diag.ModuleExport:    "is about a module",
 	diag.ModuleManifest:  "is about a module",
-	diag.Internal:        "is a defect",
+
+	diag.NotSigned:          "is about a module",
+	diag.SignerUnknown:      "is about a module",
+	diag.SignatureInvalid:   "is about a module",
+	diag.SignatureMalformed: "is about a module",
+	diag.KeyUnusable:        "is about a key",
+
+	diag.Internal: "is a defect",
 }
 
 // TestExamples runs the examples of all codes on a server: the first one gives

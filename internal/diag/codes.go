@@ -120,7 +120,13 @@ const (
 	ModuleImport    Code = "AVAP6005"
 	ModuleExport    Code = "AVAP6006"
 	ModuleManifest  Code = "AVAP6007"
-	ModuleUnusable  Code = "AVAP6013"
+
+	NotSigned          Code = "AVAP6008"
+	SignerUnknown      Code = "AVAP6009"
+	SignatureInvalid   Code = "AVAP6010"
+	SignatureMalformed Code = "AVAP6011"
+	KeyUnusable        Code = "AVAP6012"
+	ModuleUnusable     Code = "AVAP6013"
 )
 
 // Internal is a defect of the product itself.
@@ -234,6 +240,12 @@ var table = map[Code]Entry{
 	ModuleExport:    {Title: "Exports do not fit", Next: "Export run and what the manifest declares, and no memory, table, global or imported function."},
 	ModuleManifest:  {Title: "Manifest does not fit", Next: "Write a manifest that describes this module; its form is the type Manifest in the package runtime/abi."},
 	ModuleUnusable:  {Title: "Module cannot be run", Next: "Build the module again, with the version of avap that the server has."},
+
+	NotSigned:          {Title: "Module not signed", Next: "Sign the module with avap sign."},
+	SignerUnknown:      {Title: "Signed by nobody known", Next: "Give the public key of the signer, or have the module signed by somebody who is trusted."},
+	SignatureInvalid:   {Title: "Changed after it was signed", Next: "Do not use the module; get it again from its maker, or build and sign it again."},
+	SignatureMalformed: {Title: "Signature not readable", Next: "Get the module again, or sign it again; the signature is damaged or of another kind."},
+	KeyUnusable:        {Title: "Key not usable", Next: "Give a key of Ed25519, such as avap keygen makes, and its passphrase if it has one."},
 
 	Internal: {Title: "Internal error", Next: "Report it to the operator with the request's identifier."},
 }

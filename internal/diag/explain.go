@@ -55,7 +55,7 @@ var groups = []struct{ prefix, title string }{
 	{"AVAP3", "Run time: the script failed"},
 	{"AVAP4", "Limits: the script was stopped, and cannot catch it"},
 	{"AVAP5", "Requests: nothing was run"},
-	{"AVAP6", "Modules: a WebAssembly module that was not compiled here is refused"},
+	{"AVAP6", "Modules: a WebAssembly module, its signature or a key is refused"},
 	{"AVAP9", "Defects of the product"},
 }
 
