@@ -49,6 +49,7 @@ var withoutExample = map[diag.Code]string{
 	diag.SignatureInvalid:   "is about a module",
 	diag.SignatureMalformed: "is about a module",
 	diag.KeyUnusable:        "is about a key",
+	diag.ModuleUnusable:     "is about a module",
 
 	diag.Internal: "is a defect",
 }
