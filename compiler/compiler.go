@@ -61,6 +61,9 @@ type Options struct {
 	// Unmetered leaves out all charges, to measure what they cost. What it makes
 	// cannot be stopped.
 	Unmetered bool
+	// Interface names the parameters of the script as a command; nil for those
+	// that it reads with addParam.
+	Interface []abi.Parameter
 	// Load gives the text of a file that the script imports, by the path as
 	// written there. Without it, every import is an error.
 	Load func(path string) ([]byte, error)
@@ -293,6 +296,12 @@ func (c *compilation) manifest() abi.Manifest {
 	}
 	for _, fn := range c.program.Functions {
 		m.Functions = append(m.Functions, fn.Name)
+	}
+	m.Interface = c.opts.Interface
+	if m.Interface == nil {
+		for _, name := range c.program.Parameters {
+			m.Interface = append(m.Interface, abi.Parameter{Name: name, Kind: abi.ParameterValue})
+		}
 	}
 	for _, t := range c.program.Tasks {
 		m.Tasks = append(m.Tasks, task(t))

@@ -118,7 +118,7 @@ func (c *Call) open() {
 	e := c.e
 	mem := e.slot.memory()
 	top, _ := mem.u32(abi.HeapTop)
-	if top < stackBase(&e.module.Manifest)+4*(e.limits.CallDepth+1) || uint64(top) > uint64(len(mem)) {
+	if top < e.stackEnd() || uint64(top) > uint64(len(mem)) {
 		panic(errCorrupt)
 	}
 	e.builder.start(e.slot, e.pair.library.Memory(), uint64(top))

@@ -19,6 +19,8 @@ type copier struct {
 	dataEnd uint32
 	// connector translates the numbers of connectors; nil leaves them.
 	connector func(uint64) cell
+	// plain leaves out what texts know of their making.
+	plain bool
 
 	seen map[cell]cell
 	work []pending
@@ -66,6 +68,9 @@ func (c *copier) shallow(v cell) (cell, error) {
 	case abi.KindText, abi.KindList, abi.KindDict:
 	default:
 		return cell{}, errCorrupt
+	}
+	if kind == abi.KindText && c.plain {
+		v.tag &^= abi.FlagConst | abi.FlagParts
 	}
 	if kind == abi.KindText && c.isConstant(v) {
 		return v, nil

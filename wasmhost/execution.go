@@ -57,6 +57,10 @@ type execution struct {
 	order      []orderedGlobal
 	// kept is what commands keep for the script.
 	kept []any
+	// callsAbove is how much of the call depth the callers of a command take,
+	// and callee the failure of a command that ended this run.
+	callsAbove uint32
+	callee     *diag.Failure
 	children
 }
 
@@ -100,6 +104,7 @@ func (h *Host) Run(ctx context.Context, m *Module, in *Input, limits Limits, dst
 	}
 	defer h.discharge(e)
 	e.outer, e.module, e.limits, e.began, e.hashSeed = ctx, m, limits, time.Now(), in.HashSeed
+	e.own.registered = in.Registered
 	e.deadline, e.yielded = e.began.Add(limits.Duration), e.began
 	e.found()
 
@@ -152,7 +157,7 @@ func (e *execution) reset() {
 	e.meter.script, e.meter.library = nil, nil
 	e.own.end()
 	e.family, e.byName, e.raised = nil, nil, nil
-	e.depth, e.started = 0, 0
+	e.depth, e.started, e.apart, e.callsAbove, e.callee = 0, 0, false, 0, nil
 	e.stopped, e.stoppedSite = stopNone, 0
 	e.stack[0] = 0
 	clear(e.kept)
@@ -224,7 +229,7 @@ func (e *execution) markBrought() {
 // instantiate makes the pair of instances, or takes the one that is kept.
 func (e *execution) instantiate() *diag.Failure {
 	e.slot.limitBytes = min(uint64(e.limits.MemoryPages)*abi.PageBytes, uint64(len(e.slot.base)))
-	needBytes := max(uint64(stackBase(&e.module.Manifest))+4*(uint64(e.limits.CallDepth)+1), e.module.memoryBytes)
+	needBytes := max(uint64(e.stackEnd()), e.module.memoryBytes)
 	if needBytes > e.slot.limitBytes {
 		return diag.NewFailure(diag.OutOfMemory, "out of memory: the script alone needs more than the limit of %s", pageText(e.limits.MemoryPages))
 	}

@@ -20,6 +20,7 @@ const (
 	maxMessageBytes = 16 << 10
 
 	timeoutMessage = "Script Execution Timeout"
+	depthMessage   = "recursion too deep: the limit is %d calls"
 )
 
 // errorCodes maps the codes of package abi to diagnostics.
@@ -121,13 +122,13 @@ func (e *execution) trapped(err error) *diag.Failure {
 	var defect runtime.Error
 	switch {
 	case e.tooDeep():
-		return e.limited(e.site(), diag.RecursionLimit, "recursion too deep: the limit is %d calls", e.limits.CallDepth)
+		return e.limited(e.site(), diag.RecursionLimit, depthMessage, e.limits.CallDepth)
 	case errors.As(err, &defect):
 		return internalFailure(fmt.Errorf("host function failed at site %d: %w", e.site(), err))
 	case halt == abi.HaltMemory:
 		return e.outOfMemory(e.site())
 	case halt == abi.HaltDepth, strings.Contains(err.Error(), "stack overflow"):
-		return e.limited(e.site(), diag.RecursionLimit, "recursion too deep: the limit is %d calls", e.limits.CallDepth)
+		return e.limited(e.site(), diag.RecursionLimit, depthMessage, e.limits.CallDepth)
 	}
 	if e.module.foreign {
 		return e.fault(err)
@@ -163,6 +164,10 @@ func (e *execution) stoppedFailure() *diag.Failure {
 			again := *f
 			return &again
 		}
+	case stopCommand:
+		return e.raisedFailure(e.callee, e.limited(e.stoppedSite, e.callee.Code, "%s", e.callee.Message))
+	case stopDepth:
+		return e.limited(e.stoppedSite, diag.RecursionLimit, depthMessage, e.limits.CallDepth)
 	case stopMemory:
 		return e.outOfMemory(e.stoppedSite)
 	case stopFuel:
@@ -206,7 +211,7 @@ func (e *execution) scriptError() *diag.Failure {
 	}
 	e.readStack(f, site, abi.ErrorFrame)
 	if code == abi.ErrHost && detail == hostRaised && e.raised != nil {
-		return e.raisedFailure(f)
+		return e.raisedFailure(e.raised, f)
 	}
 	return f
 }
@@ -232,11 +237,11 @@ func (e *execution) suggestName(message []byte) string {
 	return diag.DidYouMean(name, defined)
 }
 
-// raisedFailure is the failure of a child that gather raised again and nobody
-// caught: what went wrong and where is the child's, and below its call stack is
-// that of the gather.
-func (e *execution) raisedFailure(gathered *diag.Failure) *diag.Failure {
-	f := *e.raised
+// raisedFailure is the failure of a child that gather raised again, or of a
+// command, which nobody caught: what went wrong and where is the inner one's,
+// and below its call stack is that of the call.
+func (e *execution) raisedFailure(inner, gathered *diag.Failure) *diag.Failure {
+	f := *inner
 	own := gathered.Stack
 	if len(own) == 0 {
 		own = []diag.Frame{{Position: gathered.Span.Start}}
@@ -265,7 +270,7 @@ func shorten(message []byte) []byte {
 func (e *execution) readStack(f *diag.Failure, site, cell uint32) {
 	mem, base := e.slot.memory(), stackBase(&e.module.Manifest)
 	frame, _ := mem.u32(cell)
-	limit := base + 4*(e.limits.CallDepth+1)
+	limit := e.stackEnd()
 	if frame <= base || frame > limit || (frame-base)%4 != 0 {
 		return
 	}

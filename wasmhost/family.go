@@ -28,7 +28,12 @@ type family struct {
 	running, live int
 	parked        []*parked
 	failure       *diag.Failure
-	cancel        context.CancelFunc // of all; nil while there was no child
+	// outer is the context of all, and cancel ends it; nil while there was no
+	// child.
+	outer  context.Context
+	cancel context.CancelFunc
+	// registered runs commands for all.
+	registered Registered
 	// failed mirrors failure for a look without the lock.
 	failed atomic.Bool
 }
@@ -50,7 +55,8 @@ type parked struct {
 }
 
 // begin makes the family of a new execution.
-func (f *family) begin(limits *Limits) {
+func (f *family) begin(outer context.Context, limits *Limits) {
+	f.outer = outer
 	f.limit, f.fuel, f.running = limits.Fuel, limits.Fuel, 1
 	f.budget.limit = int64(limits.MemoryPages) * abi.PageBytes
 }
@@ -60,7 +66,7 @@ func (f *family) end() {
 	if f.cancel != nil {
 		f.cancel()
 	}
-	f.cancel, f.failure, f.parked = nil, nil, nil
+	f.cancel, f.failure, f.parked, f.outer, f.registered = nil, nil, nil, nil, nil
 	f.limit, f.fuel, f.running, f.live = 0, 0, 0, 0
 	f.failed.Store(false)
 	f.budget.reset()

@@ -1,12 +1,13 @@
 package wasmhost
 
 import (
+	"context"
 	"testing"
 )
 
 func newFamily(fuel int64) *family {
 	f := &family{}
-	f.begin(&Limits{Fuel: fuel, MemoryPages: 10})
+	f.begin(context.Background(), &Limits{Fuel: fuel, MemoryPages: 10})
 	return f
 }
 

@@ -55,7 +55,7 @@ func (e *execution) begin() *diag.Failure {
 		return nil
 	}
 	p.begun = true
-	p.callsLeft.Set(uint64(e.limits.CallDepth))
+	p.callsLeft.Set(uint64(e.limits.CallDepth - e.callsAbove))
 	if !e.module.hasStart {
 		return nil
 	}

@@ -36,7 +36,9 @@ const (
 	stopCancelled
 	stopShutdown
 	stopMemory
-	stopFamily // another member's limit
+	stopFamily  // another member's limit
+	stopCommand // the limit of a command that was called
+	stopDepth
 )
 
 // errStopped unwinds the guest. The cause is in the execution.

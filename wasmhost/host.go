@@ -52,9 +52,6 @@ type Config struct {
 	// Commands are the functions with effects that scripts may import, by
 	// field name.
 	Commands map[string]Command
-	// Registered runs the commands that are not built in; nil when there are
-	// none.
-	Registered Registered
 }
 
 // Host runs script modules. It is safe for concurrent use.

@@ -33,6 +33,7 @@ type Module struct {
 	Binary []byte
 	Digest [sha256.Size]byte
 
+	host     *Host
 	compiled wazero.CompiledModule
 	// state is that of a fresh instance; resettable tells that a used pair can
 	// be put back into it.
@@ -75,7 +76,7 @@ func (h *Host) Load(module []byte, manifest abi.Manifest) (*Module, error) {
 		return nil, errors.Join(err, compiled.Close(context.Background()))
 	}
 	m := &Module{
-		Manifest: manifest, CodeBytes: len(module), compiled: compiled,
+		Manifest: manifest, CodeBytes: len(module), host: h, compiled: compiled,
 		state: state, resettable: resettable && h.resettable, memoryBytes: h.libraryBytes,
 	}
 	if memory, ok := compiled.ExportedMemories()[abi.MemoryExport]; ok {

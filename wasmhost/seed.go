@@ -30,6 +30,9 @@ type Input struct {
 	Path, Query, Form []Pair
 	// EchoVariables asks for the variables in the answer.
 	EchoVariables bool
+	// Registered runs the commands that are not built in; nil when there are
+	// none.
+	Registered Registered
 	// Endpoint is the number, counted from 1, of the endpoint to answer: the
 	// answer is its alone. With 0 the script is executed.
 	Endpoint int
@@ -57,8 +60,7 @@ func (e *badInput) Unwrap() error { return e.err }
 
 // seed fills the control block and puts the inputs into guest memory.
 func (e *execution) seed(in *Input) error {
-	m := &e.module.Manifest
-	stackEnd := stackBase(m) + 4*(e.limits.CallDepth+1)
+	stackEnd := e.stackEnd()
 	b := &e.builder
 	b.start(e.slot, e.pair.library.Memory(), uint64(stackEnd))
 	if err := b.reserve(uint64(stackEnd)); err != nil {
@@ -76,7 +78,7 @@ func (e *execution) seed(in *Input) error {
 // blank finishes what every run starts with.
 func (e *execution) blank() error {
 	m, b := &e.module.Manifest, &e.builder
-	stackEnd := stackBase(m) + 4*(e.limits.CallDepth+1)
+	stackEnd := e.stackEnd()
 	results, err := b.dict(nil)
 	if err != nil {
 		return err
@@ -96,11 +98,10 @@ func (e *execution) blank() error {
 	b.mem.put32(abi.StackBase, stackBase(m))
 	b.mem.put32(abi.StackLimit, stackEnd)
 	b.mem.put32(abi.Frame, stackBase(m))
-	hashSeed := e.hashSeed
-	if hashSeed == 0 {
-		hashSeed = e.host.config.HashSeed()
+	if e.hashSeed == 0 {
+		e.hashSeed = e.host.config.HashSeed()
 	}
-	b.mem.put64(abi.HashSeed, hashSeed)
+	b.mem.put64(abi.HashSeed, e.hashSeed)
 	if g := e.module.lastErrorGlobal; g >= 0 {
 		b.mem.put32(abi.LastError, globalCell(g))
 	}
@@ -109,6 +110,11 @@ func (e *execution) blank() error {
 
 // stackBase is where the call stack starts, which the heap follows.
 func stackBase(m *abi.Manifest) uint32 { return (m.DataEnd + 15) &^ 15 }
+
+// stackEnd is where the call stack ends.
+func (e *execution) stackEnd() uint32 {
+	return stackBase(&e.module.Manifest) + 4*(e.limits.CallDepth-e.callsAbove+1)
+}
 
 // heapTop is the first free byte, aligned.
 func (b *builder) heapTop() (uint32, error) {

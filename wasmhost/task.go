@@ -77,6 +77,9 @@ type assigned struct {
 type children struct {
 	family *family // of the request
 	depth  int
+	// apart is set for a child and the commands it calls: it can be cancelled
+	// alone.
+	apart  bool
 	byName map[string]*task
 	// nameless are those whose handle now stands for another.
 	nameless []*task
@@ -89,7 +92,7 @@ type children struct {
 // found makes an execution the first member of a family.
 func (e *execution) found() {
 	e.family = &e.own
-	e.own.begin(&e.limits)
+	e.own.begin(e.outer, &e.limits)
 }
 
 // checkTasks looks whether the tasks of a manifest are there.
@@ -147,8 +150,12 @@ func (e *execution) open() {
 	if e.byName == nil {
 		e.byName = make(map[string]*task)
 	}
-	if e.family.cancel == nil {
-		e.outer, e.family.cancel = context.WithCancel(e.outer)
+	f := e.family
+	if f.cancel == nil {
+		f.outer, f.cancel = context.WithCancel(f.outer)
+	}
+	if !e.apart {
+		e.outer = f.outer
 	}
 }
 
@@ -184,11 +191,11 @@ func (e *execution) prepare(c *Call, t *task) (child *execution, err error) {
 	if !reserved {
 		e.stop(stopMemory, 0)
 	}
-	if child, err = e.takeChild(); err != nil {
+	if child, err = e.takeChild(e.module); err != nil {
 		return nil, err
 	}
 	child.countFor(e.client, false)
-	child.family, child.depth = e.family, e.depth+1
+	child.family, child.depth, child.apart, child.callsAbove = e.family, e.depth+1, true, e.callsAbove
 	child.outer, t.cancel = context.WithCancel(e.outer)
 	child.module, child.limits, child.began = e.module, e.limits, e.began
 	child.deadline, child.yielded = e.deadline, e.yielded
@@ -210,8 +217,9 @@ func (e *execution) prepare(c *Call, t *task) (child *execution, err error) {
 
 // takeChild waits for a memory slot, but not for long: whoever has one may be
 // waiting just the same.
-func (e *execution) takeChild() (*execution, error) {
-	child, err := e.host.takeExecution(e.module, e.client)
+func (e *execution) takeChild(m *Module) (*execution, error) {
+	host := m.host
+	child, err := host.takeExecution(m, e.client)
 	if err == nil {
 		return child, nil
 	}
@@ -219,10 +227,10 @@ func (e *execution) takeChild() (*execution, error) {
 	defer cancel()
 	ctx, stop := context.WithTimeout(ctx, slotWait)
 	defer stop()
-	e.withoutSlot(func() { child, err = e.host.awaitExecution(ctx, e.module, e.client) })
+	e.withoutSlot(func() { child, err = host.awaitExecution(ctx, m, e.client) })
 	if cause := e.mayGoOn(); cause != stopNone {
 		if err == nil {
-			e.host.giveExecution(child)
+			host.giveExecution(child)
 		}
 		e.stop(cause, 0)
 	}
@@ -237,7 +245,7 @@ func (e *execution) takeChild() (*execution, error) {
 func (e *execution) inherit(parent *execution, t *task, args cell) (int64, error) {
 	from, b := parent.slot.memory(), &e.builder
 	m := &e.module.Manifest
-	stackStart, stackEnd := stackBase(m), stackBase(m)+4*(e.limits.CallDepth+1)
+	stackStart, stackEnd := stackBase(m), e.stackEnd()
 	b.start(e.slot, e.pair.library.Memory(), uint64(stackEnd))
 	if err := b.reserve(uint64(stackEnd)); err != nil {
 		return 0, err

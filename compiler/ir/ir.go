@@ -25,6 +25,9 @@ type Program struct {
 	Functions []*Func
 	// Endpoints are what the script registers.
 	Endpoints []Endpoint
+	// Parameters are the names that addParam reads, in the order in which they
+	// are met first: those of the top level, then those of functions.
+	Parameters []string
 	// Sites are the places errors and fuel refer to; number 0 is not used.
 	Sites []Site
 	// SQL is set when the script runs SQL: its constant texts are marked.

@@ -1,6 +1,8 @@
 package lower
 
 import (
+	"slices"
+
 	"github.com/avapd/avapd/compiler/check"
 	"github.com/avapd/avapd/compiler/ir"
 	"github.com/avapd/avapd/compiler/syntax"
@@ -140,7 +142,8 @@ func (l *lowerer) param(p catalog.Param, a *syntax.Arg) *ir.Expr {
 	switch {
 	case a == nil:
 		return missing()
-	case p.OwnText && a.Kind == syntax.ArgWord:
+	case p.OwnText && (a.Kind == syntax.ArgWord || a.Kind == syntax.ArgQuoted):
+		l.parameter(a.Text)
 		return text(a.Text)
 	case p.Kind == catalog.Source:
 		if name, ok := check.NameOf(a); ok {
@@ -148,6 +151,13 @@ func (l *lowerer) param(p catalog.Param, a *syntax.Arg) *ir.Expr {
 		}
 	}
 	return l.arg(a)
+}
+
+// parameter notes the name of a parameter of the request.
+func (l *lowerer) parameter(name string) {
+	if !slices.Contains(l.prog.Parameters, name) {
+		l.prog.Parameters = append(l.prog.Parameters, name)
+	}
 }
 
 // argOrNull reads an argument of a block word; an empty one is null.

@@ -47,6 +47,9 @@ const (
 	// failureLifetime is how long it is remembered that a script does not
 	// compile: long enough to answer a client that insists.
 	failureLifetime = 5 * time.Second
+	// fetchFailureLifetime is how long it is remembered that an artifact cannot
+	// be had, which may be over any moment.
+	fetchFailureLifetime = 500 * time.Millisecond
 
 	// A compiled script takes about entryBytes, and bytesPerCode for every
 	// byte of its module. Both were measured.
@@ -102,8 +105,14 @@ func newCache(maxBytes int64, workers, maxPending, maxClient int) *cache {
 	}
 }
 
-// compileFunc makes the module of an entry. It runs when whoever asked for it
-// may be gone.
+// work makes the module of an entry. It goes on when whoever asked for it may be
+// gone.
+type work struct {
+	// fetch, if there is one, gets what is compiled. It takes none of the workers.
+	fetch   func(context.Context) error
+	compile compileFunc
+}
+
 type compileFunc func() (*wasmhost.Module, diag.List, error)
 
 // guarded makes the module, and catches the panics of the gate, the injector and
@@ -124,7 +133,7 @@ type found struct {
 
 // get finds a script or has it compiled; prepare is called before get returns
 // if it has to be. Compiling counts for the client.
-func (c *cache) get(ctx context.Context, client string, k key, prepare func() compileFunc) (found, error) {
+func (c *cache) get(ctx context.Context, client string, k key, prepare func() work) (found, error) {
 	for hit := true; ; {
 		e, fresh, err := c.lookUp(client, k, prepare)
 		if err != nil {
@@ -154,7 +163,7 @@ func (c *cache) get(ctx context.Context, client string, k key, prepare func() co
 
 // lookUp gives the entry of a key, a new one that is being compiled if need
 // be.
-func (c *cache) lookUp(client string, k key, prepare func() compileFunc) (e *entry, fresh bool, err error) {
+func (c *cache) lookUp(client string, k key, prepare func() work) (e *entry, fresh bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if e = c.entries[k]; e != nil && (e.expires.IsZero() || c.now().Before(e.expires)) {
@@ -177,13 +186,13 @@ func (c *cache) lookUp(client string, k key, prepare func() compileFunc) (e *ent
 	c.pending++
 	c.byClient[client]++
 	k.file = strings.Clone(k.file)
-	compile := prepare()
+	job := prepare()
 	waiting, abandon := context.WithTimeoutCause(context.Background(), c.queueTime, errCompileLate)
 	e = &entry{key: k, done: make(chan struct{}), wanted: 1, abandon: abandon}
 	c.entries[k] = e
 	c.running.Go(func() {
 		defer abandon()
-		c.compile(waiting, client, e, compile)
+		c.compile(waiting, client, e, job)
 	})
 	return e, true, nil
 }
@@ -241,12 +250,15 @@ func (c *cache) retain(e *entry) bool {
 }
 
 // compile does the work of one entry on one of the workers.
-func (c *cache) compile(waiting context.Context, client string, e *entry, compile compileFunc) {
+func (c *cache) compile(waiting context.Context, client string, e *entry, job work) {
+	began := time.Now()
+	if job.fetch != nil && !c.fetch(waiting, client, e, job.fetch) {
+		return
+	}
 	if !c.start(waiting, client, e) {
 		return
 	}
-	began := time.Now()
-	c.threads.run(func() { e.module, e.findings, e.err = compile.guarded() })
+	c.threads.run(func() { e.module, e.findings, e.err = job.compile.guarded() })
 	e.took = time.Since(began)
 	c.workers.Leave(client)
 
@@ -259,13 +271,51 @@ func (c *cache) compile(waiting context.Context, client string, e *entry, compil
 	} else {
 		e.expires = c.now().Add(failureLifetime)
 	}
+	c.place(e)
+}
+
+// place makes an entry one that can be found. The newest stays in any case:
+// somebody waits for it.
+func (c *cache) place(e *entry) {
 	e.place = c.recent.PushFront(e)
 	c.bytes += e.bytes
-	// The newest stays in any case: somebody waits for it.
 	for c.bytes > c.maxBytes && c.recent.Len() > 1 {
 		c.evict(c.recent.Back().Value.(*entry))
 	}
 	close(e.done)
+}
+
+// fetch gets what an entry is compiled from. That it failed is remembered for a
+// moment, unless nobody wanted it any more.
+func (c *cache) fetch(waiting context.Context, client string, e *entry, fetch func(context.Context) error) bool {
+	err := fetch(waiting)
+	if err == nil {
+		return true
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.uncount(client)
+	e.err, e.bytes = err, entryBytes
+	e.expires = c.now().Add(fetchFailureLifetime)
+	if c.entries[e.key] == e {
+		c.place(e)
+		return false
+	}
+	close(e.done)
+	return false
+}
+
+// hit finds a module that is compiled.
+func (c *cache) hit(k key) (found, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e := c.entries[k]
+	if e == nil || e.place == nil || e.module == nil {
+		return found{}, false
+	}
+	c.recent.MoveToFront(e.place)
+	e.module.Retain()
+	return found{module: e.module, findings: e.findings, took: e.took, hit: true}, true
 }
 
 // work runs what the cache will not hold, a compile or a check, on one of the

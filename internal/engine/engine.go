@@ -54,9 +54,9 @@ type Config struct {
 	Interpreter bool
 	// HashSeed gives the dict hash seed of an execution; nil for random ones.
 	HashSeed func() uint64
-	// Registered runs the commands that are not built in; nil when there are
-	// none.
-	Registered wasmhost.Registered
+	// Registered gives the commands that are not built in, as an execution finds
+	// them at its start; nil when there are none.
+	Registered func() Resolver
 	// Zone is the time zone of dates that name none; nil for UTC.
 	Zone *time.Location
 	// Commands says what scripts may reach outside the sandbox.
@@ -130,7 +130,7 @@ func New(config Config) (*Engine, error) {
 		MaxMemoryPages: max(config.MaxLimits.MemoryPages, config.Limits.MemoryPages),
 		MaxInstances:   config.MaxInstances, IdleInstances: 2*config.ComputeSlots + 2,
 		MemoryBytes: config.MemoryBytes, ClientMemoryBytes: config.ClientMemoryBytes,
-		Gate: gate, HashSeed: config.HashSeed, Zone: config.Zone, Commands: set.Table(), Registered: config.Registered,
+		Gate: gate, HashSeed: config.HashSeed, Zone: config.Zone, Commands: set.Table(),
 		KeepBinaries: config.ShadowRunsPerMillion > 0 && !config.Interpreter,
 	}
 	host, err := wasmhost.New(settings)
@@ -174,6 +174,9 @@ type Request struct {
 	Path []Pair
 	// Limits are what the request asks for; zero members mean the default.
 	Limits Limits
+	// Commands are the registered commands that the script can call; nil for
+	// those that the engine's configuration gives.
+	Commands Resolver
 	// Logs asks for a log of every top-level statement.
 	Logs bool
 	// EchoVariables asks for the variables in the answer.
@@ -216,9 +219,9 @@ func (e *Engine) Run(ctx context.Context, r *Request) (*Answer, error) {
 func (e *Engine) RunArtifact(ctx context.Context, wasm []byte, r *Request) (*Answer, error) {
 	k := key{digest: sha256.Sum256(wasm), artifact: true}
 	return e.execute(ctx, r, func() (found, error) {
-		return e.cache.get(ctx, r.Client, k, func() compileFunc {
+		return e.cache.get(ctx, r.Client, k, func() work {
 			wasm := bytes.Clone(wasm)
-			return func() (*wasmhost.Module, diag.List, error) { return e.load(wasm) }
+			return work{compile: func() (*wasmhost.Module, diag.List, error) { return e.load(wasm) }}
 		})
 	})
 }
@@ -228,9 +231,9 @@ func (e *Engine) RunArtifact(ctx context.Context, wasm []byte, r *Request) (*Ans
 func (e *Engine) RunForeign(ctx context.Context, wasm []byte, r *Request) (*Answer, error) {
 	k := key{digest: sha256.Sum256(wasm), artifact: true, foreign: true}
 	return e.execute(ctx, r, func() (found, error) {
-		return e.cache.get(ctx, r.Client, k, func() compileFunc {
+		return e.cache.get(ctx, r.Client, k, func() work {
 			wasm := bytes.Clone(wasm)
-			return func() (*wasmhost.Module, diag.List, error) { return e.loadForeign(wasm) }
+			return work{compile: func() (*wasmhost.Module, diag.List, error) { return e.loadForeign(wasm) }}
 		})
 	})
 }
@@ -315,7 +318,10 @@ func (e *Engine) execute(ctx context.Context, r *Request, find func() (found, er
 func findFailure(ctx context.Context, err error) error {
 	var failure *diag.Failure
 	var artifact *ArtifactError
+	var fetch *FetchError
 	switch {
+	case errors.As(err, &fetch):
+		return fetch
 	case errors.As(err, &failure):
 		return failure
 	case errors.As(err, &artifact):
@@ -350,10 +356,10 @@ func (e *Engine) fromSource(ctx context.Context, r *Request) (_ found, err error
 		}
 		return f, err
 	}
-	prepare := func() compileFunc {
+	prepare := func() work {
 		// The compile may outlast the request and the buffer its text lies in.
 		source := &Source{File: strings.Clone(r.File), Text: strings.Clone(r.Source), Logs: r.Logs}
-		return func() (*wasmhost.Module, diag.List, error) { return e.compile(source) }
+		return work{compile: func() (*wasmhost.Module, diag.List, error) { return e.compile(source) }}
 	}
 	text := unsafe.Slice(unsafe.StringData(r.Source), len(r.Source)) // only read
 	return e.cache.get(ctx, r.Client, key{digest: sha256.Sum256(text), file: r.File, logs: r.Logs}, prepare)
@@ -409,7 +415,7 @@ func (e *Engine) run(ctx context.Context, f found, r *Request, limits Limits) (*
 	in := &wasmhost.Input{
 		Client:    r.Client,
 		Variables: r.Variables, Body: r.Body, Path: r.Path, Query: r.Query, Form: r.Form,
-		EchoVariables: r.EchoVariables, Endpoint: r.endpoint,
+		EchoVariables: r.EchoVariables, Endpoint: r.endpoint, Registered: e.registered(f.module, r),
 	}
 	buffer := e.buffers.Get().(*[]byte)
 	defer e.buffers.Put(buffer)

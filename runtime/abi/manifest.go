@@ -49,9 +49,25 @@ type Manifest struct {
 	// a script must be granted for that, sorted.
 	Imports      []string `json:"imports,omitempty"`
 	Capabilities []string `json:"capabilities,omitempty"`
+	// Interface names the parameters of the script, in the order in which it takes
+	// them when it is called as a command.
+	Interface []Parameter `json:"interface,omitempty"`
 	// Tasks are what the script can start beside itself.
 	Tasks []Task `json:"tasks,omitempty"`
 }
+
+// Parameter is a parameter of a command.
+type Parameter struct {
+	// Name is that of the global variable, or of the parameter that the script
+	// reads with addParam.
+	Name string `json:"name"`
+	// Kind tells how the argument is read. A registered command takes values
+	// alone, which is ParameterValue.
+	Kind string `json:"kind"`
+}
+
+// ParameterValue is the kind of a parameter that is a value.
+const ParameterValue = "L"
 
 // EntrySite is the site of the top level.
 const EntrySite = 1
