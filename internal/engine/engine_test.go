@@ -100,8 +100,8 @@ func TestFailures(t *testing.T) {
 // who wait for it, and for nobody else.
 func TestPanicsOfTheLoader(t *testing.T) {
 	e := newEngine(t, &fakeCompiler{}, nil)
-	broken := func() compileFunc {
-		return func() (*wasmhost.Module, diag.List, error) { panic("load") }
+	broken := func() work {
+		return work{compile: func() (*wasmhost.Module, diag.List, error) { panic("load") }}
 	}
 	for range 2 { // what is remembered of it, too
 		_, err := e.execute(context.Background(), &Request{}, func() (found, error) {
