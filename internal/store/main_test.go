@@ -2,19 +2,36 @@ package store_test
 
 import (
 	"context"
+	"fmt"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/avapd/avapd/internal/store"
 	"github.com/avapd/avapd/internal/store/storetest"
+	"github.com/avapd/avapd/internal/testservices"
+)
+
+var (
+	postgres    *testservices.Postgres
+	postgresErr error
 )
 
 func TestMain(m *testing.M) {
 	storetest.Child(openAny)
-	os.Exit(m.Run())
+	postgres, postgresErr = testservices.StartPostgres()
+	code := m.Run()
+	if err := postgres.Stop(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
 }
 
 // openAny opens what a location of the suite stands for.
 func openAny(ctx context.Context, location string) (store.Store, error) {
+	if strings.HasPrefix(location, "postgres:") {
+		return store.OpenPostgres(ctx, location, store.Options{})
+	}
 	return store.OpenSQLite(ctx, location, store.Options{})
 }

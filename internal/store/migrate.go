@@ -8,75 +8,202 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
 
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/lock"
 )
 
-// migrations are numbered steps, one directory per dialect. docs/operations.md
-// has the rules for them; migrations_test.go holds the files to these.
+// files are numbered steps, one directory per dialect. docs/operations.md has
+// the rules for them; migrations_test.go holds the files to these.
 //
 //go:embed migrations
-var migrations embed.FS
+var files embed.FS
 
-const versionTable = "avap_migrations"
+const (
+	sqliteMigrations   = "migrations/sqlite"
+	postgresMigrations = "migrations/postgres"
 
-// sources are the migrations of a dialect.
-func sources(dialect goose.Dialect) (fs.FS, error) {
-	dir := "migrations/sqlite"
-	if dialect == goose.DialectPostgres {
-		dir = "migrations/postgres"
+	versionTable = "avap_migrations"
+	// The advisory lock of whoever migrates a PostgreSQL database.
+	lockID = 0x61766170
+	// A step may build an index over much that is there.
+	migrationTimeout = 10 * time.Minute
+)
+
+// newest is the number of the last migration that this program knows.
+func newest(dir string) (number int64, err error) {
+	entries, err := files.ReadDir(dir)
+	if err != nil {
+		return 0, err
 	}
-	return fs.Sub(migrations, dir)
+	for _, entry := range entries {
+		digits, _, _ := strings.Cut(entry.Name(), "_")
+		n, err := strconv.ParseInt(digits, 10, 64)
+		if err != nil {
+			return 0, err
+		}
+		number = max(number, n)
+	}
+	return number, nil
 }
-
-func newProvider(dialect goose.Dialect, db *sql.DB, files fs.FS, options ...goose.ProviderOption) (*goose.Provider, error) {
-	return goose.NewProvider(dialect, db, files, append(options,
-		goose.WithTableName(versionTable), goose.WithDisableGlobalRegistry(true))...)
-}
-
-// newest is the number of the last migration of this program, which is the
-// same for both dialects.
-const newest = 1
 
 // fits refuses a schema that a contracting step has taken away from this
 // program. Expanding steps leave `compatible` as it is.
-func fits(compatible int64) error {
-	if compatible > newest {
-		return fmt.Errorf("%w: it needs migration %d and this program knows %d; use a newer avap", ErrSchema, compatible, newest)
+func fits(compatible, known int64) error {
+	if compatible > known {
+		return fmt.Errorf("%w: it needs migration %d and this program knows %d; use a newer avap", ErrSchema, compatible, known)
 	}
 	return nil
 }
 
-// migrateSQLiteUp brings a file's schema up to date. The lock is taken only
-// where there is something to do.
-func migrateSQLiteUp(ctx context.Context, path string) error {
+// Migration is a step of the schema.
+type Migration struct {
+	Number  int64
+	Name    string
+	Applied time.Time // zero: not yet
+}
+
+// Migrator changes the schema of one database.
+type Migrator struct {
+	db       *sql.DB
+	provider *goose.Provider
+	// exclusive keeps others from migrating the same database.
+	exclusive func(context.Context) (unlock func() error, err error)
+	explain   func(context.Context, error) error
+}
+
+// MigratePostgres gives the migrator of a PostgreSQL database.
+func MigratePostgres(url string) (*Migrator, error) {
+	config, err := postgresConfig(url, Options{}.withDefaults(defaultConns))
+	if err != nil {
+		return nil, err
+	}
+	return migratePostgres(config.ConnConfig)
+}
+
+func migratePostgres(config *pgx.ConnConfig) (*Migrator, error) {
+	config = config.Copy()
+	config.RuntimeParams["statement_timeout"] = milliseconds(migrationTimeout)
+	config.RuntimeParams["lock_timeout"] = "5000"
+	locker, err := lock.NewPostgresSessionLocker(lock.WithLockID(lockID), lock.WithLockTimeout(1, uint64(migrationTimeout.Seconds())))
+	if err != nil {
+		return nil, err
+	}
+	m := &Migrator{db: stdlib.OpenDB(*config), explain: postgresError}
+	m.exclusive = func(context.Context) (func() error, error) { return func() error { return nil }, nil } // the locker does it
+	return m.with(goose.DialectPostgres, postgresMigrations, goose.WithSessionLocker(locker))
+}
+
+// MigrateSQLite gives the migrator of a file, which is made if need be.
+func MigrateSQLite(path string) (*Migrator, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	// The log is switched on here: readers cannot, and it stays with the file.
 	db, err := connectSQLite(path, 1, "rwc", "journal_mode(WAL)", "synchronous(FULL)")
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer db.Close() // nothing is under way
-	version, err := sqliteVersionOf(ctx, db)
-	if err == nil && version >= newest {
-		return nil
-	}
-	unlock, err := lockFile(ctx, path+".lock")
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrUnavailable, err)
-	}
-	files, err := sources(goose.DialectSQLite3)
-	if err != nil {
-		return errors.Join(err, unlock())
-	}
-	provider, err := newProvider(goose.DialectSQLite3, db, files)
+	m := &Migrator{db: db, explain: sqliteError}
+	m.exclusive = func(ctx context.Context) (func() error, error) { return lockFile(ctx, path+".lock") }
+	return m.with(goose.DialectSQLite3, sqliteMigrations)
+}
+
+func (m *Migrator) with(dialect goose.Dialect, dir string, options ...goose.ProviderOption) (*Migrator, error) {
+	steps, err := fs.Sub(files, dir)
 	if err == nil {
-		_, err = provider.Up(ctx)
+		options = append(options, goose.WithTableName(versionTable), goose.WithDisableGlobalRegistry(true))
+		m.provider, err = goose.NewProvider(dialect, m.db, steps, options...)
 	}
-	return errors.Join(sqliteError(ctx, err), unlock())
+	if err != nil {
+		return nil, errors.Join(err, m.db.Close())
+	}
+	return m, nil
+}
+
+// Up applies what is missing.
+func (m *Migrator) Up(ctx context.Context) (applied []Migration, err error) {
+	err = m.alone(ctx, func() error {
+		results, err := m.provider.Up(ctx)
+		for _, result := range results {
+			applied = append(applied, migration(result.Source))
+		}
+		return err
+	})
+	return applied, err
+}
+
+// Down takes back the last step, with what is stored in it. It gives nothing
+// where there is none.
+func (m *Migrator) Down(ctx context.Context) (undone []Migration, err error) {
+	err = m.alone(ctx, func() error {
+		result, err := m.provider.Down(ctx)
+		if errors.Is(err, goose.ErrNoNextVersion) {
+			return nil
+		}
+		if result != nil {
+			undone = append(undone, migration(result.Source))
+		}
+		return err
+	})
+	return undone, err
+}
+
+// Status lists all steps.
+func (m *Migrator) Status(ctx context.Context) (steps []Migration, err error) {
+	err = m.alone(ctx, func() error { // it makes the table of versions
+		list, err := m.provider.Status(ctx)
+		for _, step := range list {
+			s := migration(step.Source)
+			if step.State == goose.StateApplied {
+				s.Applied = step.AppliedAt
+			}
+			steps = append(steps, s)
+		}
+		return err
+	})
+	return steps, err
+}
+
+// Close ends the connection.
+func (m *Migrator) Close() error { return m.db.Close() }
+
+func (m *Migrator) alone(ctx context.Context, do func() error) error {
+	unlock, err := m.exclusive(ctx)
+	if err != nil {
+		return m.explain(ctx, err)
+	}
+	return errors.Join(m.explain(ctx, do()), unlock())
+}
+
+func migration(source *goose.Source) Migration {
+	_, name, _ := strings.Cut(strings.TrimSuffix(path.Base(source.Path), ".sql"), "_")
+	return Migration{Number: source.Version, Name: strings.ReplaceAll(name, "_", " ")}
+}
+
+// migrateSQLiteUp brings a file's schema up to date. The lock is taken only
+// where there is something to do.
+func migrateSQLiteUp(ctx context.Context, path string) (known int64, err error) {
+	if known, err = newest(sqliteMigrations); err != nil {
+		return 0, err
+	}
+	m, err := MigrateSQLite(path)
+	if err != nil {
+		return 0, err
+	}
+	defer m.Close() // nothing is under way
+	if version, err := sqliteVersionOf(ctx, m.db); err == nil && version >= known {
+		return known, nil
+	}
+	_, err = m.Up(ctx)
+	return known, err
 }
 
 func sqliteVersionOf(ctx context.Context, db *sql.DB) (version int64, err error) {

@@ -38,7 +38,8 @@ func OpenSQLite(ctx context.Context, path string, options Options) (*SQLite, err
 	options = options.withDefaults(defaultReaders)
 	ctx, cancel := context.WithTimeout(ctx, options.Timeout)
 	defer cancel()
-	if err := migrateSQLiteUp(ctx, path); err != nil {
+	known, err := migrateSQLiteUp(ctx, path)
+	if err != nil {
 		return nil, err
 	}
 	write, err := connectSQLite(path, 1, "rwc", "synchronous(FULL)", fmt.Sprintf("max_page_count(%d)", max(options.MaxBytes/sqlitePageBytes, 1)))
@@ -50,7 +51,7 @@ func OpenSQLite(ctx context.Context, path string, options Options) (*SQLite, err
 		return nil, errors.Join(err, write.Close())
 	}
 	s := &SQLite{write: write, read: read, options: options}
-	if err := s.check(ctx); err != nil {
+	if err := s.check(ctx, known); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
@@ -76,7 +77,7 @@ func connectSQLite(path string, connections int, mode string, pragmas ...string)
 }
 
 // check refuses files that this program must not use, or not so.
-func (s *SQLite) check(ctx context.Context) error {
+func (s *SQLite) check(ctx context.Context, known int64) error {
 	var compatible int64
 	var records int
 	var origin string
@@ -86,7 +87,7 @@ func (s *SQLite) check(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := fits(compatible); err != nil {
+	if err := fits(compatible, known); err != nil {
 		return err
 	}
 	if s.options.Copy && origin == "own" {
@@ -155,9 +156,9 @@ func (s *SQLite) Changes(ctx context.Context, after int64, limit int) (page Page
 		if err != nil {
 			return err
 		}
-		defer rows.Close() // Err says what went wrong
+		defer rows.Close()
 		page, err = scanPage(rows)
-		return err
+		return errors.Join(err, rows.Err())
 	})
 	return page, err
 }
@@ -263,7 +264,11 @@ func scanSummary(row *sql.Row, s *Summary) error {
 }
 
 // scanPage reads rows that have the state and, unless nothing changed, a record.
-func scanPage(rows *sql.Rows) (Page, error) {
+func scanPage(rows interface {
+	Next() bool
+	Scan(into ...any) error
+},
+) (Page, error) {
 	var page Page
 	for rows.Next() {
 		var digest []byte
@@ -281,7 +286,7 @@ func scanPage(rows *sql.Rows) (Page, error) {
 		}
 	}
 	page.end()
-	return page, rows.Err()
+	return page, nil
 }
 
 func (p *Page) add(r Record) {

@@ -1,0 +1,66 @@
+package store
+
+// All SQL of the PostgreSQL store, migrations apart.
+const (
+	postgresSchema = `SELECT compatible, (SELECT max(version_id) FROM avap_migrations WHERE is_applied) FROM avap_state`
+
+	// A session acknowledges nothing that is not durable, and notices soon
+	// that its client is gone, where the server knows how. When it began tells
+	// it from another that gets its process number.
+	postgresSession = `
+		SELECT backend_start,
+			(SELECT set_config(name, 'on', false) FROM pg_settings WHERE name = 'synchronous_commit' AND setting = 'off'),
+			(SELECT set_config(name, '1000', false) FROM pg_settings WHERE name = 'client_connection_check_interval')
+		FROM pg_stat_activity WHERE pid = pg_backend_pid()`
+
+	postgresSummary = `SELECT epoch, revision, records, digest FROM avap_state`
+
+	// Writers wait for each other here, so that commits end in the order of
+	// their revisions.
+	postgresLock = `SELECT epoch, revision, records, digest FROM avap_state FOR UPDATE`
+
+	postgresSetState = `UPDATE avap_state SET revision = $1, records = $2, digest = $3`
+
+	// See sqliteChanges.
+	postgresChanges = `
+		SELECT s.epoch, s.revision, s.records, s.digest, r.kind, r.name, r.revision, r.deleted, r.document
+		FROM avap_state s LEFT JOIN avap_records r ON r.revision > $1 AND r.revision <= coalesce(
+			(SELECT revision FROM avap_records WHERE revision > $1 ORDER BY revision LIMIT 1 OFFSET $2 - 1), s.revision)
+		ORDER BY r.revision, r.kind, r.name`
+
+	postgresVersions = `
+		SELECT r.kind, r.name, r.revision, r.deleted, r.hash
+		FROM unnest($1::text[], $2::text[]) AS p (kind, name) JOIN avap_records r ON r.kind = p.kind AND r.name = p.name`
+
+	postgresPut = `
+		INSERT INTO avap_records (kind, name, revision, deleted, hash, document)
+		SELECT kind, name, $3, deleted, hash, document
+		FROM unnest($1::text[], $2::text[], $4::bool[], $5::bytea[], $6::bytea[]) AS p (kind, name, deleted, hash, document)
+		ON CONFLICT (kind, name) DO UPDATE SET revision = excluded.revision, deleted = excluded.deleted,
+			hash = excluded.hash, document = excluded.document`
+
+	postgresArtifact = `SELECT bytes FROM avap_artifacts WHERE digest = $1`
+
+	// What is there already is written again only if it was damaged.
+	postgresKeepArtifact = `
+		INSERT INTO avap_artifacts (digest, bytes) VALUES ($1, $2)
+		ON CONFLICT (digest) DO UPDATE SET bytes = excluded.bytes WHERE avap_artifacts.bytes <> excluded.bytes`
+
+	postgresKeepKey = `INSERT INTO avap_commits (key, revision) VALUES ($1, $2)`
+
+	postgresForgetKeys = `DELETE FROM avap_commits WHERE revision <= $1`
+
+	postgresFindKey = `SELECT revision FROM avap_commits WHERE key = $1`
+
+	// A session that waits for a client who has given it up holds the lock for
+	// nothing.
+	postgresEnd = `
+		SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+		WHERE pid = $1 AND backend_start = $2 AND usename = current_user AND wait_event_type = 'Client'`
+
+	postgresLockTimeout = `SET LOCAL lock_timeout = '500ms'`
+
+	postgresListen = `LISTEN avap_changes`
+
+	postgresNotify = `SELECT pg_notify('avap_changes', '')`
+)
