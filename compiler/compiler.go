@@ -203,6 +203,7 @@ func (c *compilation) infer() {
 	ir.Infer(c.program)
 	ir.Regions(c.program)
 	if c.opts.Optimize == OptimizeFully {
+		ir.Items(c.program)
 		ir.Ranges(c.program)
 	} else {
 		ir.KnowNothing(c.program)

@@ -44,7 +44,7 @@ func (u *unit) fastResult(x *ir.Expr) bool {
 	}
 	switch x.Lib.Name {
 	case "Index":
-		if !isPlainItem(x) || repOfKinds(x.Type) != pair {
+		if !isPlainItem(x) {
 			return false
 		}
 		u.fastIndex(x)
@@ -69,29 +69,49 @@ func (u *unit) fastIndex(x *ir.Expr) {
 	f := u.f
 	list, index := u.hold(x.Args[0]), u.hold(x.Args[1])
 	site := u.site
-	done := f.Block(pair.types()...)
+	r := repOfKinds(x.Type)
+	done := f.Block(r.types()...)
 	slow := f.Block()
 	header, cell := f.Temp(wasm.I32), f.Temp(wasm.I32)
 	u.findCell(list, index, header, cell, slow)
-	p := f.Temp(wasm.I64)
-	f.LocalGet(cell)
-	f.Mem(wasm.OpI64Load, 3, abi.CellPayload)
-	f.LocalSet(p)
-	f.LocalGet(cell)
-	f.Mem(wasm.OpI32Load, 2, abi.CellTag)
-	f.LocalGet(p)
+	u.loadCellAs(cell, r)
 	f.Br(done)
-	f.Release(header, cell, p)
+	f.Release(header, cell)
 	f.End()
 	u.pushOperand(list)
 	u.pushOperand(index)
 	u.setSite(x.Site)
 	f.Call(u.e.lib(x.Lib))
-	u.pairResult(ir.Any, true)
+	u.pairResult(x.Type, true)
 	f.End()
 	u.mergeSite(site)
 	u.release(list)
 	u.release(index)
+}
+
+// loadCellAs leaves what a cell holds in the form that its kinds have.
+func (u *unit) loadCellAs(cell wasm.Local, r rep) {
+	f := u.f
+	switch r {
+	case integer:
+		f.LocalGet(cell)
+		f.Mem(wasm.OpI64Load, 3, abi.CellPayload)
+	case float:
+		f.LocalGet(cell)
+		f.Mem(wasm.OpF64Load, 3, abi.CellPayload)
+	case boolean:
+		f.LocalGet(cell)
+		f.Mem(wasm.OpI32Load, 2, abi.CellPayload)
+	default:
+		p := f.Temp(wasm.I64)
+		f.LocalGet(cell) // the far end first, as in storeCell
+		f.Mem(wasm.OpI64Load, 3, abi.CellPayload)
+		f.LocalSet(p)
+		f.LocalGet(cell)
+		f.Mem(wasm.OpI32Load, 2, abi.CellTag)
+		f.LocalGet(p)
+		f.Release(p)
+	}
 }
 
 // findCell finds the cell of an item, or leaves for slow.
@@ -152,7 +172,11 @@ func (u *unit) fastSetIndex(x *ir.Expr) {
 	header, cell := f.Temp(wasm.I32), f.Temp(wasm.I32)
 	u.findCell(list, index, header, cell, slow)
 	u.unlessForgotten(header, v, slow)
-	u.storeCell(cell, v)
+	if x.Facts.Has(ir.SameKind) && !v.x.Type.Is(ir.Text) { // the tag of a text has flags
+		u.storePayloadOf(cell, v)
+	} else {
+		u.storeCell(cell, v)
+	}
 	f.Br(done)
 	f.Release(header, cell)
 	f.End()
@@ -206,12 +230,16 @@ func (u *unit) unlessForgotten(header wasm.Local, v operand, slow wasm.Label) {
 // address do for both ends.
 func (u *unit) storeCell(cell wasm.Local, v operand) {
 	f := u.f
-	f.LocalGet(cell)
-	u.pushOperandPayload(v)
-	f.Mem(wasm.OpI64Store, 3, abi.CellPayload)
+	u.storePayloadOf(cell, v)
 	f.LocalGet(cell)
 	u.pushOperandTag(v)
 	f.Mem(wasm.OpI32Store, 2, abi.CellTag)
+}
+
+func (u *unit) storePayloadOf(cell wasm.Local, v operand) {
+	u.f.LocalGet(cell)
+	u.pushOperandPayload(v)
+	u.f.Mem(wasm.OpI64Store, 3, abi.CellPayload)
 }
 
 func (u *unit) fastAppend(x *ir.Expr) {

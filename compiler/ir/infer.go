@@ -12,8 +12,10 @@ import "slices"
 // and undone, so the work depends on the number of assignments and not on the
 // number of variables. A budget bounds it for hostile scripts: when it is used
 // up, everything is taken to be unknown, which is always right.
-func Infer(p *Program) {
-	in := newInferer(p)
+func Infer(p *Program) { newInferer(p).run() }
+
+func (in *inferer) run() {
+	p := in.prog
 	in.budget = 200_000 + 40*countNodes(p)
 	in.reach(p.Functions[0])
 	for _, fn := range p.Functions {
@@ -79,6 +81,11 @@ type inferer struct {
 	heads   map[*Stmt]map[int]Kinds
 	budget  int
 	unknown bool
+
+	// Of Items: whether classes count, whether what is stored in one grew in
+	// this round, whether it may not, and which ones were read that had nothing.
+	items, grown, last bool
+	empty              []*items
 
 	// The function at hand.
 	fn        *Func
@@ -268,7 +275,7 @@ func (in *inferer) stmt(s *Stmt) {
 		in.expr(s.X)
 		in.set(s.Counter.Slot, Int)
 		in.set(s.List.Slot, List)
-		in.loop(s, func(*loopFlow) { in.assign(s, Any) })
+		in.loop(s, func(*loopFlow) { in.assign(s, in.read(s.X)) })
 	case StmtBreak:
 		in.jump(in.loops[len(in.loops)-1].breaks)
 	case StmtContinue:

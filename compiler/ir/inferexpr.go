@@ -62,8 +62,7 @@ func (in *inferer) kinds(x *Expr) Kinds {
 	case OpCall:
 		return in.call(x)
 	case OpNewList:
-		in.args(x)
-		return List
+		return in.newList(x)
 	case OpNewDict:
 		in.args(x)
 		return Dict
@@ -80,6 +79,14 @@ func (in *inferer) kinds(x *Expr) Kinds {
 		return in.softly(x)
 	}
 	return Unknown
+}
+
+func (in *inferer) newList(x *Expr) Kinds {
+	in.args(x)
+	for _, a := range x.Args {
+		in.store(x, a.Type)
+	}
+	return List
 }
 
 func (in *inferer) load(x *Expr) Kinds {
@@ -199,6 +206,17 @@ func (in *inferer) lib(x *Expr) Kinds {
 		if first.Is(Text) {
 			return Text
 		}
+		return in.read(x.Args[0])
+	case "MethodPop", "ListAt", "UnpackItem":
+		return in.read(x.Args[0])
+	case "SetIndex":
+		in.store(x.Args[0], x.Args[2].Type)
+		x.Facts &^= SameKind
+		if k := in.read(x.Args[0]); k.isScalar() && k == x.Args[2].Type {
+			x.Facts |= SameKind
+		}
+	case "MethodInsert", "MethodAppend", "Push":
+		in.store(x.Args[0], x.Args[x.stored()].Type)
 	case "Slice":
 		return first & (Text | List)
 	}

@@ -10,8 +10,9 @@
 //	Price   attaches fuel to blocks, before anything is optimised away
 //	Fold    evaluates constant operations
 //	Infer   finds the kinds of values at every point, by flow
-//	Ranges  finds the bounds of integers, for what follows about operations
 //	Regions finds the loops that leave memory behind
+//	Items   finds the kinds of what lists hold, and infers again with them
+//	Ranges  finds the bounds of integers, for what follows about operations
 //	Split   cuts long statement lists into helpers, to bound function size
 //
 // Print shows the result; `avap build --emit ir` and the golden tests use it.
@@ -32,6 +33,8 @@ type Program struct {
 	Sites []Site
 	// SQL is set when the script runs SQL: its constant texts are marked.
 	SQL bool
+	// ReadsItems is set when items of lists may be read often.
+	ReadsItems bool
 	// HasTry is set when the script catches errors anywhere.
 	HasTry bool
 	// LastError is the number of the global __last_error__, or -1.
@@ -212,7 +215,11 @@ type Expr struct {
 	// statement's; else 0.
 	Site int
 
-	// What Ranges found about an operation on integers.
+	// items is the class of lists that the value may be; see Items.
+	items *items
+
+	// What Ranges found about an operation on integers, and Items about one on
+	// a list.
 	Facts Facts
 
 	// What Infer found: the kinds of the value, and for OpLoad the kinds the

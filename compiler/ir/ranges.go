@@ -21,6 +21,8 @@ const (
 	// LeftShort and RightShort say that an operand is within 32 bits.
 	LeftShort
 	RightShort
+	// SameKind says that an item is replaced by one of the same kind.
+	SameKind
 
 	seen // the operation was evaluated at all
 )

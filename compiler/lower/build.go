@@ -98,8 +98,17 @@ func (l *lowerer) each(item *ir.Var, items *ir.Expr, body func() []*ir.Stmt) *ir
 		List: l.hidden("list"), Counter: l.hidden("at"),
 	}
 	l.loopDepth++
+	l.readsItems()
 	l.use(item)
 	s.Then = body()
 	l.loopDepth--
 	return s
+}
+
+// readsItems notes that the code at hand reads items of lists, if it may run
+// often.
+func (l *lowerer) readsItems() {
+	if l.loopDepth > 0 || l.fn.Number != 0 {
+		l.prog.ReadsItems = true
+	}
 }

@@ -105,6 +105,7 @@ func (l *lowerer) plainExpr(x syntax.Expr) *ir.Expr {
 	case *syntax.DictComp:
 		return l.dictComp(x)
 	case *syntax.Index:
+		l.readsItems()
 		return lib("Index", l.expr(x.X), l.expr(x.I))
 	case *syntax.Slice:
 		return lib("Slice", l.expr(x.X), l.optional(x.Lo), l.optional(x.Hi), l.optional(x.Step))

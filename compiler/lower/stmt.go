@@ -186,6 +186,7 @@ func (l *lowerer) augmented(v *ir.Var, s *syntax.Assign) []*ir.Stmt {
 }
 
 func (l *lowerer) augmentedItem(target *syntax.Index, s *syntax.Assign) []*ir.Stmt {
+	l.readsItems()
 	var out []*ir.Stmt
 	container := l.held(l.expr(target.X), &out)
 	index := l.held(l.expr(target.I), &out)

@@ -32,7 +32,7 @@ func generate(seed uint64) program {
 	g.logs, g.tasks, g.outside, g.calm = g.chance(20), g.chance(10), g.chance(10), g.chance(50)
 	g.request()
 	for range g.rand.IntN(4) {
-		pick(g, g.function, g.function, g.numeric)()
+		pick(g, g.function, g.function, g.function, g.function, g.numeric, g.numeric, g.putting)()
 	}
 	g.seeds()
 	for range 4 + g.rand.IntN(6) {
@@ -71,6 +71,7 @@ type function struct {
 	params int
 	kinds  []kind // what it wants
 	number bool   // it wants two numbers
+	puts   bool   // it stores the second in the first, a list, and gives that
 	pure   bool   // neither reads globals nor prints, so that it may run beside the caller
 }
 

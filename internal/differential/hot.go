@@ -6,7 +6,7 @@ import "fmt"
 // known, text that grows in place, and memory that is given back while a loop runs.
 
 func (g *generator) hot() {
-	pick(g, g.hotLoop, g.hotLoop, g.listLoop, g.listLoop, g.matrix, g.dictLoop, g.dictLoop, g.textLoop, g.edgeLoop, g.crossing)()
+	pick(g, g.hotLoop, g.hotLoop, g.listLoop, g.listLoop, g.aliases, g.aliases, g.matrix, g.dictLoop, g.dictLoop, g.textLoop, g.edgeLoop, g.crossing)()
 }
 
 // spoil is a statement that now and then breaks what the loop around it seemed to promise.
@@ -49,6 +49,71 @@ func (g *generator) listLoop() {
 	g.line("endLoop()")
 	g.know(xs, list)
 	g.know(sum, pick(g, integer, float, unknown))
+}
+
+// aliases has a second way to a list whose items seem to be of one kind, by which others may come in.
+func (g *generator) aliases() {
+	xs, ys, sum, i := g.fresh("xs"), g.fresh("ys"), g.fresh("sum"), g.fresh("i")
+	number := pick(g, "1.5", "1.5", "3", "True", `"t"`)
+	if g.chance(20) {
+		xs = pick(g, "v1", "v2") // which may be the request's
+		g.line("if(None, None, `%s`)\n%s = [%s] * 3\nend()", g.condition(), xs, number)
+	} else {
+		g.line("%s = %s", xs, pick(g, "["+number+", "+number+", "+number+"]", "["+number+"] * 4", "["+number+" for k in range(3)]", "range(4)", `"ab cd ef".split(" ")`, "[]"))
+	}
+	put := ""
+	for _, f := range g.functions {
+		if f.puts {
+			put = f.name
+		}
+	}
+	way, path := xs, ""
+	switch g.rand.IntN(9) {
+	case 0:
+		way, path = "["+xs+", [7]]", "[0]"
+	case 1:
+		way, path = `{"k": `+xs+`}`, `["k"]`
+	case 2:
+		way = pick(g, xs+"[:]", "list("+xs+")", "sorted("+xs+")", xs+" + [0.5]", "[y for y in "+xs+"]")
+	case 3:
+		way = pick(g, "("+xs+" or [])", "("+xs+" if "+g.condition()+" else [2])", "max(["+xs+", "+xs+"])", "[["+xs+"]][0][0]")
+	case 4:
+		if put != "" && !g.task {
+			way = put + "(" + xs + ", " + number + ")"
+		}
+	}
+	g.line("%s = %s\n%s = %s", ys, way, sum, number)
+	g.line("startLoop(%s, 0, 4)", i)
+	for range 1 + g.rand.IntN(3) {
+		g.line("%s", pick(g,
+			fmt.Sprintf("%s = %s + %s[%s %% 3]", sum, sum, xs, i),
+			fmt.Sprintf("%s = %s[%s] * 2", sum, xs, i),
+			fmt.Sprintf("%s[%s %% 3] = %s[0] - %s", xs, i, xs, pick(g, "1", number)),
+			fmt.Sprintf("%s.append(%s[-1])", xs, xs),
+			fmt.Sprintf("%s = sum([y * 2 for y in %s])", sum, xs)))
+	}
+	if g.chance(60) {
+		other := pick(g, number, number, "1", "0.5", `"s"`, "None", "[]", "{}", xs)
+		g.line("if(%s, %d, =)\n%s\nend()", i, 1+g.rand.IntN(3), pick(g,
+			fmt.Sprintf("%s%s[%d] = %s", ys, path, g.rand.IntN(3), other),
+			fmt.Sprintf("%s%s.append(%s)", ys, path, other),
+			fmt.Sprintf("%s%s.insert(0, %s)", ys, path, other),
+			fmt.Sprintf("%s%s.extend([%s])", ys, path, other),
+			fmt.Sprintf("%s%s += [%s]", ys, path, other)))
+	}
+	g.line("endLoop()")
+	g.know(sum, unknown)
+	g.know(xs, list)
+	g.know(ys, unknown)
+}
+
+// putting is a function that stores in a list it is given, and gives the list back.
+func (g *generator) putting() {
+	f := function{name: g.fresh("put"), params: 2, kinds: []kind{list, unknown}, puts: true}
+	p, q := g.fresh("p"), g.fresh("p")
+	g.line("function %s(%s, %s){\nstartLoop(%s, 0, 1)\n%s\nendLoop()\nreturn(%s)\n}", f.name, p, q, g.fresh("i"),
+		pick(g, p+"[0] = "+q, p+".append("+q+")", p+"[-1] = "+p+"[0]", p+" = "+p+" + ["+q+"]"), p)
+	g.functions = append(g.functions, f)
 }
 
 // matrix indexes twice, in loops within each other.
