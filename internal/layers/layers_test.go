@@ -60,6 +60,8 @@ var forbidden = map[string][]string{
 	"internal/datasource/...": {"compiler/...", "wasmhost/...", "runtime/...", "internal/engine/...", "internal/server/..."},
 	// A store keeps records whatever they mean.
 	"internal/store/...": {"compiler/...", "wasmhost/...", "runtime/...", "internal/engine/...", "internal/server/...", "internal/config/...", "internal/cli/..."},
+	// A cache of bytes knows nothing about them.
+	"internal/cache/...": {"compiler/...", "wasmhost/...", "runtime/...", "internal/..."},
 	// Second opinions: V8 shares nothing with the sandbox, the reference nothing
 	// but the parser with the compiler.
 	"internal/v8/...":        {"compiler/...", "wasmhost/...", "runtime/...", "internal/..."},
@@ -84,6 +86,7 @@ var owners = map[string][]string{
 	"github.com/pressly/goose":      {"internal/store"},
 	"code.dny.dev/ssrf":             {"internal/egress"},
 	"golang.org/x/crypto":           {"internal/signature"},
+	"github.com/redis/rueidis":      {"internal/cache"},
 }
 
 func TestLayers(t *testing.T) {

@@ -1,0 +1,70 @@
+package cache
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"log/slog"
+	"os"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/avapd/avapd/internal/testservices"
+)
+
+var (
+	redis    *testservices.Redis
+	redisErr error
+)
+
+func TestMain(m *testing.M) {
+	redis, redisErr = testservices.StartRedis()
+	code := m.Run()
+	if err := redis.Stop(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	if err := goleak.Find(testservices.Leaks()...); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+const maxTestBytes = 1 << 20
+
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+// openRedis gives a connected tier of its own, at the server's own address if
+// none is given.
+func openRedis(t testing.TB, address string) *Redis {
+	t.Helper()
+	if address == "" {
+		address = openAddress(t)
+	}
+	r, err := OpenRedis(redis.URL(address), RedisOptions{Prefix: t.Name(), TTL: time.Hour, MaxBytes: maxTestBytes, Log: quiet()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(r.Close)
+	<-r.connected
+	return r
+}
+
+// openAddress is where a running server is.
+func openAddress(t testing.TB) string {
+	t.Helper()
+	testservices.Need(t, redisErr)
+	redis.Up(t)
+	return redis.Address()
+}
+
+// artifact is content of a size, another one for each name.
+func artifact(name string, size int) (Digest, []byte) {
+	content := make([]byte, size)
+	for i, seed := 0, sha256.Sum256([]byte(name)); i < size; i += copy(content[i:], seed[:]) {
+		seed = sha256.Sum256(seed[:])
+	}
+	return sha256.Sum256(content), content
+}
