@@ -32,10 +32,11 @@ type execution struct {
 	host   *Host
 	slot   *slot
 	waiter *fairqueue.Waiter
-	// client is who the execution counts for, and computing is set while it
-	// holds a compute slot.
+	// client is who the execution counts for. computing is set while it holds a
+	// compute slot, since turnBegan.
 	client    string
 	computing bool
+	turnBegan time.Time
 	// hashSeed is that of dicts, or 0 to draw one.
 	hashSeed uint64
 	// instantiating is the context for InstantiateModule; it carries the memory
@@ -147,6 +148,8 @@ func (h *Host) executionIn(s *slot, err error) (*execution, error) {
 func (h *Host) giveExecution(e *execution) {
 	e.park()
 	e.slot.leaveBudget()
+	e.slot.wipe(e.pause)
+	e.chargeTurn()
 	e.reset()
 	h.pool.give(e.slot)
 }

@@ -239,17 +239,22 @@ func (e *execution) mayGoOn() stopCause {
 // takeTurns lets others run: other goroutines, and other executions that wait
 // for the compute slot. After a wait the world may have changed.
 func (e *execution) takeTurns() {
-	if now := time.Now(); now.Sub(e.yielded) > maxOccupied {
-		yieldThread()
-		e.yielded = now
-	}
-	runtime.Gosched()
-	if !e.yieldSlot() {
+	e.letThreads()
+	if !e.yieldSlot(e.outer) {
 		return
 	}
 	if cause := e.mayGoOn(); cause != stopNone {
 		e.stop(cause, e.site())
 	}
+}
+
+// letThreads lets other threads and goroutines run.
+func (e *execution) letThreads() {
+	if now := time.Now(); now.Sub(e.yielded) > maxOccupied {
+		yieldThread()
+		e.yielded = now
+	}
+	runtime.Gosched()
 }
 
 // stop ends the run. It does not return.

@@ -369,6 +369,17 @@ func TestLargeSlotIsWipedToo(t *testing.T) {
 		if s.Reallocate(size+1) != nil {
 			t.Error("grown beyond the limit")
 		}
+		dirty, pieces := s.highBytes, uint64(0)
+		s.wipe(func() {
+			if dirty-s.highBytes > discardPiece {
+				t.Errorf("size %d: %d bytes were wiped without a pause", size, dirty-s.highBytes)
+			}
+			dirty = s.highBytes
+			pieces++
+		})
+		if pieces < (size-1)/discardPiece {
+			t.Errorf("size %d was wiped with %d pauses", size, pieces)
+		}
 		p.give(s)
 		for i, c := range s.base[:size] {
 			if c != 0 {
@@ -443,5 +454,38 @@ func TestReadManifest(t *testing.T) {
 		if _, err := ReadManifest(bad); err == nil {
 			t.Errorf("%q: accepted", bad)
 		}
+	}
+}
+
+// While a large memory is wiped others have their turns.
+func TestWipingTakesTurns(t *testing.T) {
+	gate := fairqueue.New(fairqueue.Limits{Slots: 1, Queued: 10})
+	h := newHost(t, EngineCompiler, func(c *Config) { c.Gate = gate })
+	e, failure := h.admit(t.Context(), newScript(nil, nil).finish(t, h, 0), "a", false)
+	if failure != nil {
+		t.Fatal(failure)
+	}
+	e.slot.limitBytes = 3 * discardPiece
+	if e.slot.Reallocate(3*discardPiece) == nil {
+		t.Fatal("no memory")
+	}
+	e.found()
+	left := make(chan uint64, 1)
+	go func() {
+		if err := gate.Enter(context.Background(), "v"); err != nil {
+			t.Error(err)
+		}
+		left <- e.slot.highBytes
+		gate.Leave("v")
+	}()
+	for gate.Waiting() == 0 {
+		runtime.Gosched()
+	}
+	h.discharge(e)
+	if n := <-left; n == 0 {
+		t.Error("who waited got the slot when all was wiped")
+	}
+	if gate.Free() != 1 {
+		t.Errorf("%d slots are free", gate.Free())
 	}
 }

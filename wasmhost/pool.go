@@ -19,6 +19,10 @@ const (
 	wipeByClear = 4 << 20
 	// wipeKeep is what stays resident after a slot grew beyond wipeByClear.
 	wipeKeep = 256 << 10
+	// clearPiece and discardPiece are wiped in some dozens of microseconds, as
+	// long as a slice takes. What the system takes back are whole large pages.
+	clearPiece   = 256 << 10
+	discardPiece = 2 << 20
 )
 
 // errNoSlot says that every memory slot is in use, errClientSlots that a client
@@ -102,18 +106,36 @@ func (s *slot) Free() {}
 // memory is the guest's memory as it is now; it goes stale when that grows.
 func (s *slot) memory() memory { return s.base[:s.sizeBytes:s.sizeBytes] }
 
-// wipe makes the slot all zero again.
-func (s *slot) wipe() {
-	switch {
-	case s.highBytes <= wipeByClear:
-		clear(s.base[:s.highBytes])
-	case discard(s.base[wipeKeep:s.highBytes]):
-		clear(s.base[:wipeKeep])
-		s.pool.uncount(s, wipeKeep)
-	default:
-		clear(s.base[:s.highBytes])
+// wipe makes the slot all zero again, piece by piece from its end on, with a
+// pause after each piece but the last.
+func (s *slot) wipe(pause func()) {
+	discards := s.highBytes > wipeByClear
+	for s.highBytes > 0 {
+		if discards && s.highBytes > wipeKeep {
+			s.discardFrom(max(wipeKeep, (s.highBytes-1)/discardPiece*discardPiece))
+		} else {
+			s.clearFrom((s.highBytes - 1) / clearPiece * clearPiece)
+		}
+		if s.highBytes > 0 {
+			pause()
+		}
 	}
-	s.sizeBytes, s.highBytes = 0, 0
+	s.sizeBytes = 0
+}
+
+// discardFrom gives the end of the memory back to the system.
+func (s *slot) discardFrom(from uint64) {
+	if !discard(s.base[from:s.highBytes]) {
+		s.clearFrom(from)
+		return
+	}
+	s.highBytes = from
+	s.pool.uncount(s, int64(from))
+}
+
+func (s *slot) clearFrom(from uint64) {
+	clear(s.base[from:s.highBytes])
+	s.highBytes = from
 }
 
 // keeps is the module that the slot keeps a pair of, or nil.
@@ -250,7 +272,7 @@ func (p *pool) wait(ctx context.Context, m *Module, client uint64) (*slot, error
 
 // give wipes a slot and takes it back. No instance may run in it any more.
 func (p *pool) give(s *slot) {
-	s.wipe()
+	s.wipe(func() {})
 	p.mu.Lock()
 	delete(p.busy, s)
 	p.live--

@@ -3,6 +3,7 @@ package wasmhost
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/avapd/avapd/internal/diag"
 	"github.com/avapd/avapd/internal/fairqueue"
@@ -39,7 +40,7 @@ func (h *Host) admit(ctx context.Context, m *Module, client string, idle bool) (
 		return nil, noSlotFailure(err)
 	}
 	e.countFor(client, idle)
-	e.computing = gate != nil
+	e.computing, e.turnBegan = gate != nil, time.Now()
 	return e, nil
 }
 
@@ -79,12 +80,8 @@ func (e *execution) countFor(client string, idle bool) {
 }
 
 // discharge gives back what an execution has: its compute slot last, so that
-// whoever gets that finds room. Only where wiping the memory takes long others
-// compute meanwhile.
+// whoever gets that finds room.
 func (h *Host) discharge(e *execution) {
-	if e.slot.highBytes > wipeByClear {
-		e.leaveSlot()
-	}
 	computing, client := e.computing, e.client
 	h.giveExecution(e)
 	if computing {
@@ -95,6 +92,7 @@ func (h *Host) discharge(e *execution) {
 // leaveSlot gives the compute slot back, if the execution holds one.
 func (e *execution) leaveSlot() {
 	if e.computing {
+		e.chargeTurn()
 		e.computing = false
 		e.host.config.Gate.Leave(e.client)
 	}
@@ -105,19 +103,38 @@ func (e *execution) leaveSlot() {
 func (e *execution) rejoinSlot() {
 	if gate := e.host.config.Gate; gate != nil && !e.computing {
 		e.computing = gate.Wait(e.outer, e.waiter) == nil
+		e.turnBegan = time.Now()
 	}
 }
 
 // yieldSlot lets those have the compute slot whose turn it is, and reports
 // whether the execution had to wait.
-func (e *execution) yieldSlot() bool {
-	gate := e.host.config.Gate
-	if gate == nil || !e.computing || !gate.Crowded(e.waiter) {
+func (e *execution) yieldSlot(ctx context.Context) (waited bool) {
+	if !e.computing {
 		return false
 	}
-	waited, err := gate.Yield(e.outer, e.waiter)
-	e.computing = err == nil
+	if gate := e.host.config.Gate; gate.Crowded(e.waiter) {
+		e.chargeTurn()
+		var err error
+		waited, err = gate.Yield(ctx, e.waiter)
+		e.computing = err == nil
+	}
+	e.turnBegan = time.Now()
 	return waited
+}
+
+// chargeTurn makes the client pay for the time since the turn began, if
+// somebody waits for the slot.
+func (e *execution) chargeTurn() {
+	if gate := e.host.config.Gate; e.computing && gate.Crowded(e.waiter) {
+		gate.Charge(e.waiter, time.Since(e.turnBegan))
+	}
+}
+
+// pause lets others run while the memory is wiped, which is done in any case.
+func (e *execution) pause() {
+	e.letThreads()
+	e.yieldSlot(context.Background())
 }
 
 // withoutSlot gives the compute slot away for as long as f runs.

@@ -6,7 +6,8 @@
 // are clients, however many of them a single one sends. A client that has had
 // more turns than its share goes behind the others even if it was away for a
 // moment; one that comes anew goes first, yet a stream of new clients does not
-// keep those out that wait: each of them moves the time on by its part.
+// keep those out that wait: each of them moves the time on by its part. Turns of
+// different lengths are made equal by Charge.
 //
 // While nobody waits, taking and giving back a slot is one atomic operation.
 package fairqueue

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // ErrFull says that as many wait as may, ErrClientFull that as many of one
@@ -49,6 +50,15 @@ type Slots struct {
 	events  uint64
 	sweepAt int
 }
+
+const (
+	// Turn is what a turn counts for in any case. It is as short as the shortest
+	// ones, so that who needs little does not pay like who needs much.
+	Turn = 10 * time.Microsecond
+	// longestTurn is the most that a turn is charged for. What takes longer was
+	// not the client's doing alone: the machine stood still.
+	longestTurn = 100 * time.Millisecond
+)
 
 const (
 	background = 1 << 32
@@ -167,6 +177,30 @@ func (s *Slots) Yield(ctx context.Context, w *Waiter) (changed bool, err error) 
 	s.mu.Unlock()
 	err = s.await(ctx, w)
 	return next != w, err
+}
+
+// Charge makes the client of w pay for a turn that took longer than Turn, before
+// the slot is given back. As long as nobody else waits there is nothing to pay.
+func (s *Slots) Charge(w *Waiter, took time.Duration) {
+	if w.idle || took <= Turn {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.line) == 0 {
+		return
+	}
+	c := s.clients[w.name]
+	if c == nil {
+		c = s.meet(w.name)
+	}
+	if c.index < 0 {
+		c.pass = max(c.pass, s.now)
+	}
+	more := uint64(min(took, longestTurn)-Turn) * turnLength / uint64(Turn)
+	c.pass += more
+	s.now += more / uint64(len(s.line))
+	s.line.settle(c)
 }
 
 // Wait waits for a slot like one that yields: no bound on the queue holds for

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 )
@@ -30,7 +31,9 @@ type contest struct {
 	goOn    chan struct{}
 	started bool
 	left    int // turns that are still to come
-	group   sync.WaitGroup
+	// takes is how long the turns of some clients take.
+	takes map[string]time.Duration
+	group sync.WaitGroup
 }
 
 // newContest takes the slot; the first turn gives it back.
@@ -55,6 +58,7 @@ func (c *contest) join(client string, turns int) {
 		for i := range turns {
 			c.turns <- client
 			<-c.goOn
+			c.slots.Charge(w, c.takes[client])
 			if i == turns-1 {
 				break
 			}
@@ -107,6 +111,42 @@ func TestTurnsGoRoundTheClients(t *testing.T) {
 	}
 	// c is through; the others go on in turns until b is, too.
 	if got, want := c.next(8), "abababab"; got != want {
+		t.Errorf("turns went %s, want %s", got, want)
+	}
+	c.end()
+}
+
+// Who has longer turns has fewer.
+func TestLongTurnsCountForMore(t *testing.T) {
+	c := newContest(t)
+	c.takes = map[string]time.Duration{"a": 4 * Turn, "b": 2 * Turn}
+	for range 3 {
+		c.join("a", 8)
+		c.join("b", 16)
+		c.join("v", 32)
+	}
+	counts := map[rune]int{}
+	for _, turn := range c.next(56) {
+		counts[turn]++
+	}
+	if counts['a'] != 8 || counts['b'] != 16 || counts['v'] != 32 {
+		t.Errorf("turns: %v", counts)
+	}
+	c.end()
+}
+
+// A client that was alone with a long turn goes behind the one that comes, for
+// as long as that turn was.
+func TestLongTurnIsPaidForLater(t *testing.T) {
+	c := newContest(t)
+	c.takes = map[string]time.Duration{"a": 6 * Turn}
+	for range 3 {
+		c.join("a", 4)
+	}
+	c.next(3)
+	c.join("v", 8)
+	c.join("v", 8)
+	if got, want := c.next(13), "vvvvvavvvvvva"; got != want {
 		t.Errorf("turns went %s, want %s", got, want)
 	}
 	c.end()

@@ -12,8 +12,9 @@ const (
 	high8 = 0x8080808080808080
 
 	// moveChunkBytes bounds one bulk copy, so that the guest comes back to a
-	// fuel check often.
-	moveChunkBytes = 1 << 20
+	// fuel check often: memory never used before takes far longer to write than
+	// its fuel says, as the system makes each page then.
+	moveChunkBytes = 64 << 10
 
 	// textMaxBytes bounds a text; sizes below it cannot wrap in 32 bits.
 	textMaxBytes = 1<<31 - 1
