@@ -60,6 +60,8 @@ var forbidden = map[string][]string{
 	"internal/datasource/...": {"compiler/...", "wasmhost/...", "runtime/...", "internal/engine/...", "internal/server/..."},
 	// A store keeps records whatever they mean.
 	"internal/store/...": {"compiler/...", "wasmhost/...", "runtime/...", "internal/engine/...", "internal/server/...", "internal/config/...", "internal/cli/..."},
+	// A client of registries of images moves bytes.
+	"internal/oci/...": {"compiler/...", "wasmhost/...", "runtime/...", "internal/..."},
 	// A cache of bytes knows nothing about them.
 	"internal/cache/...": {"compiler/...", "wasmhost/...", "runtime/...", "internal/..."},
 	// Second opinions: V8 shares nothing with the sandbox, the reference nothing
@@ -87,6 +89,7 @@ var owners = map[string][]string{
 	"code.dny.dev/ssrf":             {"internal/egress"},
 	"golang.org/x/crypto":           {"internal/signature"},
 	"github.com/redis/rueidis":      {"internal/cache"},
+	"oras.land/oras-go":             {"internal/oci"},
 }
 
 func TestLayers(t *testing.T) {
