@@ -108,7 +108,7 @@ Exit codes: 0 success, 1 script error, 2 wrong usage, 3 stopped by a limit,
 	}
 	root.SetFlagErrorFunc(flagError)
 	root.SetHelpCommand(helpCommand(root))
-	root.AddCommand(runCommand(p), checkCommand(p), fmtCommand(p), explainCommand(p), buildCommand(p), serveCommand(p), versionCommand(p))
+	root.AddCommand(runCommand(p), checkCommand(p), fmtCommand(p), explainCommand(p), buildCommand(p), serveCommand(p), migrateCommand(p), versionCommand(p))
 	completion(root)
 	return root
 }

@@ -25,6 +25,10 @@ func completion(root *cobra.Command) {
 			completeFile(cmd, "app", "avap")
 		case "version":
 			completeFlag(cmd, "output", "text", "json")
+		case "migrate":
+			for _, step := range cmd.Commands() {
+				completeFlag(step, "output", "text", "json")
+			}
 		case "completion":
 			describeCompletion(cmd)
 		}

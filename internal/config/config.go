@@ -52,6 +52,9 @@ type Config struct {
 		// those of one client.
 		Connections, ClientConnections int64
 	}
+	// Postgres is the database of the server's own data; URL is also what
+	// URLFile holds.
+	Postgres struct{ URL, URLFile string }
 	// Time says what dates without a zone mean; Location is Zone's.
 	Time struct {
 		Zone     string
@@ -156,7 +159,7 @@ func (c *Config) finish(origin func(key string) string) Faults {
 	return faults
 }
 
-// finishReach reads what is written about where scripts may go.
+// finishReach reads what is written about where scripts and the server may go.
 func (c *Config) finishReach(add func(key, format string, args ...any)) {
 	var err error
 	if c.Egress.AllowPrefixes, err = egress.ParsePrefixes(c.Egress.Allow); err != nil {
@@ -165,14 +168,22 @@ func (c *Config) finishReach(add func(key, format string, args ...any)) {
 	if c.Egress.DenyPrefixes, err = egress.ParsePrefixes(c.Egress.Deny); err != nil {
 		add("egress.deny", "%v", err)
 	}
-	if c.Data.URLFile == "" {
-		return
-	}
-	if c.Data.URL != "" {
-		add("data.url_file", "data.url is set too; one of the two is enough")
-	}
-	if c.Data.URL, err = readSecret(c.Data.URLFile); err != nil {
-		add("data.url_file", "%v", err)
+	for _, secret := range []struct {
+		key, fileKey, file string
+		value              *string
+	}{
+		{"data.url", "data.url_file", c.Data.URLFile, &c.Data.URL},
+		{"postgres.url", "postgres.url_file", c.Postgres.URLFile, &c.Postgres.URL},
+	} {
+		if secret.file == "" {
+			continue
+		}
+		if *secret.value != "" {
+			add(secret.fileKey, "%s is set too; one of the two is enough", secret.key)
+		}
+		if *secret.value, err = readSecret(secret.file); err != nil {
+			add(secret.fileKey, "%v", err)
+		}
 	}
 }
 

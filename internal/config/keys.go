@@ -261,6 +261,16 @@ var table = []Key{
 		text: func(c *Config) *string { return &c.Data.URLFile },
 	},
 	{
+		Name: "postgres.url", Default: "",
+		Doc:  "URL of the PostgreSQL database of the server's own data, with several hosts separated by commas for failover; without one it is the file avapd.db in data_dir",
+		text: func(c *Config) *string { return &c.Postgres.URL },
+	},
+	{
+		Name: "postgres.url_file", Default: "",
+		Doc:  "File that holds postgres.url, which has a password in it",
+		text: func(c *Config) *string { return &c.Postgres.URLFile },
+	},
+	{
 		Name: "sql.require_parameters", Default: "false", Allowed: []string{"true", "false"},
 		Doc:  "Refuse SQL that a script puts together without keeping its values apart",
 		text: func(c *Config) *string { return &c.Data.RequireParameters },

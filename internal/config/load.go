@@ -23,9 +23,12 @@ func (v *flagValue) String() string         { return v.text }
 func (v *flagValue) Set(value string) error { v.text = value; return nil }
 func (v *flagValue) Type() string           { return v.kind }
 
-// AddFlags adds a flag for every key.
-func AddFlags(flags *pflag.FlagSet) {
+// AddFlags adds a flag for every key, or for those that are named.
+func AddFlags(flags *pflag.FlagSet, names ...string) {
 	for _, k := range table {
+		if len(names) > 0 && !slices.Contains(names, k.Name) {
+			continue
+		}
 		flags.Var(&flagValue{k.Default, k.Type()}, k.Flag(), k.Doc+" ["+k.Env()+"]")
 	}
 }

@@ -364,5 +364,8 @@ func (p *Postgres) prepare(ctx context.Context) error {
 		return err
 	}
 	_, err = m.Up(ctx)
+	if sqlState(err) == "42501" { // insufficient privilege
+		err = fmt.Errorf("%w: this role may not change it; run `avap migrate up` as one that may: %w", ErrSchema, err)
+	}
 	return errors.Join(err, m.Close())
 }

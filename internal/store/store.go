@@ -128,6 +128,9 @@ const (
 	MaxPageRecords     = 10_000
 )
 
+// FileName is what the file of a SQLite store is called in the data directory.
+const FileName = "avapd.db"
+
 // Options of both kinds of store. Zero values are defaults.
 type Options struct {
 	// Timeout bounds each call, besides its context: 15 s.
