@@ -51,6 +51,15 @@ var withoutExample = map[diag.Code]string{
 	diag.KeyUnusable:        "is about a key",
 	diag.ModuleUnusable:     "is about a module",
 
+	diag.NoSuchCommand:       "needs the registry",
+	diag.CommandUnusable:     "needs the registry",
+	diag.PolicyRefused:       "needs the registry",
+	diag.Revoked:             "needs the registry",
+	diag.StoreUnavailable:    "needs a store that fails",
+	diag.StoreFull:           "needs a store that fails",
+	diag.ArtifactUnavailable: "needs a store that fails",
+	diag.ArtifactDamaged:     "needs a store that fails",
+
 	diag.Internal: "is a defect",
 }
 

@@ -109,6 +109,15 @@ const (
 	Conflict        Code = "AVAP5016"
 	NoSuchApp       Code = "AVAP5017"
 	TooManyRequests Code = "AVAP5018"
+
+	NoSuchCommand       Code = "AVAP5019"
+	CommandUnusable     Code = "AVAP5020"
+	PolicyRefused       Code = "AVAP5021"
+	Revoked             Code = "AVAP5022"
+	StoreUnavailable    Code = "AVAP5023"
+	StoreFull           Code = "AVAP5024"
+	ArtifactUnavailable Code = "AVAP5025"
+	ArtifactDamaged     Code = "AVAP5026"
 )
 
 // Modules: a WebAssembly module that this server did not compile is refused.
@@ -231,6 +240,15 @@ var table = map[Code]Entry{
 	Conflict:        {Title: "Conflict with what is there", Next: "Change what the message names, or remove the other one first."},
 	TooManyRequests: {Title: "Too many requests at once", Next: "Send the next request when an earlier one is answered, or try again after the time in the Retry-After header."},
 	NoSuchApp:       {Title: "No such app", Next: "GET /api/v1/apps lists the apps there are."},
+
+	NoSuchCommand:       {Title: "No such command", Next: "GET /api/v1/commands lists the commands there are."},
+	CommandUnusable:     {Title: "Command not in service", Next: "Activate a version of the command, or enable it."},
+	PolicyRefused:       {Title: "Refused by the trust policy", Next: "Have the module signed by a signer who may sign for this name, or let the operator change what the signer may do."},
+	Revoked:             {Title: "Revoked", Next: "Build and sign the command anew, with a key that is trusted, and upload that."},
+	StoreUnavailable:    {Title: "Store not reachable", Next: "Try again after the time in the Retry-After header; commands go on running meanwhile."},
+	StoreFull:           {Title: "Store full", Next: "Make room where the store keeps its data, and try again."},
+	ArtifactUnavailable: {Title: "Artifact not to be had", Next: "Try again after the time in the Retry-After header; if it stays so, upload the artifact again."},
+	ArtifactDamaged:     {Title: "Artifact damaged", Next: "Upload the artifact again, and have the place where it is stored looked at."},
 
 	ModuleMalformed: {Title: "Not a WebAssembly module", Next: "Build the module again; the file is damaged or of another kind."},
 	ModuleInvalid:   {Title: "Module not valid", Next: "Run a validator such as wasm-validate on the module, and report the defect to the maker of the compiler."},

@@ -38,6 +38,24 @@ func (e *Engine) RunCommand(ctx context.Context, c *Command, r *Request) (*Answe
 	return e.execute(ctx, r, func() (found, error) { return e.fromCommand(ctx, r.Client, c) })
 }
 
+// LoadCommand makes a command ready to run and describes it. Its errors are those
+// of RunCommand.
+func (e *Engine) LoadCommand(ctx context.Context, client string, c *Command) (abi.Manifest, error) {
+	if !e.enter() {
+		return abi.Manifest{}, shuttingDown()
+	}
+	defer e.leave()
+	f, err := e.fromCommand(ctx, client, c)
+	switch {
+	case err != nil:
+		return abi.Manifest{}, findFailure(ctx, err)
+	case f.module == nil:
+		return abi.Manifest{}, f.findings
+	}
+	defer f.module.Release()
+	return f.module.Manifest, nil
+}
+
 // FetchError says that the artifact of a command could not be had.
 type FetchError struct{ Err error }
 
@@ -60,6 +78,7 @@ func (e *Engine) fromCommand(ctx context.Context, client string, c *Command) (fo
 		}
 		return work{
 			fetch: func(ctx context.Context) (err error) {
+				defer caught("the loader", &err)
 				if wasm, err = c.Fetch(ctx); err != nil {
 					return &FetchError{err}
 				}

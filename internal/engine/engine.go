@@ -177,6 +177,8 @@ type Request struct {
 	// Commands are the registered commands that the script can call; nil for
 	// those that the engine's configuration gives.
 	Commands Resolver
+	// Ceiling cuts the limits of the execution; a zero member cuts nothing.
+	Ceiling Limits
 	// Logs asks for a log of every top-level statement.
 	Logs bool
 	// EchoVariables asks for the variables in the answer.
@@ -310,7 +312,7 @@ func (e *Engine) execute(ctx context.Context, r *Request, find func() (found, er
 		return nil, f.findings
 	}
 	defer f.module.Release()
-	return e.run(ctx, f, r, limits)
+	return e.run(ctx, f, r, cut(limits, r.Ceiling))
 }
 
 // findFailure words why a script could not be compiled, other than for its

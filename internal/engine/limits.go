@@ -73,6 +73,21 @@ func orElse(l, other Limits) Limits {
 	return l
 }
 
+// cut lowers the members of l to those of a ceiling, as far as that has them.
+func cut(l, ceiling Limits) Limits {
+	return Limits{
+		Fuel: lower(l.Fuel, ceiling.Fuel), Duration: lower(l.Duration, ceiling.Duration), MemoryPages: lower(l.MemoryPages, ceiling.MemoryPages),
+		CallDepth: lower(l.CallDepth, ceiling.CallDepth), OutputBytes: lower(l.OutputBytes, ceiling.OutputBytes),
+	}
+}
+
+func lower[T int | int64 | uint32 | time.Duration](value, ceiling T) T {
+	if ceiling > 0 {
+		return min(value, ceiling)
+	}
+	return value
+}
+
 func pick[T comparable](value *T, other T) {
 	var zero T
 	if *value == zero {

@@ -1,0 +1,268 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/avapd/avapd/internal/store"
+)
+
+const (
+	// refreshTime is how long one look at the primary may take.
+	refreshTime = 5 * time.Second
+	// maxBackoff is how long the registry waits at most before it asks a primary
+	// that is away again.
+	maxBackoff = 2 * time.Second
+	// pageRecords is how many records are read at once.
+	pageRecords = 5000
+)
+
+// Notify tells that there may be something new. It does not wait.
+func (r *Registry) Notify() {
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Start begins to follow the primary store.
+func (r *Registry) Start() {
+	ctx, stop := context.WithCancel(context.Background())
+	r.stop = stop
+	r.running.Go(func() { r.follow(ctx) })
+	if r.config.Copy != nil {
+		r.Notify()
+		r.running.Go(func() { r.fill(ctx) })
+	}
+}
+
+// Stop ends following. The stores are left open.
+func (r *Registry) Stop() {
+	if r.stop != nil {
+		r.stop()
+	}
+	r.running.Wait()
+}
+
+// follow refreshes when it is told to, and when summaries differ.
+func (r *Registry) follow(ctx context.Context) {
+	wait := r.config.Compare
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	for {
+		var err error
+		select {
+		case <-ctx.Done():
+			return
+		case <-r.wake:
+			err = r.Refresh(ctx)
+		case <-timer.C:
+			err = r.compare(ctx)
+		}
+		if ctx.Err() != nil {
+			return
+		}
+		if err == nil {
+			wait = r.config.Compare
+		} else {
+			wait = min(max(2*wait, r.config.Compare), max(maxBackoff, r.config.Compare))
+		}
+		timer.Reset(wait)
+	}
+}
+
+// compare looks whether anything was missed.
+func (r *Registry) compare(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, refreshTime)
+	defer cancel()
+	summary, err := r.config.Primary.Summary(ctx)
+	if err != nil {
+		r.health.refreshed(err, r.config.Now())
+		return err //nolint:wrapcheck // it says what is wrong
+	}
+	s := r.State()
+	if summary == s.summary && !r.health.needsRefresh() {
+		r.health.refreshed(nil, r.config.Now())
+		return nil
+	}
+	return r.Refresh(ctx)
+}
+
+// Refresh takes over what changed in the primary store before it was called.
+// Those who call it while it is done for others wait for the next time, which is
+// for all of them.
+func (r *Registry) Refresh(ctx context.Context) error {
+	before := r.begun.Load()
+	select {
+	case r.turn <- struct{}{}:
+		defer func() { <-r.turn }()
+	case <-ctx.Done():
+		return fmt.Errorf("%w: %w", store.ErrUnavailable, context.Cause(ctx))
+	}
+	if r.begun.Load() > before+1 {
+		return r.last // one began and ended since
+	}
+	r.begun.Add(1)
+	ctx, cancel := context.WithTimeout(ctx, refreshTime)
+	defer cancel()
+	err := r.refresh(ctx)
+	r.last = err
+	r.health.refreshed(err, r.config.Now())
+	if err != nil {
+		r.config.Log.Warn("the primary store cannot be read; what is known of the commands stays", "error", err)
+	}
+	return err
+}
+
+// refresh makes the State, and then the copy, what the primary store is. It is
+// called by whoever has the turn.
+func (r *Registry) refresh(ctx context.Context) error {
+	now := r.State()
+	records, summary, err := read(ctx, r.config.Primary, now.summary.Revision)
+	if err != nil {
+		return err
+	}
+	anew := now.summary.Epoch != "" && now.summary.Epoch != summary.Epoch || summary.Revision < now.summary.Revision
+	var next *State
+	if !anew {
+		if len(records) == 0 && summary == now.summary && !r.copyStale {
+			return nil
+		}
+		if next, err = r.with(now, records, summary); err != nil {
+			return err
+		}
+		anew = !next.matches()
+	}
+	if anew || r.copyStale {
+		r.config.Log.Info("the commands are read anew", "epoch", summary.Epoch, "revision", summary.Revision, "before", now.summary.Revision)
+		if records, summary, err = read(ctx, r.config.Primary, 0); err != nil {
+			return err
+		}
+		if next, err = r.with(r.empty(), records, summary); err != nil {
+			return err
+		}
+		if !next.matches() {
+			return errors.New("the records of the primary store are not what its summary says")
+		}
+	}
+	r.current.Store(next)
+	r.keep(ctx, anew || r.copyStale, summary, records)
+	return nil
+}
+
+// keep brings the copy up to date. What goes wrong there is made good the next
+// time.
+func (r *Registry) keep(ctx context.Context, anew bool, summary store.Summary, records []store.Record) {
+	if r.config.Copy == nil {
+		return
+	}
+	take := r.config.Copy.Apply
+	if anew {
+		take = r.config.Copy.Replace
+	}
+	err := take(ctx, summary, records)
+	if err != nil {
+		r.config.Log.Error("the offline copy is not up to date", "error", err)
+	}
+	r.copyStale = err != nil
+	r.health.copied(err)
+}
+
+// empty is the State that knows nothing but the configuration.
+func (r *Registry) empty() *State {
+	s := &State{signers: r.fixed}
+	next, err := r.with(s, nil, store.Summary{})
+	if err != nil {
+		panic(err) // there is nothing to be wrong
+	}
+	c := &change{next: next}
+	next.signers = cloneSigners(r.fixed)
+	c.settlePolicy()
+	return next
+}
+
+// readAll makes a State of everything in a store.
+func (r *Registry) readAll(ctx context.Context, from store.Store) (*State, error) {
+	records, summary, err := read(ctx, from, 0)
+	if err != nil {
+		return nil, fmt.Errorf("read the commands: %w", err)
+	}
+	s, err := r.with(r.empty(), records, summary)
+	if err != nil {
+		return nil, fmt.Errorf("read the commands: %w", err)
+	}
+	return s, nil
+}
+
+// read gives the records after a revision, and the summary of the store with
+// all of them. It begins again when the store becomes another meanwhile.
+func read(ctx context.Context, from store.Store, after int64) (records []store.Record, summary store.Summary, err error) {
+	at := after
+	for {
+		page, err := from.Changes(ctx, at, pageRecords)
+		if err != nil {
+			return nil, store.Summary{}, err //nolint:wrapcheck // the caller words it
+		}
+		if summary.Epoch != "" && (page.Summary.Epoch != summary.Epoch || page.Summary.Revision < summary.Revision) {
+			records, summary, at = nil, store.Summary{}, after
+			continue
+		}
+		records, summary = append(records, page.Records...), page.Summary
+		if !page.More || len(page.Records) == 0 {
+			return records, summary, nil
+		}
+		at = page.Records[len(page.Records)-1].Revision
+	}
+}
+
+// fill keeps the artifacts that the copy does not have.
+func (r *Registry) fill(ctx context.Context) {
+	const rounds = time.Second
+	ticker := time.NewTicker(rounds)
+	defer ticker.Stop()
+	var done int64 = -1
+	for {
+		if revision := r.State().Revision(); revision != done {
+			if missing, err := r.fillOnce(ctx); err == nil && missing == 0 {
+				done = revision
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+// fillOnce asks for what is missing and gives how much of it still is.
+func (r *Registry) fillOnce(ctx context.Context) (int, error) {
+	var digests [][32]byte
+	r.State().commands.all(func(_ string, c *Command) {
+		for _, v := range c.Versions {
+			digests = append(digests, v.Digest)
+		}
+	})
+	missing, err := r.config.Copy.Missing(ctx, digests)
+	if err != nil {
+		return 0, err //nolint:wrapcheck // the caller tries again
+	}
+	left := len(missing)
+	for _, digest := range missing {
+		r.health.missing(left)
+		b, err := r.config.Primary.Artifact(ctx, digest)
+		if err == nil && isDigest(b, digest) {
+			err = r.config.Copy.KeepArtifact(ctx, store.Artifact{Digest: digest, Bytes: b})
+		}
+		switch {
+		case ctx.Err() != nil, errors.Is(err, store.ErrUnavailable), errors.Is(err, store.ErrFull):
+			return left, err //nolint:wrapcheck // the caller tries again
+		case err == nil:
+			left--
+		}
+	}
+	r.health.missing(left)
+	return left, nil
+}

@@ -1,0 +1,103 @@
+package registry
+
+import (
+	"sync"
+	"time"
+)
+
+// Origin says where the present State comes from.
+type Origin string
+
+// The origins of a State.
+const (
+	FromPrimary Origin = "primary"
+	FromCopy    Origin = "offline copy"
+)
+
+// Health is how the registry is.
+type Health struct {
+	// Primary tells whether the primary store answered the last time, and
+	// PrimaryError what was wrong if it did not.
+	Primary      bool
+	PrimaryError string
+	// Origin, Epoch, Revision and Commands describe the State, and Refreshed is
+	// when it was last known to be the primary's; zero for never.
+	Origin    Origin
+	Epoch     string
+	Revision  int64
+	Commands  int
+	Refreshed time.Time
+	// Copy tells whether there is an offline copy, CopyError what is wrong with
+	// it, and Missing how many artifacts it lacks.
+	Copy      bool
+	CopyError string
+	Missing   int
+}
+
+// health is what Health is made of.
+type health struct {
+	mu  sync.Mutex
+	now Health
+}
+
+func (h *health) began(fromCopy bool, at time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.now.Origin, h.now.Copy = FromPrimary, fromCopy
+	if fromCopy {
+		h.now.Origin = FromCopy
+		return
+	}
+	h.now.Primary, h.now.Refreshed = true, at
+}
+
+// refreshed notes how a look at the primary store ended.
+func (h *health) refreshed(err error, at time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.now.Primary, h.now.PrimaryError = err == nil, ""
+	if err != nil {
+		h.now.PrimaryError = err.Error()
+		return
+	}
+	h.now.Origin, h.now.Refreshed = FromPrimary, at
+}
+
+func (h *health) copied(err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.now.CopyError = ""
+	if err != nil {
+		h.now.CopyError = err.Error()
+	}
+}
+
+func (h *health) missing(n int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.now.Missing = n
+}
+
+// isDown tells whether the primary store did not answer the last time.
+func (h *health) isDown() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.now.PrimaryError != ""
+}
+
+// needsRefresh tells whether the copy has to be made good.
+func (h *health) needsRefresh() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.now.CopyError != ""
+}
+
+// Health tells how the registry is.
+func (r *Registry) Health() Health {
+	s := r.State()
+	r.health.mu.Lock()
+	defer r.health.mu.Unlock()
+	h := r.health.now
+	h.Epoch, h.Revision, h.Commands = s.summary.Epoch, s.summary.Revision, len(s.names)
+	return h
+}

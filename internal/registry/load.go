@@ -1,0 +1,106 @@
+package registry
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"sync"
+
+	"github.com/avapd/avapd/internal/diag"
+	"github.com/avapd/avapd/internal/engine"
+	"github.com/avapd/avapd/internal/signature"
+	"github.com/avapd/avapd/internal/store"
+)
+
+// loader makes a version into something that the engine can run.
+type loader struct {
+	registry *Registry
+	version  *Version
+
+	once             sync.Once
+	trusted, foreign engine.Command
+}
+
+func (l *loader) command(trusted bool) *engine.Command {
+	l.once.Do(func() {
+		v := l.version
+		l.foreign = engine.Command{Digest: v.Digest, Fetch: l.fetch, Interface: v.Interface}
+		l.trusted = l.foreign
+		l.trusted.Trusted = true
+	})
+	if trusted {
+		return &l.trusted
+	}
+	return &l.foreign
+}
+
+// fetch gets the artifact and makes sure that it is what it should be, and that
+// it may run.
+func (l *loader) fetch(ctx context.Context) ([]byte, error) {
+	r, v := l.registry, l.version
+	module, err := r.config.Artifacts.Artifact(ctx, v.Digest)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return nil, failed(diag.ArtifactUnavailable, err, "the artifact %s is nowhere", v.Digest)
+	case err != nil:
+		return nil, failed(diag.ArtifactUnavailable, err, "the artifact %s cannot be had now", v.Digest)
+	case !isDigest(module, v.Digest):
+		return nil, failed(diag.ArtifactDamaged, nil, "the artifact %s is damaged where it is stored", v.Digest)
+	}
+	s := r.State()
+	keys, err := verify(s, module)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := s.permit(v, keys); err != nil {
+		return nil, err
+	}
+	return module, nil
+}
+
+func isDigest(module []byte, digest [32]byte) bool { return sha256.Sum256(module) == digest }
+
+// verify gives the identifiers of the keys whose signatures a module carries.
+func verify(s *State, module []byte) ([]string, error) {
+	signers, err := signature.Verify(module, s.keys)
+	if err != nil {
+		return nil, refusal(err)
+	}
+	ids := make([]string, len(signers))
+	for i, key := range signers {
+		ids[i] = hex.EncodeToString(key.ID)
+	}
+	return ids, nil
+}
+
+// refusal makes a failure of what the package signature says.
+func refusal(err error) error {
+	if d, ok := errors.AsType[diag.Diagnostic](err); ok {
+		return &diag.Failure{Diagnostic: d}
+	}
+	return failed(diag.Internal, err, "internal error")
+}
+
+// failed makes a failure with a cause for the log.
+func failed(code diag.Code, cause error, format string, args ...any) *diag.Failure {
+	f := diag.NewFailure(code, format, args...)
+	f.Cause = cause
+	return f
+}
+
+// loadFailure words why a command could not be made ready.
+func loadFailure(name string, err error) error {
+	var fetch *engine.FetchError
+	var artifact *engine.ArtifactError
+	var failure *diag.Failure
+	switch {
+	case errors.As(err, &fetch) && errors.As(fetch.Err, &failure):
+		return failure
+	case errors.As(err, &fetch):
+		return failed(diag.ArtifactUnavailable, err, "the artifact of the command %s cannot be had now", name)
+	case errors.As(err, &artifact):
+		return failed(diag.ModuleUnusable, err, "the command %s: %v", name, artifact.Err)
+	}
+	return err
+}

@@ -1,0 +1,124 @@
+package registry
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/avapd/avapd/internal/diag"
+	"github.com/avapd/avapd/internal/engine"
+	"github.com/avapd/avapd/runtime/abi"
+)
+
+// everything is the prefix of all names, and the capability to do all.
+const everything = "*"
+
+// permission is what a signer's word is good for.
+type permission struct {
+	trusted bool
+	limits  Limits // the most an execution can have; zero is no bound
+}
+
+// permit decides whether a version may run that these keys have signed. One
+// signer who may sign it is enough. The error is a *diag.Failure.
+func (s *State) permit(v *Version, keys []string) (best permission, err error) {
+	if r := s.revocations.get(revocationName(RevokeDigest, v.Digest.String())); r != nil {
+		return best, diag.NewFailure(diag.Revoked, "version %d of the command %s is revoked%s", v.Number, v.Command, because(r))
+	}
+	refused := diag.NewFailure(diag.PolicyRefused, "nobody who is trusted has signed version %d of the command %s", v.Number, v.Command)
+	found := false
+	for _, key := range keys {
+		signer := s.byKey[key]
+		if r := s.revocations.get(revocationName(RevokeKey, key)); r != nil {
+			refused = diag.NewFailure(diag.Revoked, "the key %s, which signed version %d of the command %s, is revoked%s", key, v.Number, v.Command, because(r))
+			continue
+		}
+		if signer == nil {
+			continue
+		}
+		if problem := signer.objection(v); problem != nil {
+			refused = problem
+			continue
+		}
+		if !found || signer.TrustedCompiler && !best.trusted {
+			best = permission{signer.TrustedCompiler, v.Limits.within(signer.Limits)}
+		}
+		found = true
+	}
+	if !found {
+		return permission{}, refused
+	}
+	return best, nil
+}
+
+func because(r *Revocation) string {
+	if r.Reason == "" {
+		return ""
+	}
+	return ": " + r.Reason
+}
+
+// objection says why the signer may not sign a version, or nil.
+func (s *Signer) objection(v *Version) *diag.Failure {
+	if !slices.ContainsFunc(s.Prefixes, func(p string) bool { return p == everything || strings.HasPrefix(v.Command, p) }) {
+		return diag.NewFailure(diag.PolicyRefused, "the signer %s may not sign for the name %s, only for those that begin with %s", s.Name, v.Command, strings.Join(s.Prefixes, ", "))
+	}
+	if !slices.Contains(s.Capabilities, everything) {
+		for _, c := range v.Capabilities {
+			if !slices.Contains(s.Capabilities, c) {
+				return diag.NewFailure(diag.PolicyRefused, "the command %s needs %s, which the signer %s may not grant", v.Command, c, s.Name)
+			}
+		}
+	}
+	if name := v.Limits.beyond(s.Limits); name != "" {
+		return diag.NewFailure(diag.PolicyRefused, "the command %s asks for more %s than the signer %s may grant", v.Command, name, s.Name)
+	}
+	return nil
+}
+
+// limit is one of the limits with its name.
+type limit struct {
+	name  string
+	value *int64
+}
+
+func (l *Limits) list() []limit {
+	return []limit{
+		{"fuel", &l.Fuel}, {"time", &l.TimeMS}, {"memory", &l.MemoryBytes}, {"call depth", &l.CallDepth}, {"output", &l.OutputBytes},
+	}
+}
+
+// beyond names a limit that is more than the most, or none.
+func (l Limits) beyond(most Limits) string {
+	other := most.list()
+	for i, own := range l.list() {
+		if m := *other[i].value; m > 0 && *own.value > m {
+			return own.name
+		}
+	}
+	return ""
+}
+
+// within is the lower of each two limits.
+func (l Limits) within(most Limits) Limits {
+	other := most.list()
+	for i, own := range l.list() {
+		if m := *other[i].value; m > 0 && (*own.value == 0 || *own.value > m) {
+			*own.value = m
+		}
+	}
+	return l
+}
+
+// negative tells whether one of the limits is.
+func (l Limits) negative() bool {
+	return slices.ContainsFunc(l.list(), func(l limit) bool { return *l.value < 0 })
+}
+
+// ceiling is the limits in the engine's units.
+func (l Limits) ceiling() engine.Limits {
+	return engine.Limits{
+		Fuel: l.Fuel, Duration: time.Duration(l.TimeMS) * time.Millisecond,
+		MemoryPages: uint32(min((l.MemoryBytes+abi.PageBytes-1)/abi.PageBytes, 1<<16)), CallDepth: uint32(min(l.CallDepth, 1<<30)), OutputBytes: int(l.OutputBytes),
+	}
+}

@@ -1,0 +1,198 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/avapd/avapd/internal/diag"
+	"github.com/avapd/avapd/internal/engine"
+	"github.com/avapd/avapd/internal/signature"
+	"github.com/avapd/avapd/internal/store"
+	"github.com/avapd/avapd/runtime/abi"
+)
+
+// Engine is what the registry needs of the engine.
+type Engine interface {
+	RunCommand(ctx context.Context, c *engine.Command, r *engine.Request) (*engine.Answer, error)
+	// LoadCommand makes a command ready to run and describes it.
+	LoadCommand(ctx context.Context, client string, c *engine.Command) (abi.Manifest, error)
+	Compile(source *engine.Source) (*engine.Artifact, diag.List, error)
+}
+
+// Artifacts gives artifacts by their digests. What it gives is checked.
+type Artifacts interface {
+	Artifact(ctx context.Context, digest [32]byte) ([]byte, error)
+}
+
+// Config is what a registry is made of.
+type Config struct {
+	// Primary is where changes go. Copy follows it; nil when the primary is on
+	// this machine.
+	Primary store.Store
+	Copy    store.Copy
+	// Artifacts is where artifacts come from; nil for the copy, and then the
+	// primary.
+	Artifacts Artifacts
+	Engine    Engine
+	// Signer is the key for what the server builds; nil when it does not.
+	Signer *signature.PrivateKey
+	// Trust are signers that come with the configuration.
+	Trust []Signer
+	// ArtifactBytes bounds an artifact.
+	ArtifactBytes int
+	// Announce tells other nodes that there is something new.
+	Announce func(revision int64)
+	// Compare is how often the registry looks whether it missed something.
+	Compare time.Duration
+	Log     *slog.Logger
+	Now     func() time.Time
+}
+
+const (
+	defaultArtifactBytes = 16 << 20
+	defaultCompare       = 500 * time.Millisecond
+)
+
+func (c *Config) setDefaults() error {
+	if c.Primary == nil || c.Engine == nil {
+		return errors.New("a registry needs a store and an engine")
+	}
+	if c.ArtifactBytes <= 0 {
+		c.ArtifactBytes = defaultArtifactBytes
+	}
+	if c.Compare <= 0 {
+		c.Compare = defaultCompare
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Announce == nil {
+		c.Announce = func(int64) {}
+	}
+	if c.Artifacts == nil {
+		c.Artifacts = nearest{c.Copy, c.Primary}
+	}
+	return nil
+}
+
+// nearest asks the copy, if there is one, and then the primary.
+type nearest struct {
+	copied  store.Copy
+	primary store.Store
+}
+
+// Artifact implements Artifacts.
+func (n nearest) Artifact(ctx context.Context, digest [32]byte) ([]byte, error) {
+	if n.copied != nil {
+		if b, err := n.copied.Artifact(ctx, digest); err == nil && isDigest(b, digest) {
+			return b, nil
+		}
+	}
+	return n.primary.Artifact(ctx, digest) //nolint:wrapcheck // the caller words it
+}
+
+// Registry holds the commands. It is safe for concurrent use.
+type Registry struct {
+	config  Config
+	fixed   map[string]*Signer
+	current atomic.Pointer[State]
+	health  health
+
+	// turn is held by who refreshes.
+	turn chan struct{}
+	// begun counts refreshes, and last is how the last one ended; whoever has
+	// the turn changes them.
+	begun atomic.Int64
+	last  error
+	// copyStale is set while the copy is not what it should be.
+	copyStale bool
+
+	wake    chan struct{}
+	stop    context.CancelFunc
+	running sync.WaitGroup
+}
+
+// New makes a registry in the state that the copy or, without one, the primary
+// store is in.
+func New(ctx context.Context, config Config) (*Registry, error) {
+	if err := config.setDefaults(); err != nil {
+		return nil, err
+	}
+	r := &Registry{config: config, turn: make(chan struct{}, 1), wake: make(chan struct{}, 1)}
+	if err := r.fix(config.Trust); err != nil {
+		return nil, err
+	}
+	origin := store.Store(config.Copy)
+	if config.Copy == nil {
+		origin = config.Primary
+	}
+	s, err := r.readAll(ctx, origin)
+	if err != nil {
+		return nil, err
+	}
+	r.current.Store(s)
+	r.health.began(config.Copy != nil, config.Now())
+	return r, nil
+}
+
+// fix takes over the signers of the configuration.
+func (r *Registry) fix(signers []Signer) error {
+	r.fixed = make(map[string]*Signer, len(signers))
+	for _, s := range signers {
+		if err := s.complete(); err != nil {
+			return err
+		}
+		s.Fixed = true
+		r.fixed[s.Name] = &s
+	}
+	return nil
+}
+
+// State is the present one.
+func (r *Registry) State() *State { return r.current.Load() }
+
+// Signers lists who may sign.
+func (r *Registry) Signers() []*Signer { return r.State().Signers() }
+
+// Revocations lists what is revoked.
+func (r *Registry) Revocations() []*Revocation { return r.State().Revocations() }
+
+// Execute runs a version of a command, the active one for the number 0. The
+// request's source counts for nothing, and its limits are cut to those of the
+// command.
+func (r *Registry) Execute(ctx context.Context, name string, number int, request *engine.Request) (*engine.Answer, error) {
+	s := r.State()
+	v, p, err := s.resolve(name, number)
+	if err != nil {
+		return nil, err
+	}
+	call := *request
+	call.Commands, call.Ceiling = calls{s}, p.limits.ceiling()
+	answer, err := r.config.Engine.RunCommand(ctx, v.loader.command(p.trusted), &call)
+	return answer, loadFailure(name, err)
+}
+
+// Resolver gives the commands as they are now, for a script.
+func (r *Registry) Resolver() engine.Resolver { return calls{r.State()} }
+
+// calls are the commands of a State, as scripts call them.
+type calls struct{ state *State }
+
+// Resolve implements engine.Resolver.
+func (c calls) Resolve(name string) (*engine.Command, error) {
+	if _, ok := c.state.Command(name); !ok {
+		return nil, nil
+	}
+	v, p, err := c.state.resolve(name, 0)
+	if err != nil {
+		return nil, err
+	}
+	return v.loader.command(p.trusted), nil
+}

@@ -1,0 +1,139 @@
+package registry
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"regexp"
+	"slices"
+
+	"github.com/avapd/avapd/internal/diag"
+	"github.com/avapd/avapd/internal/signature"
+	"github.com/avapd/avapd/internal/store"
+)
+
+const (
+	maxSigners      = 1000
+	maxListed       = 100 // prefixes or capabilities of a signer
+	maxListedBytes  = 64
+	maxReasonBytes  = 1000
+	builderPrefix   = "server-"
+	builderIDDigits = 8
+)
+
+var signerForm = regexp.MustCompile(`^[a-z0-9][a-z0-9_.-]{0,63}$`)
+
+// complete checks a signer and works out its key's identifier.
+func (s *Signer) complete() error {
+	if !signerForm.MatchString(s.Name) {
+		return diag.NewFailure(diag.BadFieldValue, "%q is no name of a signer: it has up to 64 lower-case letters, digits, _, . and -, a letter or a digit first", s.Name)
+	}
+	key, err := signature.NewPublicKey(s.Key)
+	if err != nil {
+		return refusal(err)
+	}
+	s.KeyID = key.String()
+	if len(s.Prefixes) == 0 {
+		return diag.NewFailure(diag.BadFieldValue, "the signer %s needs prefixes of the names that it may sign for; %s are all", s.Name, everything)
+	}
+	for _, list := range [][]string{s.Prefixes, s.Capabilities} {
+		if len(list) > maxListed || slices.ContainsFunc(list, func(item string) bool { return item == "" || len(item) > maxListedBytes }) {
+			return diag.NewFailure(diag.BadFieldValue, "the prefixes and capabilities of the signer %s are at most %d each, of 1 to %d bytes", s.Name, maxListed, maxListedBytes)
+		}
+	}
+	if s.Limits.negative() {
+		return diag.NewFailure(diag.BadFieldValue, "the limits of the signer %s must not be negative", s.Name)
+	}
+	return nil
+}
+
+// PutSigner adds a signer or changes what it may do.
+func (r *Registry) PutSigner(ctx context.Context, signer Signer, by string) (*Signer, error) {
+	if err := signer.complete(); err != nil {
+		return nil, err
+	}
+	err := r.commit(ctx, func(s *State) (store.Batch, error) {
+		old := s.signers[signer.Name]
+		other := s.byKey[signer.KeyID]
+		switch {
+		case old != nil && old.Fixed:
+			return store.Batch{}, fixedSigner(signer.Name)
+		case other != nil && other.Name != signer.Name:
+			return store.Batch{}, diag.NewFailure(diag.Conflict, "the key is that of the signer %s", other.Name)
+		case s.revocations.get(revocationName(RevokeKey, signer.KeyID)) != nil:
+			return store.Batch{}, diag.NewFailure(diag.Revoked, "the key %s is revoked", signer.KeyID)
+		case old == nil && len(s.signers) >= maxSigners:
+			return store.Batch{}, diag.NewFailure(diag.Conflict, "there are %d signers, which is the most there can be", len(s.signers))
+		}
+		next := signer
+		next.Created, next.By, next.revision = r.now(), by, 0
+		if old != nil {
+			next.revision = old.revision
+			if bytes.Equal(old.Key, next.Key) {
+				next.Created = old.Created
+			}
+		}
+		return store.Batch{Puts: []store.Put{{Kind: kindSigner, Name: next.Name, Expect: next.revision, Document: document(&next)}}}, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if now := r.State().signers[signer.Name]; now != nil {
+		return now, nil
+	}
+	return &signer, nil
+}
+
+func fixedSigner(name string) error {
+	return diag.NewFailure(diag.Conflict, "the signer %s comes with the configuration and is changed there", name)
+}
+
+// DeleteSigner takes trust in a signer away. What it has signed does not run
+// any more, unless another has signed it too.
+func (r *Registry) DeleteSigner(ctx context.Context, name, _ string) error {
+	return r.commit(ctx, func(s *State) (store.Batch, error) {
+		old := s.signers[name]
+		switch {
+		case old == nil:
+			return store.Batch{}, diag.NewFailure(diag.NoSuchCommand, "there is no signer %s", name)
+		case old.Fixed:
+			return store.Batch{}, fixedSigner(name)
+		}
+		return store.Batch{Puts: []store.Put{{Kind: kindSigner, Name: name, Expect: old.revision, Delete: true}}}, nil
+	})
+}
+
+// Revoke takes trust in a key or an artifact away for good.
+func (r *Registry) Revoke(ctx context.Context, kind Revocable, value, reason, by string) error {
+	raw, err := hex.DecodeString(value)
+	switch {
+	case kind != RevokeKey && kind != RevokeDigest:
+		return diag.NewFailure(diag.BadFieldValue, "what is revoked is a %s or a %s", RevokeKey, RevokeDigest)
+	case err != nil, len(raw) == 0, kind == RevokeDigest && len(raw) != len(Digest{}), len(raw) > maxListedBytes:
+		return diag.NewFailure(diag.BadFieldValue, "%q is no %s in hexadecimal digits", value, kind)
+	case len(reason) > maxReasonBytes:
+		return diag.NewFailure(diag.BadFieldValue, "the reason has more than %d bytes", maxReasonBytes)
+	}
+	value = hex.EncodeToString(raw)
+	return r.commit(ctx, func(s *State) (store.Batch, error) {
+		name := revocationName(kind, value)
+		if s.revocations.get(name) != nil {
+			return store.Batch{}, nil
+		}
+		revocation := Revocation{Reason: reason, At: r.now(), By: by}
+		return store.Batch{Puts: []store.Put{{Kind: kindRevocation, Name: name, Document: document(&revocation)}}}, nil
+	})
+}
+
+// trustBuilder makes the server's own key one that is trusted, on all nodes.
+func (r *Registry) trustBuilder(ctx context.Context) error {
+	key := r.config.Signer.Public()
+	id := key.String()
+	if r.State().byKey[id] != nil {
+		return nil
+	}
+	_, err := r.PutSigner(ctx, Signer{
+		Name: builderPrefix + id[:builderIDDigits], Key: key.Key, Prefixes: []string{everything}, Capabilities: []string{everything}, TrustedCompiler: true,
+	}, "")
+	return err
+}
