@@ -95,7 +95,7 @@ func serve(t *testing.T, flags ...string) string {
 	ended := make(chan int, 1)
 	go func() {
 		ended <- cli.Main(ctx, cli.Process{
-			Args: append([]string{"serve", "--listen", "127.0.0.1:0"}, flags...), Stdin: strings.NewReader(""), Stdout: writer, Stderr: io.Discard,
+			Args: append([]string{"serve", "--listen", "127.0.0.1:0", "--data-dir", t.TempDir()}, flags...), Stdin: strings.NewReader(""), Stdout: writer, Stderr: io.Discard,
 		})
 		writer.Close()
 	}()

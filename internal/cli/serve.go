@@ -81,6 +81,8 @@ func serve(ctx context.Context, p *Process, c *config.Config, appFiles []string)
 	if err := checkReach(settings.Commands); err != nil {
 		return err
 	}
+	var commands *commandServices
+	settings.Registered = func() engine.Resolver { return commands.registry.Resolver() }
 	scripts, err := engine.New(settings)
 	if err != nil {
 		return fmt.Errorf("start the engine: %w", err)
@@ -88,9 +90,12 @@ func serve(ctx context.Context, p *Process, c *config.Config, appFiles []string)
 	if p.onServe != nil {
 		p.onServe(scripts)
 	}
+	if commands, err = openCommands(ctx, c, scripts, log); err != nil {
+		return errors.Join(err, scripts.Close(ctx))
+	}
 	registry, err := deploy(p, c, scripts, log, appFiles)
 	if err != nil {
-		return errors.Join(err, scripts.Close(ctx))
+		return errors.Join(err, scripts.Close(ctx), commands.close())
 	}
 	err = listenAndServe(ctx, p, server.Options{Config: c, Engine: scripts, Apps: registry, Log: log})
 	if err != nil {
@@ -99,6 +104,9 @@ func serve(ctx context.Context, p *Process, c *config.Config, appFiles []string)
 	registry.Close()
 	if err := scripts.Close(context.WithoutCancel(ctx)); err != nil {
 		return fmt.Errorf("stop the engine: %w", err)
+	}
+	if err := commands.close(); err != nil {
+		return fmt.Errorf("close the stores: %w", err)
 	}
 	return nil
 }

@@ -60,7 +60,7 @@ func startServe(t *testing.T, args ...string) *instance {
 	s := &instance{t: t, code: make(chan int, 1), stderr: new(lockedBuffer)}
 	go func() {
 		s.code <- Main(context.Background(), Process{
-			Args:  append([]string{"serve", "--listen", "127.0.0.1:0"}, args...),
+			Args:  append([]string{"serve", "--listen", "127.0.0.1:0", "--data-dir", t.TempDir()}, args...),
 			Stdin: strings.NewReader(""), Stdout: writer, Stderr: s.stderr,
 			onServe: func(e *engine.Engine) { s.engine = e },
 		})

@@ -55,6 +55,13 @@ type Config struct {
 	// Postgres is the database of the server's own data; URL is also what
 	// URLFile holds.
 	Postgres struct{ URL, URLFile string }
+	// Redis is what nodes share; URL is also what URLFile holds.
+	Redis struct{ URL, URLFile string }
+	// Registry is about the registered commands.
+	Registry struct {
+		ArtifactLimitBytes, RefreshMS int64
+		SigningKeyFile, TrustFile     string
+	}
 	// Time says what dates without a zone mean; Location is Zone's.
 	Time struct {
 		Zone     string
@@ -95,6 +102,9 @@ func (c *Config) IdleTimeout() time.Duration { return milliseconds(c.HTTP.IdleTi
 
 // ShutdownTimeout is the time running requests have to end after a stop signal.
 func (c *Config) ShutdownTimeout() time.Duration { return milliseconds(c.ShutdownTimeoutMS) }
+
+// RegistryRefresh is how often the commands are compared with the store.
+func (c *Config) RegistryRefresh() time.Duration { return milliseconds(c.Registry.RefreshMS) }
 
 func milliseconds(n int64) time.Duration { return time.Duration(n) * time.Millisecond }
 
@@ -174,6 +184,7 @@ func (c *Config) finishReach(add func(key, format string, args ...any)) {
 	}{
 		{"data.url", "data.url_file", c.Data.URLFile, &c.Data.URL},
 		{"postgres.url", "postgres.url_file", c.Postgres.URLFile, &c.Postgres.URL},
+		{"redis.url", "redis.url_file", c.Redis.URLFile, &c.Redis.URL},
 	} {
 		if secret.file == "" {
 			continue

@@ -102,7 +102,7 @@ var table = []Key{
 	},
 	{
 		Name: "data_dir", Default: "avap-data",
-		Doc:  "Directory for the server's own data, made when something is first stored",
+		Doc:  "Directory for the server's own data, made when it starts",
 		text: func(c *Config) *string { return &c.DataDir },
 	},
 	{
@@ -269,6 +269,36 @@ var table = []Key{
 		Name: "postgres.url_file", Default: "",
 		Doc:  "File that holds postgres.url, which has a password in it",
 		text: func(c *Config) *string { return &c.Postgres.URLFile },
+	},
+	{
+		Name: "redis.url", Default: "",
+		Doc:  "URL of the Redis that nodes share artifacts and announcements by; without one they find changes by themselves",
+		text: func(c *Config) *string { return &c.Redis.URL },
+	},
+	{
+		Name: "redis.url_file", Default: "",
+		Doc:  "File that holds redis.url, which has a password in it",
+		text: func(c *Config) *string { return &c.Redis.URLFile },
+	},
+	{
+		Name: "registry.artifact_limit_bytes", Default: "16777216", Min: 64 * kib, Max: 64 * mib,
+		Doc:    "Largest module that can be uploaded as a command",
+		number: func(c *Config) *int64 { return &c.Registry.ArtifactLimitBytes },
+	},
+	{
+		Name: "registry.refresh_ms", Default: "500", Min: 10, Max: hourMS,
+		Doc:    "Time after which the server compares its commands with the store, in case that an announcement was lost",
+		number: func(c *Config) *int64 { return &c.Registry.RefreshMS },
+	},
+	{
+		Name: "registry.signing_key_file", Default: "",
+		Doc:  "Private key, without a passphrase, that signs what the server builds from source; without one it builds nothing",
+		text: func(c *Config) *string { return &c.Registry.SigningKeyFile },
+	},
+	{
+		Name: "registry.trust_file", Default: "",
+		Doc:  "JSON file of signers that are trusted from the start, in the form of GET /api/v1/signers",
+		text: func(c *Config) *string { return &c.Registry.TrustFile },
 	},
 	{
 		Name: "sql.require_parameters", Default: "false", Allowed: []string{"true", "false"},

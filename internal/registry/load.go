@@ -38,17 +38,12 @@ func (l *loader) command(trusted bool) *engine.Command {
 // fetch gets the artifact and makes sure that it is what it should be, and that
 // it may run.
 func (l *loader) fetch(ctx context.Context) ([]byte, error) {
-	r, v := l.registry, l.version
-	module, err := r.config.Artifacts.Artifact(ctx, v.Digest)
-	switch {
-	case errors.Is(err, store.ErrNotFound):
-		return nil, failed(diag.ArtifactUnavailable, err, "the artifact %s is nowhere", v.Digest)
-	case err != nil:
-		return nil, failed(diag.ArtifactUnavailable, err, "the artifact %s cannot be had now", v.Digest)
-	case !isDigest(module, v.Digest):
-		return nil, failed(diag.ArtifactDamaged, nil, "the artifact %s is damaged where it is stored", v.Digest)
+	v := l.version
+	module, err := l.read(ctx)
+	if err != nil {
+		return nil, err
 	}
-	s := r.State()
+	s := l.registry.State()
 	keys, err := verify(s, module)
 	if err != nil {
 		return nil, err
@@ -57,6 +52,27 @@ func (l *loader) fetch(ctx context.Context) ([]byte, error) {
 		return nil, err
 	}
 	return module, nil
+}
+
+// read gets the artifact and makes sure that it is what it should be.
+func (l *loader) read(ctx context.Context) ([]byte, error) {
+	digest := l.version.Digest
+	module, err := l.registry.config.Artifacts.Artifact(ctx, digest)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return nil, failed(diag.ArtifactUnavailable, err, "the artifact %s is nowhere", digest)
+	case err != nil:
+		return nil, failed(diag.ArtifactUnavailable, err, "the artifact %s cannot be had now", digest)
+	case !isDigest(module, digest):
+		return nil, failed(diag.ArtifactDamaged, nil, "the artifact %s is damaged where it is stored", digest)
+	}
+	return module, nil
+}
+
+// Module gives the artifact of a version as it was uploaded, whether it may run
+// or not.
+func (r *Registry) Module(ctx context.Context, v *Version) ([]byte, error) {
+	return v.loader.read(ctx)
 }
 
 func isDigest(module []byte, digest [32]byte) bool { return sha256.Sum256(module) == digest }

@@ -44,8 +44,10 @@ type Config struct {
 	Trust []Signer
 	// ArtifactBytes bounds an artifact.
 	ArtifactBytes int
-	// Announce tells other nodes that there is something new.
+	// Announce tells other nodes that there is something new, and Keep puts an
+	// artifact where they find it soon. Neither waits.
 	Announce func(revision int64)
+	Keep     func(module []byte)
 	// Compare is how often the registry looks whether it missed something.
 	Compare time.Duration
 	Log     *slog.Logger
@@ -75,6 +77,9 @@ func (c *Config) setDefaults() error {
 	}
 	if c.Announce == nil {
 		c.Announce = func(int64) {}
+	}
+	if c.Keep == nil {
+		c.Keep = func([]byte) {}
 	}
 	if c.Artifacts == nil {
 		c.Artifacts = nearest{c.Copy, c.Primary}

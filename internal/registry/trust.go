@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/hex"
+	"encoding/json"
+	"fmt"
 	"regexp"
 	"slices"
 
@@ -20,6 +22,47 @@ const (
 	builderPrefix   = "server-"
 	builderIDDigits = 8
 )
+
+// trustFile is the form of a list of signers.
+type trustFile struct {
+	Signers []struct {
+		Name            string   `json:"name"`
+		PublicKey       string   `json:"public_key"`
+		Prefixes        []string `json:"prefixes"`
+		Capabilities    []string `json:"capabilities"`
+		Limits          Limits   `json:"limits"`
+		TrustedCompiler bool     `json:"trusted_compiler"`
+	} `json:"signers"`
+}
+
+// ParseTrust reads a list of signers: the JSON that GET /api/v1/signers gives,
+// as far as it says what a signer may do.
+func ParseTrust(text []byte) ([]Signer, error) {
+	var file trustFile
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&file); err != nil {
+		return nil, fmt.Errorf("the signers are no JSON of the right form: %w", err)
+	}
+	list := make([]Signer, 0, len(file.Signers))
+	for _, s := range file.Signers {
+		keys, err := signature.ParsePublicKeys([]byte(s.PublicKey))
+		if err != nil {
+			return nil, fmt.Errorf("the key of the signer %q: %w", s.Name, err)
+		}
+		if len(keys) != 1 {
+			return nil, fmt.Errorf("the signer %q has %d keys; each has one", s.Name, len(keys))
+		}
+		signer := Signer{
+			Name: s.Name, Key: keys[0].Key, Prefixes: s.Prefixes, Capabilities: s.Capabilities, Limits: s.Limits, TrustedCompiler: s.TrustedCompiler,
+		}
+		if err := signer.complete(); err != nil {
+			return nil, err
+		}
+		list = append(list, signer)
+	}
+	return list, nil
+}
 
 var signerForm = regexp.MustCompile(`^[a-z0-9][a-z0-9_.-]{0,63}$`)
 

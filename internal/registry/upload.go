@@ -116,6 +116,7 @@ func (r *Registry) Upload(ctx context.Context, name string, module []byte, o Upl
 	if err != nil {
 		return nil, err
 	}
+	r.config.Keep(module)
 	if c, ok := r.State().Command(name); ok {
 		if stored := c.Version(made.Number); stored != nil && stored.Digest == made.Digest {
 			return stored, nil
