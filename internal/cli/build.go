@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"net/url"
 	"os"
@@ -10,7 +11,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/avapd/avapd/compiler"
 	"github.com/avapd/avapd/internal/diag"
 	"github.com/avapd/avapd/internal/wasm"
 	"github.com/avapd/avapd/internal/wasm/debug"
@@ -23,15 +23,27 @@ const (
 	emitIR   = "ir"
 )
 
+// moduleSuffix is the ending of modules.
+const moduleSuffix = "." + emitWasm
+
+// buildFlags are the flags of build.
+type buildFlags struct {
+	out, emit, output string
+	logs, standalone  bool
+}
+
 func buildCommand(p *Process) *cobra.Command {
-	var out, emit string
-	var logs, standalone bool
+	var f buildFlags
 	cmd := &cobra.Command{
-		Use:   "build FILE",
-		Short: "Compile a script to a WebAssembly module",
-		Long: `Compile a script to a WebAssembly module that avap run runs. The module tells
+		Use:   "build FILE…",
+		Short: "Compile scripts to WebAssembly modules",
+		Long: `Compile scripts to WebAssembly modules that avap run runs. A module tells
 debuggers and other WebAssembly runtimes which lines its code comes from; for
 browsers, a source map is written beside it, with .map behind the module's name.
+
+Of a directory, all files that end in .avap are compiled. With several files, -o
+is a directory for what is made. The same script, flags and name of the output
+give the same bytes, on any machine and in any directory.
 
 A module needs the guest library beside it, which avap run brings along. With
 --standalone it contains the parts of the library that it uses: other hosts load
@@ -42,78 +54,115 @@ form, wat the module as text. A file named - is standard input, or standard
 output with -o, and then there is no source map.`,
 		Example: `  avap build order.avap -o order.wasm
   avap build order.avap --standalone
+  avap build scripts -o modules
   avap build order.avap --emit wat -o -
   avap build order.avap --emit ir -o order.ir`,
-		Args: arguments(1, 1, "one file"),
-		RunE: func(_ *cobra.Command, args []string) error {
-			if err := chosen("emit", emit, emitWasm, emitWAT, emitIR); err != nil {
-				return err
-			}
-			if standalone && emit == emitIR {
-				return usageError("--standalone makes a module, which --emit ir does not")
-			}
-			return build(p, args[0], out, emit, logs, standalone)
-		},
+		Args: arguments(1, -1, "at least one file"),
+		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd.Context(), p, args) },
 	}
-	cmd.Flags().StringVarP(&out, "out", "o", "", "`file` to write; by default the script's name with the form's ending, beside it")
-	cmd.Flags().StringVar(&emit, "emit", emitWasm, "`form` to write: wasm, wat or ir")
-	cmd.Flags().BoolVar(&standalone, "standalone", false, "put what the script uses of the guest library into the module")
-	cmd.Flags().BoolVar(&logs, "logs", false, "make a module that logs every top-level statement")
+	flags := cmd.Flags()
+	flags.StringVarP(&f.out, "out", "o", "", "`file` to write, or directory for several; by default the script's name with the form's ending, beside it")
+	flags.StringVar(&f.emit, "emit", emitWasm, "`form` to write: wasm, wat or ir")
+	flags.BoolVar(&f.standalone, "standalone", false, "put what the script uses of the guest library into the module")
+	flags.BoolVar(&f.logs, "logs", false, "make a module that logs every top-level statement")
+	outputFlag(cmd, &f.output)
 	return cmd
 }
 
-func build(p *Process, name, out, emit string, logs, standalone bool) error {
+func (f *buildFlags) run(ctx context.Context, p *Process, args []string) error {
+	if err := f.check(); err != nil {
+		return err
+	}
+	in, err := readInputs(args, scriptSuffix)
+	if err != nil {
+		return err
+	}
+	if f.out == "" && in.files[0].name == stdinName {
+		return usageError("a script from standard input has no name to derive one from; give -o")
+	}
+	outputs, err := in.outputs(f.out, func(name string) string {
+		return strings.TrimSuffix(name, filepath.Ext(name)) + "." + f.emit
+	})
+	if err != nil {
+		return err
+	}
+	b := &batch{p, f.output, "built"}
+	return b.run(ctx, in, func(i int, file input) outcome {
+		o := f.build(p, file.name, outputs[i], in.several)
+		if in.several {
+			o.line = o.File + ": " + o.Output
+		}
+		return o
+	})
+}
+
+func (f *buildFlags) check() error {
+	if err := chosen("emit", f.emit, emitWasm, emitWAT, emitIR); err != nil {
+		return err
+	}
+	if err := chosen("output", f.output, "text", "json"); err != nil {
+		return err
+	}
+	switch {
+	case f.standalone && f.emit == emitIR:
+		return usageError("--standalone makes a module, which --emit ir does not")
+	case f.output == "json" && f.out == stdinName:
+		return usageError("the module and --output json cannot both go to standard output")
+	}
+	return nil
+}
+
+func (f *buildFlags) build(p *Process, name, out string, several bool) outcome {
+	o := outcome{File: fileName(name), Success: true, Output: out}
 	content, err := readScript(p, name)
 	if err != nil {
-		return err
-	}
-	if out == "" {
-		if name == stdinName {
-			return usageError("a script from standard input has no name to derive one from; give -o")
-		}
-		out = strings.TrimSuffix(name, filepath.Ext(name)) + "." + emit
+		return o.fail(err)
 	}
 	if out == name && name != stdinName {
-		return usageError("-o %s would overwrite the script", out)
+		return o.fail(usageError("-o %s would overwrite the script", out))
 	}
-	script := script{name, content}
+	s := script{name, content}
+	o.text = s.text
 	mapFile := ""
-	if emit == emitWasm && out != stdinName {
+	if f.emit == emitWasm && out != stdinName {
 		mapFile = out + ".map"
 	}
-	output, findings, err := compileTo(emit, script, logs, standalone, mapFile)
+	output, findings, err := f.compile(s, mapFile)
 	if err != nil {
-		return fmt.Errorf("internal error: %w", err)
+		return o.fail(fmt.Errorf("internal error: %w", err))
 	}
 	if findings.HasErrors() {
-		return report(p.Stderr, findings, script)
+		return o.fail(findings)
 	}
-	if err := diag.Render(p.Stderr, findings, script.text); err != nil {
-		return fmt.Errorf("write: %w", err)
+	o.Diagnostics = findings
+	if err := writeBelow(p, out, output.content, several); err != nil {
+		return o.fail(err)
 	}
-	if err := writeOutput(p, out, output.content); err != nil || mapFile == "" {
-		return err
+	if mapFile != "" {
+		if err := writeOutput(p, mapFile, output.sourceMap); err != nil {
+			return o.fail(err)
+		}
 	}
-	return writeOutput(p, mapFile, output.sourceMap)
+	return o
 }
 
 // made is what build writes; the source map is empty where there is none.
 type made struct{ content, sourceMap []byte }
 
-// compileTo gives the script in one of the forms that build writes. A module
-// for which a map file is named refers to it.
-func compileTo(emit string, s script, logs, standalone bool, mapFile string) (made, diag.List, error) {
-	if emit == emitIR {
-		text, findings := s.intermediate(logs)
+// compile gives the script in the form that the flags ask for. A module for
+// which a map file is named refers to it.
+func (f *buildFlags) compile(s script, mapFile string) (made, diag.List, error) {
+	if f.emit == emitIR {
+		text, findings := s.intermediate(f.logs)
 		return made{content: text}, findings, nil
 	}
-	options := s.options(logs)
-	options.Debug, options.Standalone = emit == emitWasm, standalone
-	artifact, findings := compiler.Compile(s.source(), options)
+	options := s.options(f.logs)
+	options.Debug, options.Standalone = f.emit == emitWasm, f.standalone
+	artifact, findings := s.compile(options)
 	if findings.HasErrors() {
 		return made{}, findings, nil
 	}
-	if emit == emitWAT {
+	if f.emit == emitWAT {
 		text, err := printWAT(artifact.Wasm)
 		return made{content: text}, findings, err
 	}

@@ -17,15 +17,6 @@ import (
 	"github.com/avapd/avapd/internal/engine"
 )
 
-// Exit codes.
-const (
-	exitOK       = 0
-	exitScript   = 1
-	exitUsage    = 2
-	exitLimit    = 3
-	exitInternal = 4
-)
-
 // Process is what a command may touch of the process it runs in.
 type Process struct {
 	Args    []string // without the program's name
@@ -86,8 +77,7 @@ func rootCommand(p *Process) *cobra.Command {
 		Long: `avap compiles AVAP scripts to WebAssembly and runs them in a sandbox, from the
 command line or as an HTTP server.
 
-Exit codes: 0 success, 1 script error, 2 wrong usage, 3 stopped by a limit,
-4 internal error.`,
+` + strings.TrimSuffix(wrap(exitTable()), "\n"),
 		Example: `  echo 'addVar(x, 41 + 1)
   addResult(x)' | avap run -
   avap serve`,
@@ -108,7 +98,10 @@ Exit codes: 0 success, 1 script error, 2 wrong usage, 3 stopped by a limit,
 	}
 	root.SetFlagErrorFunc(flagError)
 	root.SetHelpCommand(helpCommand(root))
-	root.AddCommand(runCommand(p), checkCommand(p), fmtCommand(p), explainCommand(p), buildCommand(p), serveCommand(p), migrateCommand(p), versionCommand(p))
+	root.AddCommand(
+		runCommand(p), checkCommand(p), fmtCommand(p), explainCommand(p), serveCommand(p), migrateCommand(p), versionCommand(p),
+		buildCommand(p), keygenCommand(p), signCommand(p), verifyCommand(p), inspectCommand(p), diffCommand(p),
+	)
 	completion(root)
 	return root
 }

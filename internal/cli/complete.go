@@ -2,6 +2,8 @@ package cli
 
 import (
 	"github.com/spf13/cobra"
+
+	"github.com/avapd/avapd/internal/signature"
 )
 
 // completion sets up what shells complete: words of commands and flags by
@@ -16,6 +18,17 @@ func completion(root *cobra.Command) {
 		case "build":
 			cmd.ValidArgsFunction = filesEndingIn("avap")
 			completeFlag(cmd, "emit", emitWasm, emitWAT, emitIR)
+			completeFlag(cmd, "output", "text", "json")
+		case "sign", "verify":
+			cmd.ValidArgsFunction = filesEndingIn("wasm")
+			completeFlag(cmd, "output", "text", "json")
+			completeFile(cmd, "detached", "sig")
+		case "inspect", "diff":
+			cmd.ValidArgsFunction = filesEndingIn("wasm", "avap")
+			completeFlag(cmd, "output", "text", "json")
+		case "keygen":
+			completeFlag(cmd, "format", signature.Formats()...)
+			completeFlag(cmd, "output", "text", "json")
 		case "check":
 			cmd.ValidArgsFunction = filesEndingIn("avap")
 			completeFlag(cmd, "output", "text", "json")

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strings"
 
 	"github.com/avapd/avapd/internal/diag"
 )
@@ -71,16 +70,4 @@ func firstError(list diag.List) diag.Code {
 		}
 	}
 	return diag.SyntaxError
-}
-
-// exitCode follows the groups of codes: 4 are the limits, 9 is internal.
-func exitCode(code diag.Code) int {
-	switch {
-	case strings.HasPrefix(string(code), "AVAP4"):
-		return exitLimit
-	case code == diag.Internal:
-		return exitInternal
-	default:
-		return exitScript
-	}
 }

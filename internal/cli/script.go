@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/avapd/avapd/compiler"
@@ -23,6 +24,32 @@ func (s script) source() compiler.Source {
 
 func (s script) options(logs bool) compiler.Options {
 	return compiler.Options{Logs: logs, Load: s.load}
+}
+
+// compile makes a module. A module knows its script by name only and not by the
+// way there, or the same script would give other bytes in another directory;
+// findings have the path that the user wrote.
+func (s script) compile(options compiler.Options) (*compiler.Artifact, diag.List) {
+	source := s.source()
+	path := source.Name
+	source.Name = filepath.Base(path)
+	artifact, findings := compiler.Compile(source, options)
+	findings = slices.Clone(findings)
+	for i := range findings {
+		d := &findings[i]
+		for _, p := range []*diag.Position{&d.Span.Start, &d.Span.End} {
+			if p.File == source.Name {
+				p.File = path
+			}
+		}
+		d.Notes = slices.Clone(d.Notes)
+		for j := range d.Notes {
+			if p := &d.Notes[j].Span.Start; p.File == source.Name {
+				p.File = path
+			}
+		}
+	}
+	return artifact, findings
 }
 
 func (s script) check() diag.List { return compiler.Check(s.source(), s.options(false)) }

@@ -22,6 +22,7 @@ import (
 	"github.com/avapd/avapd/compiler"
 	"github.com/avapd/avapd/internal/diag"
 	"github.com/avapd/avapd/internal/engine"
+	"github.com/avapd/avapd/internal/signature"
 	v8 "github.com/avapd/avapd/internal/v8"
 	"github.com/avapd/avapd/runtime/abi"
 )
@@ -47,10 +48,12 @@ type parity struct {
 	engines []*engine.Engine
 	// standalone asks for modules with their part of the library.
 	standalone bool
-	names      []string
-	modules    []v8.Module
-	requests   []v8.Request
-	want       []v8.Outcome
+	// key signs the modules, unless it is nil.
+	key      *signature.PrivateKey
+	names    []string
+	modules  []v8.Module
+	requests []v8.Request
+	want     []v8.Outcome
 }
 
 func newParity(t *testing.T) *parity {
@@ -72,8 +75,15 @@ func (p *parity) module(t *testing.T, name, script string) (wasm []byte, ok bool
 	if !slices.Equal(artifact.Manifest.Imports, []string{abi.RefuelField}) {
 		return nil, false
 	}
-	p.modules = append(p.modules, v8.Module{Wasm: artifact.Wasm, Map: string(artifact.SourceMap)})
-	return artifact.Wasm, true
+	wasm = artifact.Wasm
+	if p.key != nil {
+		var err error
+		if wasm, err = signature.Sign(wasm, *p.key); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.modules = append(p.modules, v8.Module{Wasm: wasm, Map: string(artifact.SourceMap)})
+	return wasm, true
 }
 
 // limits end a run from outside, each host in its own words.
@@ -128,18 +138,24 @@ func (p *parity) check(t *testing.T) {
 }
 
 // TestProgramsInNode runs every program that needs no server in V8: results, byte by byte, and fuel are those of the
-// sandbox's engines.
+// sandbox's engines. A signature changes nothing.
 func TestProgramsInNode(t *testing.T) {
 	paths, err := filepath.Glob("../../testdata/programs/*.txtar")
 	if err != nil || len(paths) < 15 {
 		t.Fatalf("%d programs, %v", len(paths), err)
 	}
+	key, err := signature.GenerateKey()
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, standalone := range []bool{false, true} {
-		t.Run(fmt.Sprintf("standalone=%v", standalone), func(t *testing.T) {
-			p := newParity(t)
-			p.standalone = standalone
-			p.programs(t, paths)
-		})
+		for signed, key := range map[bool]*signature.PrivateKey{false: nil, true: &key} {
+			t.Run(fmt.Sprintf("standalone=%v/signed=%v", standalone, signed), func(t *testing.T) {
+				p := newParity(t)
+				p.standalone, p.key = standalone, key
+				p.programs(t, paths)
+			})
+		}
 	}
 }
 

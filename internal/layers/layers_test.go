@@ -90,6 +90,7 @@ var owners = map[string][]string{
 	"golang.org/x/crypto":           {"internal/signature"},
 	"github.com/redis/rueidis":      {"internal/cache"},
 	"oras.land/oras-go":             {"internal/oci"},
+	"github.com/schollz":            {"internal/cli"},
 }
 
 func TestLayers(t *testing.T) {

@@ -45,7 +45,7 @@ func SignDetached(module, signature []byte, key PrivateKey) ([]byte, error) {
 		return nil, err
 	}
 	if p.signed {
-		return nil, refuse(diag.SignatureMalformed, "the module carries a signature; take it off first, or add to it")
+		return nil, refuse(diag.SignatureMalformed, "the module carries a signature itself; add to it, not to one beside it")
 	}
 	var sets []hashSet
 	if len(signature) > 0 {
