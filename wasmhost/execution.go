@@ -257,11 +257,12 @@ func (e *execution) instantiate() *diag.Failure {
 // halves.
 func (e *execution) fresh(startBytes uint64) (err error) {
 	h, p := e.host, &e.pair
-	withMemory, libraryFuel := h.library, abi.FuelExport
+	runtime := e.module.side.runtime
+	withMemory, libraryFuel := e.module.side.library, abi.FuelExport
 	if e.module.merged {
 		withMemory, libraryFuel = e.module.compiled, abi.LibraryFuelExport
 	}
-	if p.library, err = h.runtime.InstantiateModule(e.instantiating, withMemory, h.moduleConfig); err != nil {
+	if p.library, err = runtime.InstantiateModule(e.instantiating, withMemory, h.moduleConfig); err != nil {
 		p.library = nil
 		return fmt.Errorf("instantiate the library: %w", err)
 	}
@@ -272,7 +273,7 @@ func (e *execution) fresh(startBytes uint64) (err error) {
 	}
 	if e.module.merged {
 		p.script = p.library
-	} else if p.script, err = h.runtime.InstantiateModule(e.instantiating, e.module.compiled, h.moduleConfig); err != nil {
+	} else if p.script, err = runtime.InstantiateModule(e.instantiating, e.module.compiled, h.moduleConfig); err != nil {
 		p.script = nil
 		return fmt.Errorf("instantiate the script: %w", err)
 	}

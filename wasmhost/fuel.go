@@ -20,6 +20,8 @@ import (
 const (
 	scriptSliceFuel  = 100_000
 	librarySliceFuel = 10_000
+	// trialSlowness is about how many times longer the interpreter takes.
+	trialSlowness = 32
 )
 
 // maxOccupied is how long an execution keeps its thread's CPU from other
@@ -57,8 +59,17 @@ type meter struct {
 
 // start hands out the first slices, so that a short script never calls refuel.
 func (e *execution) start() {
-	e.meter.script.Set(uint64(max(0, e.family.take(scriptSliceFuel, 0))))
-	e.meter.library.Set(uint64(max(0, e.family.take(librarySliceFuel, 0))))
+	e.meter.script.Set(uint64(max(0, e.family.take(e.slice(scriptSliceFuel), 0))))
+	e.meter.library.Set(uint64(max(0, e.family.take(e.slice(librarySliceFuel), 0))))
+}
+
+// slice is what machine code gets at a time, or in a trial the part of it that
+// lasts about as long.
+func (e *execution) slice(fuel int64) int64 {
+	if e.module.trial {
+		return fuel / trialSlowness
+	}
+	return fuel
 }
 
 // enter charges for the top level as such.
@@ -157,7 +168,7 @@ func (e *execution) next(cell, other api.MutableGlobal, slice int64) int64 {
 		return -1
 	}
 	need := max(1, -debt)
-	want := max(slice, need)
+	want := max(e.slice(slice), need)
 	if n := e.family.take(want, need); n >= 0 {
 		return n
 	}

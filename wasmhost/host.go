@@ -4,14 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"math/rand/v2"
-	"slices"
 	"sync/atomic"
 	"time"
 
 	"github.com/tetratelabs/wazero"
-	"github.com/tetratelabs/wazero/api"
 
 	"github.com/avapd/avapd/internal/fairqueue"
 	"github.com/avapd/avapd/runtime/abi"
@@ -57,8 +54,8 @@ type Config struct {
 // Host runs script modules. It is safe for concurrent use.
 type Host struct {
 	config         Config
-	runtime        wazero.Runtime
-	library        wazero.CompiledModule
+	main           side
+	trials         trialSide
 	libraryExports map[string]bool
 	// libraryBytes is what the library's memory has at the start, and
 	// libraryState the state of a fresh instance.
@@ -99,9 +96,8 @@ func New(config Config) (*Host, error) {
 	}
 	ctx := context.Background()
 	h := &Host{
-		config:  config,
-		runtime: wazero.NewRuntimeWithConfig(ctx, runtimeConfig(config)),
-		pool:    newPool(&config),
+		config: config,
+		pool:   newPool(&config),
 		// The name is empty so that any number of instances coexist, there is no
 		// start function, and the random source is constant because seeding one
 		// costs more than everything else and no guest can read it.
@@ -110,32 +106,18 @@ func New(config Config) (*Host, error) {
 	h.stopping, h.stop = context.WithCancel(ctx)
 	if err := h.prepare(ctx); err != nil {
 		h.stop()
-		return nil, errors.Join(err, h.runtime.Close(ctx))
+		return nil, errors.Join(err, h.main.close(ctx))
 	}
 	return h, nil
 }
 
-func runtimeConfig(config Config) wazero.RuntimeConfig {
-	c := wazero.NewRuntimeConfigCompiler()
-	if config.Engine == EngineInterpreter {
-		c = wazero.NewRuntimeConfigInterpreter()
-	}
-	return c.WithCoreFeatures(api.CoreFeaturesV2).
-		WithCloseOnContextDone(false).
-		WithDebugInfoEnabled(false).
-		WithMemoryLimitPages(config.MaxMemoryPages)
-}
-
-// prepare makes the host module and compiles the library.
+// prepare compiles the library and finds out about it.
 func (h *Host) prepare(ctx context.Context) error {
-	if err := h.bindHostModule(ctx); err != nil {
+	var err error
+	if h.main, err = h.newSide(ctx, h.config.Engine); err != nil {
 		return err
 	}
-	library, err := h.runtime.CompileModule(ctx, h.config.Library)
-	if err != nil {
-		return fmt.Errorf("compile the guest library: %w", err)
-	}
-	h.library = library
+	library := h.main.library
 	for _, f := range library.ImportedFunctions() {
 		if module, field, _ := f.Import(); module != abi.HostModule || !provided(field) {
 			return fmt.Errorf("the guest library imports %s.%s, which nothing implements", module, field)
@@ -165,49 +147,6 @@ func provided(field string) bool {
 	return ok || field == abi.RefuelField
 }
 
-// bindHostModule registers the functions of module avap. All of them take the
-// stack form: the reflecting form is thirty times as slow.
-func (h *Host) bindHostModule(ctx context.Context) error {
-	b := h.runtime.NewHostModuleBuilder(abi.HostModule)
-	bind := func(field, params, results string, f api.GoModuleFunction) {
-		b.NewFunctionBuilder().WithGoModuleFunction(f, valueTypes(params), valueTypes(results)).Export(field)
-	}
-	bind(abi.ClockField, "", "d", api.GoModuleFunc(clock))
-	bind(abi.RefuelField, "i", "l", api.GoModuleFunc(refuel))
-	bind(abi.LibraryRefuelField, "i", "l", api.GoModuleFunc(libraryRefuel))
-	for _, imp := range abi.LibraryImports {
-		if f, ok := libraryCalls[imp.Field]; ok {
-			bind(imp.Field, imp.Params, imp.Results, f)
-		}
-	}
-	for _, field := range OwnCommands() {
-		bind(field, "i", "i", commandCall(ownCommands[field]))
-	}
-	for _, field := range slices.Sorted(maps.Keys(h.config.Commands)) {
-		bind(field, "i", "i", commandCall(h.config.Commands[field]))
-	}
-	if _, err := b.Instantiate(ctx); err != nil {
-		return fmt.Errorf("host module: %w", err)
-	}
-	return nil
-}
-
-// valueTypes translates the signature letters of abi.Import.
-func valueTypes(letters string) []api.ValueType {
-	types := make([]api.ValueType, 0, len(letters))
-	for _, c := range letters {
-		switch c {
-		case 'i':
-			types = append(types, api.ValueTypeI32)
-		case 'l':
-			types = append(types, api.ValueTypeI64)
-		default:
-			types = append(types, api.ValueTypeF64)
-		}
-	}
-	return types
-}
-
 // CancelAll ends every execution at its next slice or wait, now and in future.
 func (h *Host) CancelAll() {
 	h.cancelAll.Store(true)
@@ -218,7 +157,7 @@ func (h *Host) CancelAll() {
 // running.
 func (h *Host) Close() error {
 	h.stop()
-	err := h.runtime.Close(context.Background())
+	err := errors.Join(h.main.close(context.Background()), h.trials.close())
 	h.pool.close()
 	return err
 }

@@ -35,6 +35,10 @@ type Module struct {
 
 	host     *Host
 	compiled wazero.CompiledModule
+	// side is where it is compiled, and trial tells that this is the interpreter,
+	// for runs that are few and short.
+	side  *side
+	trial bool
 	// state is that of a fresh instance; resettable tells that a used pair can
 	// be put back into it.
 	state      freshState
@@ -64,19 +68,16 @@ func (h *Host) Load(module []byte, manifest abi.Manifest) (*Module, error) {
 	if err := checkManifest(&manifest); err != nil {
 		return nil, err
 	}
-	compiled, err := h.runtime.CompileModule(context.Background(), module)
+	compiled, err := h.compile(&h.main, module, &manifest)
 	if err != nil {
-		return nil, fmt.Errorf("compile module: %w", err)
-	}
-	if err := errors.Join(h.checkImports(compiled), checkEndpoints(compiled, &manifest), checkTasks(compiled, &manifest)); err != nil {
-		return nil, errors.Join(err, compiled.Close(context.Background()))
+		return nil, err
 	}
 	state, resettable, err := freshStateOf(module)
 	if err != nil {
 		return nil, errors.Join(err, compiled.Close(context.Background()))
 	}
 	m := &Module{
-		Manifest: manifest, CodeBytes: len(module), host: h, compiled: compiled,
+		Manifest: manifest, CodeBytes: len(module), host: h, compiled: compiled, side: &h.main,
 		state: state, resettable: resettable && h.resettable, memoryBytes: h.libraryBytes,
 	}
 	if memory, ok := compiled.ExportedMemories()[abi.MemoryExport]; ok {
@@ -89,6 +90,42 @@ func (h *Host) Load(module []byte, manifest abi.Manifest) (*Module, error) {
 	m.refs.Store(1)
 	return m, nil
 }
+
+// compile has a module compiled and checks that it fits this host.
+func (h *Host) compile(s *side, module []byte, manifest *abi.Manifest) (wazero.CompiledModule, error) {
+	compiled, err := s.runtime.CompileModule(context.Background(), module)
+	if err != nil {
+		return nil, fmt.Errorf("compile module: %w", err)
+	}
+	if err := errors.Join(h.checkImports(compiled), checkEndpoints(compiled, manifest), checkTasks(compiled, manifest)); err != nil {
+		return nil, errors.Join(err, compiled.Close(context.Background()))
+	}
+	return compiled, nil
+}
+
+// LoadTrial loads a script module, other than a merged one, for the interpreter,
+// which takes a fraction of the time of Load and makes the runs as much slower:
+// it pays for a few short ones. The module keeps its binary, so that it can be
+// loaded again. What is said about Load holds.
+func (h *Host) LoadTrial(module []byte, manifest abi.Manifest) (*Module, error) {
+	if err := errors.Join(checkManifest(&manifest), h.PrepareTrials()); err != nil {
+		return nil, err
+	}
+	compiled, err := h.compile(&h.trials.side, module, &manifest)
+	if err != nil {
+		return nil, err
+	}
+	m := &Module{
+		Manifest: manifest, CodeBytes: len(module), Binary: module,
+		host: h, compiled: compiled, side: &h.trials.side, trial: true, memoryBytes: h.libraryBytes,
+	}
+	m.index()
+	m.refs.Store(1)
+	return m, nil
+}
+
+// IsTrial tells that the module came from LoadTrial.
+func (m *Module) IsTrial() bool { return m.trial }
 
 // LoadAgain loads a module that another host has loaded and kept the binary of;
 // a foreign one has been metered then.

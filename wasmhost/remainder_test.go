@@ -95,7 +95,7 @@ func TestRemainders(t *testing.T) {
 		{wasm.OpI64RemU, func(a, b int64) int64 { return int64(uint64(a) % uint64(b)) }},
 	}
 	for _, engine := range []Engine{EngineCompiler, EngineInterpreter} {
-		runtime := wazero.NewRuntimeWithConfig(ctx, runtimeConfig(Config{Engine: engine, MaxMemoryPages: 1}))
+		runtime := wazero.NewRuntimeWithConfig(ctx, runtimeConfig(engine, 1))
 		defer runtime.Close(ctx)
 		call := func(f api.Function, args ...uint64) uint64 {
 			t.Helper()

@@ -76,6 +76,9 @@ type Config struct {
 	// GC are the garbage collector's settings.
 	GC struct{ Percent, MemoryBytes int64 }
 
+	// Trial is what the first runs of a script may use before it is compiled to
+	// machine code.
+	Trial struct{ Fuel int64 }
 	// Shadow is the share of executions that are repeated.
 	Shadow struct{ RunsPerMillion int64 }
 

@@ -351,6 +351,11 @@ var table = []Key{
 		number: func(c *Config) *int64 { return &c.GC.MemoryBytes },
 	},
 	{
+		Name: "trial.fuel", Default: "4000", Min: 0, Max: 1_000_000,
+		Doc:    "Fuel that the first runs of a script without effects may use on the interpreter, before it is compiled to machine code; 0 compiles every script at once",
+		number: func(c *Config) *int64 { return &c.Trial.Fuel },
+	},
+	{
 		Name: "shadow.runs_per_million", Default: "0", Min: 0, Max: 1_000_000,
 		Doc:    "How many of a million executions that depend on their input alone are repeated on the interpreter afterwards and compared; an artifact whose executions differ runs there from then on",
 		number: func(c *Config) *int64 { return &c.Shadow.RunsPerMillion },

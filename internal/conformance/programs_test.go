@@ -25,18 +25,21 @@ type exchange struct {
 	}
 }
 
-// TestPrograms runs the programs of testdata/programs on both engines of the sandbox. Each archive holds a script, and
-// requests with the answers that an independent implementation in another language gave.
+// TestPrograms runs the programs of testdata/programs on both engines of the sandbox, and with trials that are enough or
+// not. Each archive holds a script, and requests with the answers that an independent implementation in another language
+// gave.
 func TestPrograms(t *testing.T) {
 	paths, err := filepath.Glob("../../testdata/programs/*.txtar")
 	if err != nil || len(paths) < 15 {
 		t.Fatalf("%d programs, %v", len(paths), err)
 	}
-	for _, interpreter := range []bool{false, true} {
-		e := newEngine(t, engine.Config{Interpreter: interpreter})
+	for way, config := range map[string]engine.Config{
+		"machine code": {}, "interpreter": {Interpreter: true}, "trials": {TrialFuel: 10_000}, "short trials": {TrialFuel: 1},
+	} {
+		e := newEngine(t, config)
 		for _, path := range paths {
 			name := strings.TrimSuffix(filepath.Base(path), ".txtar")
-			t.Run(fmt.Sprintf("%s/interpreter=%v", name, interpreter), func(t *testing.T) {
+			t.Run(name+"/"+way, func(t *testing.T) {
 				script, exchanges := readProgram(t, path)
 				for i, x := range exchanges {
 					if problem := run(e, script, &x); problem != "" {

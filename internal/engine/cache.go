@@ -22,6 +22,15 @@ type key struct {
 	logs     bool
 	artifact bool // the digest is an artifact's, not a source's
 	foreign  bool // an artifact that anyone may have made
+	// trial is set for what is made before the machine code, unless that is made
+	// at once.
+	trial bool
+}
+
+// of is the key of the same script's trial, or machine code.
+func (k key) of(trial bool) key {
+	k.trial = trial
+	return k
 }
 
 // entry is a script that is compiled or being compiled.
@@ -111,6 +120,9 @@ type work struct {
 	// fetch, if there is one, gets what is compiled. It takes none of the workers.
 	fetch   func(context.Context) error
 	compile compileFunc
+	// quick work needs no thread of low priority; whoever asks for it does it, if
+	// there is a worker for it at once.
+	quick bool
 }
 
 type compileFunc func() (*wasmhost.Module, diag.List, error)
@@ -129,17 +141,22 @@ type found struct {
 	findings diag.List
 	took     time.Duration
 	hit      bool
+	// trialOf is the key of the machine code, where the module is a trial.
+	trialOf key
 }
 
 // get finds a script or has it compiled; prepare is called before get returns
 // if it has to be. Compiling counts for the client.
 func (c *cache) get(ctx context.Context, client string, k key, prepare func() work) (found, error) {
 	for hit := true; ; {
-		e, fresh, err := c.lookUp(client, k, prepare)
+		e, job, err := c.lookUp(client, k, prepare)
 		if err != nil {
 			return found{}, err
 		}
-		hit = hit && !fresh
+		if job != nil {
+			hit = false
+			c.do(ctx, client, e, job)
+		}
 		select {
 		case <-e.done:
 		default:
@@ -161,40 +178,85 @@ func (c *cache) get(ctx context.Context, client string, k key, prepare func() wo
 	}
 }
 
-// lookUp gives the entry of a key, a new one that is being compiled if need
-// be.
-func (c *cache) lookUp(client string, k key, prepare func() work) (e *entry, fresh bool, err error) {
+// begin has a script compiled that nobody waits for. When there is no room for
+// that now, a later request will begin it.
+func (c *cache) begin(client string, k key, prepare func() work) {
+	c.mu.Lock()
+	var e *entry
+	var job *work
+	if c.entries[k] == nil {
+		e, job, _ = c.add(client, k, prepare)
+	}
+	c.mu.Unlock()
+	if job != nil {
+		c.do(context.Background(), client, e, job)
+	}
+}
+
+// lookUp gives the entry of a key, and for a trial that of the machine code if
+// that is there. A new one comes with what the caller must have done.
+func (c *cache) lookUp(client string, k key, prepare func() work) (*entry, *work, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if e = c.entries[k]; e != nil && (e.expires.IsZero() || c.now().Before(e.expires)) {
+	if k.trial {
+		if code := c.entries[k.of(false)]; code != nil && code.place != nil && code.module != nil {
+			k = code.key
+		}
+	}
+	e := c.entries[k]
+	if e != nil && (e.expires.IsZero() || c.now().Before(e.expires)) {
 		if e.place != nil {
 			c.recent.MoveToFront(e.place)
 		} else {
 			e.wanted++
 		}
-		return e, false, nil
+		return e, nil, nil
 	}
 	if e != nil {
 		c.evict(e)
 	}
+	return c.add(client, k, prepare)
+}
+
+// add makes an entry, unless too many wait for their compile.
+func (c *cache) add(client string, k key, prepare func() work) (*entry, *work, error) {
 	if c.pending >= c.maxPending {
-		return nil, false, errTooManyCompiles
+		return nil, nil, errTooManyCompiles
 	}
 	if c.byClient[client] >= c.maxClient {
-		return nil, false, errClientCompiles
+		return nil, nil, errClientCompiles
 	}
 	c.pending++
 	c.byClient[client]++
 	k.file = strings.Clone(k.file)
 	job := prepare()
-	waiting, abandon := context.WithTimeoutCause(context.Background(), c.queueTime, errCompileLate)
-	e = &entry{key: k, done: make(chan struct{}), wanted: 1, abandon: abandon}
+	e := &entry{key: k, done: make(chan struct{}), wanted: 1, abandon: func() {}}
 	c.entries[k] = e
+	return e, &job, nil
+}
+
+// do has an entry made: at once, if that is quick and there is a worker, or
+// behind the caller's back.
+func (c *cache) do(ctx context.Context, client string, e *entry, job *work) {
+	// Nobody may stand in this line: it is now or never.
+	if job.quick && c.workers.Enter(ctx, client) == nil {
+		c.compile(client, e, job, time.Now())
+		return
+	}
+	waiting, abandon := context.WithTimeoutCause(context.Background(), c.queueTime, errCompileLate)
+	c.mu.Lock()
+	e.abandon = abandon
+	c.mu.Unlock()
 	c.running.Go(func() {
 		defer abandon()
-		c.compile(waiting, client, e, job)
+		began := time.Now()
+		if job.fetch != nil && !c.fetch(waiting, client, e, job.fetch) {
+			return
+		}
+		if c.start(waiting, client, e) {
+			c.compile(client, e, job, began)
+		}
 	})
-	return e, true, nil
 }
 
 // leave tells that somebody does not wait for an entry any more. The last one
@@ -249,16 +311,14 @@ func (c *cache) retain(e *entry) bool {
 	return true
 }
 
-// compile does the work of one entry on one of the workers.
-func (c *cache) compile(waiting context.Context, client string, e *entry, job work) {
-	began := time.Now()
-	if job.fetch != nil && !c.fetch(waiting, client, e, job.fetch) {
-		return
+// compile does the work of one entry that began at a time, for one of the workers.
+func (c *cache) compile(client string, e *entry, job *work, began time.Time) {
+	load := func() { e.module, e.findings, e.err = job.compile.guarded() }
+	if job.quick {
+		load()
+	} else {
+		c.threads.run(load)
 	}
-	if !c.start(waiting, client, e) {
-		return
-	}
-	c.threads.run(func() { e.module, e.findings, e.err = job.compile.guarded() })
 	e.took = time.Since(began)
 	c.workers.Leave(client)
 
@@ -279,6 +339,10 @@ func (c *cache) compile(waiting context.Context, client string, e *entry, job wo
 func (c *cache) place(e *entry) {
 	e.place = c.recent.PushFront(e)
 	c.bytes += e.bytes
+	// What came before the machine code is of no use any more.
+	if trial := c.entries[e.key.of(true)]; trial != nil && trial != e && trial.place != nil && e.module != nil {
+		c.evict(trial)
+	}
 	for c.bytes > c.maxBytes && c.recent.Len() > 1 {
 		c.evict(c.recent.Back().Value.(*entry))
 	}

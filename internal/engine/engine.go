@@ -49,6 +49,9 @@ type Config struct {
 	// ShadowRunsPerMillion is the share of executions without effects that are
 	// repeated on the interpreter and compared.
 	ShadowRunsPerMillion int
+	// TrialFuel is what the first runs of a script without effects may use on the
+	// interpreter before machine code is made; with 0 that comes first.
+	TrialFuel int64
 	// Interpreter runs guest code without compiling it to machine code: slow,
 	// and a check on the compiler of the runtime.
 	Interpreter bool
@@ -93,6 +96,9 @@ func (c *Config) setDefaults() {
 	if c.Library == nil {
 		c.Library = library.Module
 	}
+	if c.Interpreter {
+		c.TrialFuel = 0
+	}
 }
 
 // Engine compiles and runs scripts. It is safe for concurrent use.
@@ -134,6 +140,9 @@ func New(config Config) (*Engine, error) {
 		KeepBinaries: config.ShadowRunsPerMillion > 0 && !config.Interpreter,
 	}
 	host, err := wasmhost.New(settings)
+	if err == nil && config.TrialFuel > 0 {
+		err = host.PrepareTrials()
+	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("engine: %w", err), set.Close())
 	}
@@ -312,7 +321,19 @@ func (e *Engine) execute(ctx context.Context, r *Request, find func() (found, er
 		return nil, f.findings
 	}
 	defer f.module.Release()
-	return e.run(ctx, f, r, cut(limits, r.Ceiling))
+	limits = cut(limits, r.Ceiling)
+	if f.module.IsTrial() {
+		return e.runTrial(ctx, f, r, limits)
+	}
+	return orFailure(e.run(ctx, f, r, limits))
+}
+
+// orFailure keeps a failure that is nil from becoming an error that is not.
+func orFailure(answer *Answer, failure *diag.Failure) (*Answer, error) {
+	if failure != nil {
+		return nil, failure
+	}
+	return answer, nil
 }
 
 // findFailure words why a script could not be compiled, other than for its
@@ -358,13 +379,21 @@ func (e *Engine) fromSource(ctx context.Context, r *Request) (_ found, err error
 		}
 		return f, err
 	}
-	prepare := func() work {
-		// The compile may outlast the request and the buffer its text lies in.
-		source := &Source{File: strings.Clone(r.File), Text: strings.Clone(r.Source), Logs: r.Logs}
-		return work{compile: func() (*wasmhost.Module, diag.List, error) { return e.compile(source) }}
-	}
 	text := unsafe.Slice(unsafe.StringData(r.Source), len(r.Source)) // only read
-	return e.cache.get(ctx, r.Client, key{digest: sha256.Sum256(text), file: r.File, logs: r.Logs}, prepare)
+	k := key{digest: sha256.Sum256(text), file: r.File, logs: r.Logs}
+	if e.config.TrialFuel > 0 {
+		return e.findFirst(ctx, k, r)
+	}
+	return e.cache.get(ctx, r.Client, k, func() work {
+		source := r.source()
+		return work{compile: func() (*wasmhost.Module, diag.List, error) { return e.compile(source) }}
+	})
+}
+
+// source copies what is to be compiled: that may outlast the request and the
+// buffer its text lies in.
+func (r *Request) source() *Source {
+	return &Source{File: strings.Clone(r.File), Text: strings.Clone(r.Source), Logs: r.Logs}
 }
 
 // make compiles a script that the cache will not hold.
@@ -413,7 +442,7 @@ func (e *Engine) Compile(source *Source) (*Artifact, diag.List, error) {
 // copied out of them; a larger answer takes its buffer along.
 const pooledBytes = 64 << 10
 
-func (e *Engine) run(ctx context.Context, f found, r *Request, limits Limits) (*Answer, error) {
+func (e *Engine) run(ctx context.Context, f found, r *Request, limits Limits) (*Answer, *diag.Failure) {
 	in := &wasmhost.Input{
 		Client:    r.Client,
 		Variables: r.Variables, Body: r.Body, Path: r.Path, Query: r.Query, Form: r.Form,
@@ -440,7 +469,7 @@ func (e *Engine) run(ctx context.Context, f found, r *Request, limits Limits) (*
 // runOnHost runs a module, on the interpreter if it is in quarantine, and has a
 // share of the executions repeated there.
 func (e *Engine) runOnHost(ctx context.Context, m *wasmhost.Module, in *wasmhost.Input, limits Limits, dst []byte) (wasmhost.Output, diag.Usage, *diag.Failure) {
-	if e.shadow == nil {
+	if e.shadow == nil || m.IsTrial() {
 		return e.host.Run(ctx, m, in, limits, dst)
 	}
 	if other, instead := e.shadow.instead(m); other != nil {

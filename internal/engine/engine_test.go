@@ -23,8 +23,8 @@ func endlessLimits(c *Config) {
 }
 
 func TestAnswer(t *testing.T) {
-	for _, interpreter := range []bool{false, true} {
-		e := newEngine(t, &fakeCompiler{}, func(c *Config) { c.Interpreter = interpreter })
+	for _, change := range []func(*Config){nil, func(c *Config) { c.Interpreter = true }, withTrials} {
+		e := newEngine(t, &fakeCompiler{}, change)
 		r := &Request{Source: "ok", Variables: []byte(`{"b":1.0,"a":"x"}`), EchoVariables: true}
 		a := mustAnswer(t, e, r)
 		if want := `{"success":true,"result":{},"variables":{"b":1.0,"a":"x"},"logs":[]}`; string(a.JSON) != want || a.Status != 200 {
@@ -59,8 +59,14 @@ func TestLargeAnswersAreNotPooled(t *testing.T) {
 }
 
 func TestFailures(t *testing.T) {
+	t.Run("machine code", func(t *testing.T) { testFailures(t, 0) })
+	t.Run("trials", func(t *testing.T) { testFailures(t, trialFuel) })
+}
+
+func testFailures(t *testing.T, trialFuel int64) {
+	t.Helper()
 	c := &fakeCompiler{}
-	e := newEngine(t, c, func(c *Config) { c.SourceBytes = 100 })
+	e := newEngine(t, c, func(c *Config) { c.SourceBytes, c.TrialFuel = 100, trialFuel })
 	gone, cancel := context.WithCancel(context.Background())
 	cancel()
 	for _, test := range []struct {

@@ -132,7 +132,8 @@ func TestAllocationsPerRequest(t *testing.T) {
 	for _, p := range paths(t) {
 		t.Run(p.name, func(t *testing.T) {
 			ask := p.open(t)
-			if got := testing.AllocsPerRun(300, ask); got > p.allocations {
+			// The machine code that is made meanwhile is spread over many runs.
+			if got := testing.AllocsPerRun(2000, ask); got > p.allocations {
 				t.Errorf("%v allocations per request, want at most %v", got, p.allocations)
 			}
 		})

@@ -1,0 +1,113 @@
+package engine
+
+import (
+	"context"
+
+	"github.com/avapd/avapd/internal/diag"
+	"github.com/avapd/avapd/runtime/abi"
+	"github.com/avapd/avapd/wasmhost"
+)
+
+// A script that is seen for the first time is tried on the interpreter: making
+// machine code takes longer than most scripts run, and most of what a client
+// sends in the body of a request is sent once. A trial has little fuel. When
+// that is not enough, or something stops it that depends on the engine, machine
+// code is made and the script begins anew, so it must be one that has no effects.
+// The second request has machine code made behind its back.
+
+// quickBytes is the largest source whose trial is made without a thread of low
+// priority: it takes no longer than a turn of computing.
+const quickBytes = 4 << 10
+
+// trialFuelPerByte is what a trial has for each byte of its module, as machine
+// code for a long script takes long to make.
+const trialFuelPerByte = 1
+
+// mayTry decides whether a script may be begun and begun again: it needs
+// nothing of the host but fuel and the time.
+func mayTry(m *abi.Manifest) bool {
+	for _, field := range m.Imports {
+		if field != abi.RefuelField && field != abi.ClockField {
+			return false
+		}
+	}
+	return len(m.Tasks) == 0
+}
+
+// findFirst finds the machine code of a source, or a trial of it, or what is
+// wrong with it.
+func (e *Engine) findFirst(ctx context.Context, k key, r *Request) (found, error) {
+	f, err := e.cache.get(ctx, r.Client, k.of(true), e.trialWork(r))
+	if err == nil && f.module != nil && f.module.IsTrial() {
+		f.trialOf = k
+		if f.hit {
+			e.cache.begin(r.Client, k, e.codeWork(&f))
+		}
+	}
+	return f, err
+}
+
+// trialWork makes the trial of a source, or machine code if it may not be tried.
+func (e *Engine) trialWork(r *Request) func() work {
+	return func() work {
+		source := r.source()
+		quick := len(source.Text) <= quickBytes
+		return work{quick: quick, compile: func() (m *wasmhost.Module, findings diag.List, err error) {
+			artifact, findings, err := guardedCompile(e.config.Compiler, source)
+			if artifact == nil || err != nil {
+				return nil, findings, err
+			}
+			load := func() { m, err = e.host.Load(artifact.Wasm, artifact.Manifest) }
+			switch {
+			case mayTry(&artifact.Manifest):
+				m, err = e.host.LoadTrial(artifact.Wasm, artifact.Manifest)
+			case quick:
+				e.cache.threads.run(load)
+			default:
+				load()
+			}
+			return m, findings, err
+		}}
+	}
+}
+
+// codeWork makes the machine code of a trial that the caller holds.
+func (e *Engine) codeWork(f *found) func() work {
+	wasm, manifest, findings := f.module.Binary, f.module.Manifest, f.findings
+	return func() work {
+		return work{compile: func() (*wasmhost.Module, diag.List, error) {
+			m, err := e.host.Load(wasm, manifest)
+			return m, findings, err
+		}}
+	}
+}
+
+// runTrial runs a trial, and the machine code if the trial decides nothing.
+func (e *Engine) runTrial(ctx context.Context, f found, r *Request, limits Limits) (*Answer, error) {
+	little := limits
+	little.Fuel = min(limits.Fuel, e.config.TrialFuel+int64(f.module.CodeBytes)*trialFuelPerByte)
+	answer, failure := e.run(ctx, f, r, little)
+	if decided(failure) || failure.Code == diag.OutOfFuel && little == limits {
+		return orFailure(answer, failure)
+	}
+	code, err := e.cache.get(ctx, r.Client, f.trialOf, e.codeWork(&f))
+	if err != nil {
+		return nil, findFailure(ctx, err)
+	}
+	defer code.module.Release()
+	code.took, code.hit = code.took+f.took, false
+	return orFailure(e.run(ctx, code, r, limits))
+}
+
+// decided tells whether a trial came to an end that the script has on every
+// engine.
+func decided(failure *diag.Failure) bool {
+	if failure == nil {
+		return true
+	}
+	switch failure.Code {
+	case diag.OutOfFuel, diag.DeadlineReached, diag.RecursionLimit, diag.Internal:
+		return false
+	}
+	return true
+}
