@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/pressly/goose/v3"
 )
@@ -39,6 +40,12 @@ func (m *Migrator) DB() *sql.DB { return m.db }
 // WithSchemaAsItIs makes a store use the schema that it finds.
 func (p *Postgres) WithSchemaAsItIs() *Postgres {
 	p.schema.isOpen = true
+	return p
+}
+
+// WithSilence makes Watch ask soon whether anybody is there.
+func (p *Postgres) WithSilence(d time.Duration) *Postgres {
+	p.silence = d
 	return p
 }
 

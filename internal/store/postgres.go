@@ -24,6 +24,7 @@ type Postgres struct {
 	config  *pgx.ConnConfig
 	options Options
 	schema  gate
+	silence time.Duration // see watchSilence
 }
 
 var _ Store = (*Postgres)(nil)
@@ -54,7 +55,7 @@ func OpenPostgres(ctx context.Context, url string, options Options) (*Postgres, 
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	p := &Postgres{pool: pool, config: config.ConnConfig, options: options}
+	p := &Postgres{pool: pool, config: config.ConnConfig, options: options, silence: watchSilence}
 	p.schema.prepare = p.prepare
 	return p, nil
 }

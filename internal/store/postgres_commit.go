@@ -108,7 +108,7 @@ func (c *commit) begin(ctx context.Context, conn *pgx.Conn) (now Summary, there 
 	batch := &pgx.Batch{}
 	batch.Queue("BEGIN")
 	queueArtifacts(batch, c.batch.Artifacts)
-	batch.Queue(postgresLock).QueryRow(func(row pgx.Row) error {
+	batch.Queue(postgresLock).QueryRow(func(row pgx.Row) (err error) {
 		now, err = readSummary(row)
 		return err
 	})
@@ -130,7 +130,8 @@ func (c *commit) begin(ctx context.Context, conn *pgx.Conn) (now Summary, there 
 		}
 		return rows.Err()
 	})
-	return now, there, conn.SendBatch(ctx, batch).Close()
+	err = conn.SendBatch(ctx, batch).Close()
+	return now, there, err
 }
 
 // end writes and commits in one message.
@@ -157,9 +158,11 @@ func (c *commit) end(ctx context.Context, conn *pgx.Conn, next Summary, rows []r
 		return nil
 	case err == nil:
 		return fmt.Errorf("%w: the transaction ended with %s", ErrUnavailable, outcome)
-	case refused(err), pgconn.SafeToRetry(err):
+	case refused(err):
 		return err
 	}
+	// pgconn.SafeToRetry does not help here: of a connection that ends while a
+	// batch is answered it says that nothing was sent.
 	start, _ := conn.PgConn().CustomData()[began].(time.Time)
 	return &unsettled{cause: err, pid: conn.PgConn().PID(), began: start}
 }
@@ -209,5 +212,6 @@ func findKey(ctx context.Context, conn *pgx.Conn, key []byte, open *unsettled) (
 		return err
 	})
 	batch.Queue("ROLLBACK")
-	return revision, happened, conn.SendBatch(ctx, batch).Close()
+	err = conn.SendBatch(ctx, batch).Close()
+	return revision, happened, err
 }

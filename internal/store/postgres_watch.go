@@ -12,7 +12,7 @@ import (
 const (
 	slogWarn = slog.LevelWarn
 
-	watchPing    = 5 * time.Second // of a connection on which nothing comes
+	watchSilence = 5 * time.Second // after which it is asked whether anybody is there
 	watchTimeout = 2 * time.Second // of its answer
 	longestPause = 2 * time.Second
 )
@@ -59,7 +59,7 @@ func (p *Postgres) listen(ctx context.Context, changed func()) (err error) {
 		return err
 	}
 	for changed(); ; {
-		waiting, cancel := context.WithTimeout(ctx, watchPing)
+		waiting, cancel := context.WithTimeout(ctx, p.silence)
 		_, err := conn.WaitForNotification(waiting)
 		cancel()
 		switch {
@@ -67,7 +67,7 @@ func (p *Postgres) listen(ctx context.Context, changed func()) (err error) {
 			changed()
 		case ctx.Err() != nil || conn.IsClosed():
 			return err
-		default: // silence: is anybody there?
+		default:
 			answering, cancel := context.WithTimeout(ctx, watchTimeout)
 			err := conn.Ping(answering)
 			cancel()

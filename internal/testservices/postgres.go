@@ -44,9 +44,12 @@ func Need(t testing.TB, err error) {
 // Postgres is a PostgreSQL server for the tests of one binary.
 type Postgres struct {
 	admin   url.URL // as the superuser, of the database postgres
-	dir     string
-	process *process
+	dir     string  // empty: the server is not ours
+	bin     string
+	process *process // nil while it is down
 	names   atomic.Int64
+
+	attributes *syscall.SysProcAttr // of the server's user
 }
 
 const (
@@ -95,38 +98,146 @@ func postgresBinaries() (string, error) {
 	return filepath.Dir(path), nil
 }
 
+// start makes a database and its server.
 func (p *Postgres) start(bin string) error {
 	attributes, err := asServerUser(p.dir)
 	if err != nil {
 		return err
 	}
-	ctx := context.Background()
-	data := filepath.Join(p.dir, "data")
-	initdb := exec.CommandContext(ctx, filepath.Join(bin, "initdb"), "-D", data, "-U", "postgres", "-A", "trust", //nolint:gosec // the server's own binary
-		"-E", "UTF8", "--locale=C.UTF-8", "--no-sync", "--no-instructions")
-	initdb.Dir = p.dir
-	initdb.SysProcAttr = attributes
-	if out, err := initdb.CombinedOutput(); err != nil {
-		return fmt.Errorf("initdb: %w\n%s", err, out)
+	p.bin, p.attributes = bin, attributes
+	if err := p.tool("initdb", "-D", p.data(), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync", "--no-instructions"); err != nil {
+		return err
 	}
-	port, err := freePort(ctx)
+	return p.serve()
+}
+
+func (p *Postgres) data() string { return filepath.Join(p.dir, "data") }
+
+// tool runs one of the programs that come with the server.
+func (p *Postgres) tool(name string, args ...string) error {
+	tool := exec.CommandContext(context.Background(), filepath.Join(p.bin, name), args...) //nolint:gosec // the server's own binary
+	tool.Dir, tool.SysProcAttr = p.dir, p.own()
+	if out, err := tool.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: %w\n%s", name, err, out)
+	}
+	return nil
+}
+
+// own are the attributes of a process of the server's user.
+func (p *Postgres) own() *syscall.SysProcAttr {
+	attributes := *p.attributes
+	return &attributes
+}
+
+// serve starts the server on a free port.
+func (p *Postgres) serve() error {
+	port, err := freePort(context.Background())
 	if err != nil {
 		return err
 	}
 	p.admin = url.URL{Scheme: "postgres", User: url.User("postgres"), Host: net.JoinHostPort("127.0.0.1", port), Path: "/postgres", RawQuery: "sslmode=disable"}
-	server := exec.CommandContext(ctx, filepath.Join(bin, "postgres"), "-D", data, "-p", port, "-c", "listen_addresses=127.0.0.1", //nolint:gosec // as above
+	return p.run()
+}
+
+// run starts the server at its address.
+func (p *Postgres) run() error {
+	ctx := context.Background()
+	server := exec.CommandContext(ctx, filepath.Join(p.bin, "postgres"), "-D", p.data(), "-p", p.admin.Port(), "-c", "listen_addresses=127.0.0.1", //nolint:gosec // as above
 		"-c", "unix_socket_directories=", "-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off", "-c", "max_connections=200")
-	server.Dir, server.SysProcAttr = p.dir, attributes
+	server.Dir, server.SysProcAttr = p.dir, p.own()
 	output := &bytes.Buffer{}
 	server.Stdout, server.Stderr = output, output
+	var err error
 	if p.process, err = launch(server); err != nil {
 		return err
 	}
 	if err := await(ctx, p.ping); err != nil {
-		return errors.Join(err, p.Stop(), errors.New(output.String()))
+		return errors.Join(err, p.kill(), errors.New(output.String()))
 	}
 	return nil
 }
+
+// kill ends the server at once, without any order in its files.
+func (p *Postgres) kill() error {
+	if p.process == nil {
+		return nil
+	}
+	server := p.process
+	p.process = nil
+	return server.stop(syscall.SIGQUIT)
+}
+
+// Down ends the server at once, as a crash would. It fails the test where the
+// server is not ours.
+func (p *Postgres) Down(t testing.TB) {
+	t.Helper()
+	if p.process == nil {
+		t.Fatal("the PostgreSQL server was not started by the test")
+	}
+	if err := p.kill(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Up starts a server that is down, at the same address; otherwise it does
+// nothing.
+func (p *Postgres) Up(t testing.TB) {
+	t.Helper()
+	if p.process != nil || p.dir == "" {
+		return
+	}
+	if err := p.run(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Ours reports whether the server was started here, and may be ended.
+func (p *Postgres) Ours() bool { return p.dir != "" }
+
+// Standby starts a server that follows this one, until the test ends. From
+// then on this one acknowledges only what the standby has too.
+func (p *Postgres) Standby(t testing.TB) *Postgres {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "avap-pg-") //nolint:usetesting // the server's user must get in
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &Postgres{dir: dir, bin: p.bin}
+	t.Cleanup(func() {
+		if err := s.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	if s.attributes, err = asServerUser(dir); err != nil {
+		t.Fatal(err)
+	}
+	source := p.admin
+	source.RawQuery = "sslmode=disable&application_name=standby"
+	err = s.tool("pg_basebackup", "-D", s.data(), "-d", source.String(), "-R", "-X", "stream", "-c", "fast", "--no-sync")
+	if err == nil {
+		err = s.serve()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.must(t, "ALTER SYSTEM SET synchronous_standby_names = 'standby'")
+	p.must(t, "SELECT pg_reload_conf()")
+	p.must(t, `DO $$ BEGIN
+		WHILE NOT EXISTS (SELECT FROM pg_stat_replication WHERE sync_state = 'sync') LOOP
+			PERFORM pg_sleep(0.005);
+		END LOOP;
+	END $$`)
+	return s
+}
+
+// Promote makes a standby take writes.
+func (p *Postgres) Promote(t testing.TB) {
+	t.Helper()
+	p.must(t, "SELECT pg_promote()")
+}
+
+// Address is host and port.
+func (p *Postgres) Address() string { return p.admin.Host }
 
 // ping opens a session. That the server takes connections is not enough: it
 // answers them that it is starting up.
@@ -192,9 +303,8 @@ func (p *Postgres) must(t testing.TB, statement string) {
 
 // Stop ends a server that was started, and removes its files.
 func (p *Postgres) Stop() error {
-	if p == nil || p.process == nil {
+	if p == nil || p.dir == "" {
 		return nil
 	}
-	// SIGQUIT ends it at once; there is nothing to keep.
-	return errors.Join(p.process.stop(syscall.SIGQUIT), os.RemoveAll(p.dir))
+	return errors.Join(p.kill(), os.RemoveAll(p.dir))
 }

@@ -68,6 +68,13 @@ func (p *Proxy) Cut(t testing.TB, bytes int) {
 	p.add(t, "limit_data", "downstream", fmt.Sprintf(`{"bytes": %d}`, bytes))
 }
 
+// CutRequests lets so many bytes of requests through on each connection, and
+// then ends it.
+func (p *Proxy) CutRequests(t testing.TB, bytes int) {
+	t.Helper()
+	p.add(t, "limit_data", "upstream", fmt.Sprintf(`{"bytes": %d}`, bytes))
+}
+
 // Reset ends a connection with a reset as soon as the service answers.
 func (p *Proxy) Reset(t testing.TB) {
 	t.Helper()
