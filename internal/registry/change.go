@@ -23,7 +23,6 @@ const (
 )
 
 // commit writes what decide makes of a State, and again when others were faster.
-// A batch without records needs no change.
 func (r *Registry) commit(ctx context.Context, decide func(*State) (store.Batch, error)) error {
 	limit := commitTime
 	if r.health.isDown() {
@@ -36,11 +35,13 @@ func (r *Registry) commit(ctx context.Context, decide func(*State) (store.Batch,
 		if err != nil {
 			return err
 		}
-		if len(batch.Puts) == 0 {
+		if len(batch.Puts) == 0 && len(batch.Artifacts) == 0 {
 			return nil
 		}
 		revision, err := r.config.Primary.Commit(ctx, batch)
 		switch {
+		case err == nil && len(batch.Puts) == 0:
+			return nil
 		case err == nil:
 			r.committed(ctx, revision)
 			return nil

@@ -15,6 +15,10 @@ const (
 	// maxBackoff is how long the registry waits at most before it asks a primary
 	// that is away again.
 	maxBackoff = 2 * time.Second
+	// fillPause and maxFillPause are between looks for artifacts that the copy
+	// lacks.
+	fillPause    = time.Second
+	maxFillPause = 30 * time.Second
 	// pageRecords is how many records are read at once.
 	pageRecords = 5000
 )
@@ -29,20 +33,24 @@ func (r *Registry) Notify() {
 
 // Start begins to follow the primary store.
 func (r *Registry) Start() {
-	ctx, stop := context.WithCancel(context.Background())
-	r.stop = stop
-	r.running.Go(func() { r.follow(ctx) })
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.stopped {
+		return
+	}
+	r.running.Go(func() { r.follow(r.ctx) })
 	if r.config.Copy != nil {
 		r.Notify()
-		r.running.Go(func() { r.fill(ctx) })
+		r.running.Go(func() { r.fill(r.ctx) })
 	}
 }
 
-// Stop ends following. The stores are left open.
+// Stop ends following and what else is under way. The stores are left open.
 func (r *Registry) Stop() {
-	if r.stop != nil {
-		r.stop()
-	}
+	r.mu.Lock()
+	r.stopped = true
+	r.mu.Unlock()
+	r.stop()
 	r.running.Wait()
 }
 
@@ -90,34 +98,70 @@ func (r *Registry) compare(ctx context.Context) error {
 	return r.Refresh(ctx)
 }
 
+// flight is one refresh, whoever waits for it.
+type flight struct {
+	done chan struct{}
+	err  error
+}
+
 // Refresh takes over what changed in the primary store before it was called.
-// Those who call it while it is done for others wait for the next time, which is
-// for all of them.
+// Those who call it while one is under way wait for the next, which is for all
+// of them.
 func (r *Registry) Refresh(ctx context.Context) error {
-	before := r.begun.Load()
+	f := r.board()
+	if f == nil {
+		return errStopped
+	}
 	select {
-	case r.turn <- struct{}{}:
-		defer func() { <-r.turn }()
+	case <-f.done:
+		return f.err
 	case <-ctx.Done():
 		return fmt.Errorf("%w: %w", store.ErrUnavailable, context.Cause(ctx))
 	}
-	if r.begun.Load() > before+1 {
-		return r.last // one began and ended since
-	}
-	r.begun.Add(1)
-	ctx, cancel := context.WithTimeout(ctx, refreshTime)
-	defer cancel()
-	err := r.refresh(ctx)
-	r.last = err
-	r.health.refreshed(err, r.config.Now())
-	if err != nil {
-		r.config.Log.Warn("the primary store cannot be read; what is known of the commands stays", "error", err)
-	}
-	return err
 }
 
-// refresh makes the State, and then the copy, what the primary store is. It is
-// called by whoever has the turn.
+var errStopped = fmt.Errorf("%w: the registry is closed", store.ErrUnavailable)
+
+// board gives the refresh that begins next; nil when there will be none.
+func (r *Registry) board() *flight {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.stopped {
+		return nil
+	}
+	if r.next == nil {
+		r.next = &flight{done: make(chan struct{})}
+		if !r.flying {
+			r.flying = true
+			r.running.Go(r.fly)
+		}
+	}
+	return r.next
+}
+
+// fly does one refresh after the other as long as somebody waits.
+func (r *Registry) fly() {
+	for {
+		r.mu.Lock()
+		f := r.next
+		r.next = nil
+		r.flying = f != nil
+		r.mu.Unlock()
+		if f == nil {
+			return
+		}
+		ctx, cancel := context.WithTimeout(r.ctx, refreshTime)
+		f.err = r.refresh(ctx)
+		cancel()
+		r.health.refreshed(f.err, r.config.Now())
+		if f.err != nil && r.ctx.Err() == nil {
+			r.config.Log.Warn("the primary store cannot be read; what is known of the commands stays", "error", f.err)
+		}
+		close(f.done)
+	}
+}
+
+// refresh makes the State, and then the copy, what the primary store is.
 func (r *Registry) refresh(ctx context.Context) error {
 	now := r.State()
 	records, summary, err := read(ctx, r.config.Primary, now.summary.Revision)
@@ -144,10 +188,13 @@ func (r *Registry) refresh(ctx context.Context) error {
 			return err
 		}
 		if !next.matches() {
-			return errors.New("the records of the primary store are not what its summary says")
+			return errDamaged
 		}
 	}
 	r.current.Store(next)
+	if r.seen != nil {
+		r.seen(next)
+	}
 	r.keep(ctx, anew || r.copyStale, summary, records)
 	return nil
 }
@@ -193,8 +240,13 @@ func (r *Registry) readAll(ctx context.Context, from store.Store) (*State, error
 	if err != nil {
 		return nil, fmt.Errorf("read the commands: %w", err)
 	}
+	if !s.matches() {
+		return nil, errDamaged
+	}
 	return s, nil
 }
+
+var errDamaged = errors.New("the records of the store are not what its summary says; it is damaged, or somebody has written to it")
 
 // read gives the records after a revision, and the summary of the store with
 // all of them. It begins again when the store becomes another meanwhile.
@@ -219,20 +271,23 @@ func read(ctx context.Context, from store.Store, after int64) (records []store.R
 
 // fill keeps the artifacts that the copy does not have.
 func (r *Registry) fill(ctx context.Context) {
-	const rounds = time.Second
-	ticker := time.NewTicker(rounds)
-	defer ticker.Stop()
 	var done int64 = -1
+	pause := fillPause
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
 	for {
 		if revision := r.State().Revision(); revision != done {
-			if missing, err := r.fillOnce(ctx); err == nil && missing == 0 {
-				done = revision
+			missing, err := r.fillOnce(ctx)
+			pause = min(2*pause, maxFillPause)
+			if err == nil && missing == 0 {
+				done, pause = revision, fillPause
 			}
 		}
+		timer.Reset(pause)
 		select {
 		case <-ctx.Done():
 			return
-		case <-ticker.C:
+		case <-timer.C:
 		}
 	}
 }

@@ -110,16 +110,19 @@ type Registry struct {
 	current atomic.Pointer[State]
 	health  health
 
-	// turn is held by who refreshes.
-	turn chan struct{}
-	// begun counts refreshes, and last is how the last one ended; whoever has
-	// the turn changes them.
-	begun atomic.Int64
-	last  error
-	// copyStale is set while the copy is not what it should be.
+	mu sync.Mutex
+	// next is the refresh that begins next, and flying tells that one is under
+	// way or about to be.
+	next            *flight
+	flying, stopped bool
+	// copyStale is set while the copy is not what it should be. It is the
+	// refresh's.
 	copyStale bool
+	// seen, in tests, gets every new State.
+	seen func(*State)
 
 	wake    chan struct{}
+	ctx     context.Context
 	stop    context.CancelFunc
 	running sync.WaitGroup
 }
@@ -130,7 +133,7 @@ func New(ctx context.Context, config Config) (*Registry, error) {
 	if err := config.setDefaults(); err != nil {
 		return nil, err
 	}
-	r := &Registry{config: config, turn: make(chan struct{}, 1), wake: make(chan struct{}, 1)}
+	r := &Registry{config: config, wake: make(chan struct{}, 1)}
 	if err := r.fix(config.Trust); err != nil {
 		return nil, err
 	}
@@ -139,9 +142,15 @@ func New(ctx context.Context, config Config) (*Registry, error) {
 		origin = config.Primary
 	}
 	s, err := r.readAll(ctx, origin)
-	if err != nil {
+	if err != nil && config.Copy != nil {
+		// It is only a copy. The primary will make it good.
+		config.Log.Error("the offline copy cannot be used", "error", err)
+		s, r.copyStale = r.empty(), true
+		r.health.copied(err)
+	} else if err != nil {
 		return nil, err
 	}
+	r.ctx, r.stop = context.WithCancel(context.Background())
 	r.current.Store(s)
 	r.health.began(config.Copy != nil, config.Now())
 	return r, nil

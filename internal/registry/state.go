@@ -138,8 +138,7 @@ type change struct {
 	policy      bool                // signers or revocations changed
 }
 
-// with is the State after records have been written. Records that are older
-// than what is there are passed over.
+// with is the State after records have been written.
 func (r *Registry) with(s *State, records []store.Record, summary store.Summary) (*State, error) {
 	next := *s
 	next.summary = summary

@@ -101,10 +101,10 @@ func (r *Registry) PutSigner(ctx context.Context, signer Signer, by string) (*Si
 		switch {
 		case old != nil && old.Fixed:
 			return store.Batch{}, fixedSigner(signer.Name)
-		case other != nil && other.Name != signer.Name:
-			return store.Batch{}, diag.NewFailure(diag.Conflict, "the key is that of the signer %s", other.Name)
 		case s.revocations.get(revocationName(RevokeKey, signer.KeyID)) != nil:
 			return store.Batch{}, diag.NewFailure(diag.Revoked, "the key %s is revoked", signer.KeyID)
+		case other != nil && other.Name != signer.Name:
+			return store.Batch{}, diag.NewFailure(diag.Conflict, "the key is that of the signer %s", other.Name)
 		case old == nil && len(s.signers) >= maxSigners:
 			return store.Batch{}, diag.NewFailure(diag.Conflict, "there are %d signers, which is the most there can be", len(s.signers))
 		}

@@ -108,9 +108,8 @@ func (r *Registry) Upload(ctx context.Context, name string, module []byte, o Upl
 		}
 		var batch store.Batch
 		batch, made = r.addition(s, *v, o.Activate)
-		if len(batch.Puts) > 0 && made.revision == 0 {
-			batch.Artifacts = []store.Artifact{{Digest: v.Digest, Bytes: module}}
-		}
+		// Also when it is there: it may be damaged.
+		batch.Artifacts = []store.Artifact{{Digest: v.Digest, Bytes: module}}
 		return batch, nil
 	})
 	if err != nil {

@@ -1,0 +1,246 @@
+package registry
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/avapd/avapd/internal/diag"
+	"github.com/avapd/avapd/internal/engine"
+	"github.com/avapd/avapd/internal/store"
+	"github.com/avapd/avapd/internal/wasm"
+	"github.com/avapd/avapd/runtime/abi"
+)
+
+// TestPolicy decides the cases of testdata/policy.json.
+func TestPolicy(t *testing.T) {
+	var table struct {
+		Signers        map[string]Signer `json:"signers"`
+		RevokedKeys    []string          `json:"revoked_keys"`
+		RevokedDigests []string          `json:"revoked_digests"`
+		Cases          []struct {
+			What, Name, Digest, Code, Message string
+			Signers, Capabilities             []string
+			Limits                            Limits
+			Trusted                           bool
+			WantLimits                        Limits `json:"want_limits"`
+		}
+	}
+	content, err := os.ReadFile("testdata/policy.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(content, &table); err != nil {
+		t.Fatal(err)
+	}
+	n := newNode(t, Config{})
+	ids := map[string]string{"nobody": newSigner(t).key.Public().String()}
+	for name, s := range table.Signers {
+		s.Name, s.Key = name, newSigner(t).key.Public().Key
+		added, err := n.PutSigner(t.Context(), s, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids[name] = added.KeyID
+	}
+	for _, name := range table.RevokedKeys {
+		if err := n.Revoke(t.Context(), RevokeKey, ids[name], "stolen", ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, text := range table.RevokedDigests {
+		if err := n.Revoke(t.Context(), RevokeDigest, Digest(sha256.Sum256([]byte(text))).String(), "stolen", ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range table.Cases {
+		v := &Version{Command: c.Name, Number: 1, Digest: sha256.Sum256([]byte(c.Digest)), Capabilities: c.Capabilities, Limits: c.Limits}
+		for _, name := range c.Signers {
+			v.Signers = append(v.Signers, ids[name])
+		}
+		p, err := n.State().permit(v, v.Signers)
+		switch {
+		case string(codeOf(err)) != c.Code, err != nil && !strings.Contains(err.Error(), c.Message):
+			t.Errorf("%s: %v, want %s %s", c.What, err, c.Code, c.Message)
+		case p.trusted != c.Trusted || p.limits != c.WantLimits:
+			t.Errorf("%s: %+v", c.What, p)
+		}
+	}
+}
+
+// What is compiled already stops to run when its key is revoked, its signer
+// taken away, or what the signer may do.
+func TestTrustEnds(t *testing.T) {
+	key, other := newSigner(t), newSigner(t)
+	n := newNode(t, Config{})
+	ctx := t.Context()
+	module := key.module(t, "r = 1\naddResult(r)")
+	_, err := n.Upload(ctx, "order", module, UploadOptions{})
+	wantCode(t, err, diag.SignerUnknown)
+	put := func(s Signer) {
+		t.Helper()
+		if _, err := n.PutSigner(ctx, s, "ana"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(key.trust("team"))
+	n.mustUpload(t, "order", module)
+	n.mustUpload(t, "caller", key.module(t, "r = order()\naddResult(r)"))
+	want := func(when, result, nested string) {
+		t.Helper()
+		if got := n.result(t, "order", 0); got != result {
+			t.Errorf("%s: %s, want %s", when, got, result)
+		}
+		a, err := n.engine.Run(ctx, &engine.Request{Source: "r = order()\naddResult(r)"})
+		if got := string(codeOf(err)); err != nil && got != nested || err == nil && string(a.Result) != nested {
+			t.Errorf("%s, from a script: %v %v, want %s", when, a, err, nested)
+		}
+	}
+	want("trusted", `{"r":1}`, `{"r":{"r":1}}`)
+	less := key.trust("team")
+	less.Prefixes = []string{"call"}
+	put(less)
+	want("for other names", "AVAP5021", "AVAP3012")
+	put(key.trust("team"))
+	want("again", `{"r":1}`, `{"r":{"r":1}}`)
+	if err := n.DeleteSigner(ctx, "team", "ana"); err != nil {
+		t.Fatal(err)
+	}
+	want("without the signer", "AVAP5021", "AVAP3012")
+	put(key.trust("friends"))
+	want("by another name", `{"r":1}`, `{"r":{"r":1}}`)
+	put(other.trust("other"))
+	if err := n.Revoke(ctx, RevokeKey, strings.ToUpper(key.key.Public().String()), "stolen", "ana"); err != nil {
+		t.Fatal(err)
+	}
+	want("revoked", "AVAP5022", "AVAP3012")
+	_, err = n.PutSigner(ctx, key.trust("team"), "")
+	wantCode(t, err, diag.Revoked)
+	_, err = n.Upload(ctx, "order", module, UploadOptions{})
+	wantCode(t, err, diag.SignerUnknown)
+	n.mustUpload(t, "order", other.sign(t, module))
+	want("signed by another, too", `{"r":1}`, `{"r":{"r":1}}`)
+	if s := n.Signers(); len(s) != 2 || !s[0].Revoked || s[1].Revoked {
+		t.Errorf("%+v", s)
+	}
+	if r := n.Revocations(); len(r) != 1 || r[0].Reason != "stolen" || r[0].By != "ana" {
+		t.Errorf("%+v", r)
+	}
+}
+
+// corrupt gives artifacts as alter leaves them.
+type corrupt struct {
+	from  store.Store
+	alter func([]byte) []byte
+}
+
+func (c *corrupt) Artifact(ctx context.Context, digest [32]byte) ([]byte, error) {
+	b, err := c.from.Artifact(ctx, digest)
+	if err != nil {
+		return nil, err
+	}
+	return c.alter(append([]byte(nil), b...)), nil
+}
+
+// A bit that is another one is found wherever it is: in an upload, and in what a
+// store gives.
+func TestFlippedBits(t *testing.T) {
+	key, stranger := newSigner(t), newSigner(t)
+	primary := openStore(t, filepath.Join(t.TempDir(), "avapd.db"), store.Options{})
+	source := &corrupt{from: primary}
+	n := newNode(t, Config{Primary: primary, Artifacts: source, Trust: []Signer{key.trust("team")}})
+	module := key.module(t, "r = 1\naddResult(r)")
+	for i := range module {
+		bad := append([]byte(nil), module...)
+		bad[i] ^= 1 << (i % 8)
+		if v, err := n.Upload(t.Context(), "order", bad, UploadOptions{}); err == nil {
+			t.Fatalf("byte %d: uploaded as %+v", i, v)
+		}
+	}
+	for _, bad := range [][]byte{nil, module[:len(module)-1], append(append([]byte(nil), module...), 0), compiled(t, "r = 1"), stranger.module(t, "r = 1")} {
+		if v, err := n.Upload(t.Context(), "order", bad, UploadOptions{}); err == nil {
+			t.Errorf("uploaded as %+v", v)
+		}
+	}
+	if _, there := n.State().Command("order"); there {
+		t.Fatal("there is a command")
+	}
+	n.mustUpload(t, "order", module)
+	// Another engine has nothing compiled.
+	for i := 0; i < len(module); i += len(module) / 4 {
+		source.alter = func(b []byte) []byte {
+			b[i] ^= 1 << (i % 8)
+			return b
+		}
+		again := newNode(t, Config{Primary: primary, Artifacts: source, Trust: []Signer{key.trust("team")}})
+		if got := again.result(t, "order", 0); got != string(diag.ArtifactDamaged) {
+			t.Fatalf("byte %d: %s", i, got)
+		}
+	}
+	source.alter = func([]byte) []byte { return stranger.module(t, "r = 2\naddResult(r)") }
+	again := newNode(t, Config{Primary: primary, Artifacts: source, Trust: []Signer{key.trust("team")}})
+	if got := again.result(t, "order", 0); got != string(diag.ArtifactDamaged) {
+		t.Fatal(got)
+	}
+}
+
+// Modules that no trusted compiler made pass the gate and are metered.
+func TestForeignModules(t *testing.T) {
+	key := newSigner(t)
+	trust := key.trust("strangers")
+	trust.TrustedCompiler = false
+	n := newNode(t, Config{Trust: []Signer{trust}})
+	module, err := os.ReadFile("../../wasmhost/testdata/foreign/endless_loop.wasm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.mustUpload(t, "endless", key.sign(t, withManifest(t, module)))
+	_, err = n.Execute(t.Context(), "endless", 0, &engine.Request{Limits: engine.Limits{Fuel: 1_000_000}})
+	wantCode(t, err, diag.OutOfFuel)
+	// What has fuel of its own could lie about it.
+	_, err = n.Upload(t.Context(), "ours", key.module(t, "r = 1"), UploadOptions{})
+	list, ok := errors.AsType[diag.List](err)
+	if !ok || list[0].Code != diag.ModuleExport {
+		t.Error(err)
+	}
+}
+
+func withManifest(t *testing.T, module []byte) []byte {
+	t.Helper()
+	manifest := abi.Manifest{
+		Format: abi.ManifestFormat, ABI: abi.Version, Globals: []string{}, DataEnd: abi.ScriptBase,
+		Files: []string{"foreign"}, Sites: []abi.SourceSite{{}, {Line: 1, Column: 1}}, Functions: []string{""},
+	}
+	section, err := json.Marshal(manifest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return wasm.AppendCustom(module, wasm.Custom{Name: abi.ManifestSection, Bytes: section})
+}
+
+// Limits of a version and of its signer cut those of a request.
+func TestLimitsOfCommands(t *testing.T) {
+	key := newSigner(t)
+	trust := key.trust("team")
+	trust.Limits = Limits{Fuel: 100_000}
+	n := newNode(t, Config{Trust: []Signer{trust}})
+	module := key.module(t, "startLoop(i, 0, 20000)\nx = i\nendLoop()\naddResult(x)")
+	v, err := n.Upload(t.Context(), "loop", module, UploadOptions{Limits: Limits{Fuel: 50_000}, Activate: true})
+	if err != nil || v.Limits.Fuel != 50_000 {
+		t.Fatal(v, err)
+	}
+	_, err = n.Execute(t.Context(), "loop", 0, &engine.Request{Limits: engine.Limits{Fuel: 1_000_000_000}})
+	failure, _ := errors.AsType[*diag.Failure](err)
+	if failure == nil || failure.Code != diag.OutOfFuel || failure.Usage.FuelUsed > 50_000 {
+		t.Error(err)
+	}
+	_, err = n.Upload(t.Context(), "loop", module, UploadOptions{Limits: Limits{Fuel: 200_000}})
+	wantCode(t, err, diag.PolicyRefused)
+	_, err = n.Upload(t.Context(), "loop", module, UploadOptions{Limits: Limits{TimeMS: -1}})
+	wantCode(t, err, diag.BadFieldValue)
+}
