@@ -52,6 +52,7 @@ var withoutExample = map[diag.Code]string{
 	diag.ModuleUnusable:     "is about a module",
 
 	diag.NoSuchCommand:       "needs the registry",
+	diag.NoSuchSigner:        "needs the registry",
 	diag.CommandUnusable:     "needs the registry",
 	diag.PolicyRefused:       "needs the registry",
 	diag.Revoked:             "needs the registry",

@@ -97,7 +97,7 @@ func serve(ctx context.Context, p *Process, c *config.Config, appFiles []string)
 	if err != nil {
 		return errors.Join(err, scripts.Close(ctx), commands.close())
 	}
-	err = listenAndServe(ctx, p, server.Options{Config: c, Engine: scripts, Apps: registry, Log: log})
+	err = listenAndServe(ctx, p, server.Options{Config: c, Engine: scripts, Apps: registry, Commands: commands.registry, Log: log})
 	if err != nil {
 		return err // the process ends; what still runs is not waited for
 	}

@@ -154,7 +154,7 @@ func (c *Config) finish(origin func(key string) string) Faults {
 		add("limits.source_bytes", "%d is more than http.body_limit_bytes, which is %d; raise that too", c.SourceLimitBytes, c.HTTP.BodyLimitBytes)
 	}
 	if c.Admin.TokenFile != "" {
-		token, err := readToken(c.Admin.TokenFile)
+		token, err := ReadToken(c.Admin.TokenFile)
 		if err != nil {
 			add("admin.token_file", "%v", err)
 		}
@@ -261,8 +261,8 @@ const (
 	tokenCharacters = "letters, digits and punctuation without blanks"
 )
 
-// readToken reads the token file. The token must be sendable in a header.
-func readToken(path string) (string, error) {
+// ReadToken reads a file that holds a token. The token must be sendable in a header.
+func ReadToken(path string) (string, error) {
 	file, err := os.Open(path) //nolint:gosec // the path is the operator's own
 	if err != nil {
 		return "", fmt.Errorf("the file cannot be read: %w", errors.Unwrap(err))

@@ -10,6 +10,14 @@ import (
 // EnvPrefix begins the name of every environment variable of the product.
 const EnvPrefix = "AVAP_"
 
+// Variables that the command line reads when it talks to a server. They are no
+// settings of the server, which does not mind them.
+const (
+	ServerVariable    = EnvPrefix + "SERVER"
+	TokenFileVariable = EnvPrefix + "TOKEN_FILE"
+	CAFileVariable    = EnvPrefix + "CA_FILE"
+)
+
 // Key is one line of the table.
 type Key struct {
 	// Name is the dotted name; a unit stands last in it.

@@ -120,6 +120,10 @@ func unknownVariables(environ []string, byEnv map[string]Key) Faults {
 	for _, entry := range environ {
 		name, _, _ := strings.Cut(entry, "=")
 		_, known := byEnv[name]
+		switch name {
+		case ServerVariable, TokenFileVariable, CAFileVariable:
+			known = true
+		}
 		if !strings.HasPrefix(name, EnvPrefix) || known || serviceLink.MatchString(entry) {
 			continue
 		}

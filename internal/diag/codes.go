@@ -118,6 +118,7 @@ const (
 	StoreFull           Code = "AVAP5024"
 	ArtifactUnavailable Code = "AVAP5025"
 	ArtifactDamaged     Code = "AVAP5026"
+	NoSuchSigner        Code = "AVAP5027"
 )
 
 // Modules: a WebAssembly module that this server did not compile is refused.
@@ -240,6 +241,7 @@ var table = map[Code]Entry{
 	Conflict:        {Title: "Conflict with what is there", Next: "Change what the message names, or remove the other one first."},
 	TooManyRequests: {Title: "Too many requests at once", Next: "Send the next request when an earlier one is answered, or try again after the time in the Retry-After header."},
 	NoSuchApp:       {Title: "No such app", Next: "GET /api/v1/apps lists the apps there are."},
+	NoSuchSigner:    {Title: "No such signer", Next: "GET /api/v1/signers lists the signers there are."},
 
 	NoSuchCommand:       {Title: "No such command", Next: "GET /api/v1/commands lists the commands there are."},
 	CommandUnusable:     {Title: "Command not in service", Next: "Activate a version of the command, or enable it."},

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 
+	"github.com/avapd/avapd/internal/api"
 	"github.com/avapd/avapd/internal/diag"
 	"github.com/avapd/avapd/internal/signature"
 	"github.com/avapd/avapd/internal/store"
@@ -23,22 +24,10 @@ const (
 	builderIDDigits = 8
 )
 
-// trustFile is the form of a list of signers.
-type trustFile struct {
-	Signers []struct {
-		Name            string   `json:"name"`
-		PublicKey       string   `json:"public_key"`
-		Prefixes        []string `json:"prefixes"`
-		Capabilities    []string `json:"capabilities"`
-		Limits          Limits   `json:"limits"`
-		TrustedCompiler bool     `json:"trusted_compiler"`
-	} `json:"signers"`
-}
-
 // ParseTrust reads a list of signers: the JSON that GET /api/v1/signers gives,
 // as far as it says what a signer may do.
 func ParseTrust(text []byte) ([]Signer, error) {
-	var file trustFile
+	var file api.Signers
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&file); err != nil {
@@ -54,7 +43,7 @@ func ParseTrust(text []byte) ([]Signer, error) {
 			return nil, fmt.Errorf("the signer %q has %d keys; each has one", s.Name, len(keys))
 		}
 		signer := Signer{
-			Name: s.Name, Key: keys[0].Key, Prefixes: s.Prefixes, Capabilities: s.Capabilities, Limits: s.Limits, TrustedCompiler: s.TrustedCompiler,
+			Name: s.Name, Key: keys[0].Key, Prefixes: s.Prefixes, Capabilities: s.Capabilities, Limits: Limits(s.Limits), TrustedCompiler: s.TrustedCompiler,
 		}
 		if err := signer.complete(); err != nil {
 			return nil, err

@@ -72,7 +72,7 @@ func (s *Server) putApp(c *fiber.Ctx) error {
 	if !apps.IsName(name) {
 		return newProblem(http.StatusBadRequest, diag.BadFieldValue, "%q is no name for an app, which has %s", printable(name), apps.NameRule)
 	}
-	source, err := s.appSource(c)
+	source, err := s.scriptBody(c)
 	if err != nil {
 		return err
 	}
@@ -100,10 +100,10 @@ func (s *Server) deleteApp(c *fiber.Ctx) error {
 	return c.SendStatus(http.StatusNoContent)
 }
 
-// appSource reads the source of an app. It comes as plain text, or as the
+// scriptBody reads a script to be stored. It comes as plain text, or as the
 // script member of a JSON object. What names no type, or the one that curl
 // names for its user, is JSON if it begins with a brace, which no script does.
-func (s *Server) appSource(c *fiber.Ctx) (string, error) {
+func (s *Server) scriptBody(c *fiber.Ctx) (string, error) {
 	body, release, err := readBody(c)
 	if err != nil {
 		return "", err

@@ -24,15 +24,21 @@ import (
 
 const testToken = "0123456789abcdef"
 
+// tokenFile holds testToken.
+func tokenFile(t *testing.T) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(file, []byte(testToken), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
 // startApps is a server with apps, and with a token unless token is empty.
 func startApps(t *testing.T, token string, args ...string) *harness {
 	t.Helper()
 	if token != "" {
-		file := filepath.Join(t.TempDir(), "token")
-		if err := os.WriteFile(file, []byte(token), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		args = append(args, "--admin-token-file", file)
+		args = append(args, "--admin-token-file", tokenFile(t))
 	}
 	return startWith(t, func(o *Options) {
 		scripts, err := engine.New(EngineConfig(o.Config))

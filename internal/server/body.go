@@ -75,6 +75,11 @@ func mediaType(header string) (media string, parameters map[string]string, err e
 // readBody gives the request's body without its content encoding. The bytes
 // are valid until release is called, or until the handler returns.
 func readBody(c *fiber.Ctx) (body []byte, release func(), err error) {
+	return readBodyWithin(c, c.App().Config().BodyLimit)
+}
+
+// readBodyWithin is readBody with another limit on what comes out.
+func readBodyWithin(c *fiber.Ctx, limit int) (body []byte, release func(), err error) {
 	encodings := c.Request().Header.PeekAll(fiber.HeaderContentEncoding)
 	raw := c.BodyRaw()
 	if len(encodings) == 0 {
@@ -85,7 +90,7 @@ func readBody(c *fiber.Ctx) (body []byte, release func(), err error) {
 	case "", "identity":
 		return raw, func() {}, nil
 	case "gzip", "x-gzip":
-		return gunzip(raw, c.App().Config().BodyLimit)
+		return gunzip(raw, limit)
 	}
 	c.Response().Header.Set(fiber.HeaderAcceptEncoding, "gzip")
 	return nil, nil, newProblem(http.StatusUnsupportedMediaType, diag.BadBodyType, "the content encoding %q is not supported", printable(name))

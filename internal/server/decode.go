@@ -77,7 +77,7 @@ func (s *Server) decodeJSON(body []byte, c *call) error {
 	defer d.release()
 	if kind := d.json.PeekKind(); kind != jsontext.KindBeginObject {
 		if _, err := d.json.ReadToken(); errors.Is(err, io.EOF) {
-			return newProblem(http.StatusBadRequest, diag.MissingScript, "%s", messageNoScript)
+			return nil // who needs a member will miss it
 		} else if err != nil {
 			return jsonProblem(err)
 		}

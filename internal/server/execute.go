@@ -10,9 +10,22 @@ import (
 	"github.com/avapd/avapd/internal/engine"
 )
 
-// decodeCall reads a request to execute or check. The call's slices, and body,
-// live until release is called.
+// decodeCall reads a request to execute or check a script. The call's slices,
+// and body, live until release is called.
 func (s *Server) decodeCall(c *fiber.Ctx) (in call, body []byte, form []engine.Pair, release func(), err error) {
+	in, body, form, release, err = s.decodeInput(c)
+	if err != nil {
+		return in, nil, nil, nil, err
+	}
+	if err = s.checkScript(&in); err != nil {
+		release()
+		return in, nil, nil, nil, err
+	}
+	return in, body, form, release, nil
+}
+
+// decodeInput reads a request to execute something.
+func (s *Server) decodeInput(c *fiber.Ctx) (in call, body []byte, form []engine.Pair, release func(), err error) {
 	in = call{limits: s.config.Limits, echo: true}
 	body, release, err = readBody(c)
 	if err != nil {
@@ -29,9 +42,6 @@ func (s *Server) decodeCall(c *fiber.Ctx) (in call, body []byte, form []engine.P
 			form, err = s.decodeForm(fields, &in)
 		}
 		body = nil
-	}
-	if err == nil {
-		err = s.checkScript(&in)
 	}
 	if err != nil {
 		release()

@@ -24,6 +24,9 @@ type note struct {
 	fuel   int64
 	// app is the app that is asked or changed, and route the path in it.
 	app, route string
+	// command is the registered command that is asked or changed, with the
+	// version where it is about one.
+	command string
 }
 
 type noteKey struct{}
@@ -135,6 +138,9 @@ func (s *Server) logRequest(c *fiber.Ctx, n *note, p *problem, took time.Duratio
 		slog.Float64("duration_ms", float64(took.Microseconds())/1000))
 	if n.app != "" {
 		attrs = append(attrs, slog.String("app", n.app))
+	}
+	if n.command != "" {
+		attrs = append(attrs, slog.String("command", n.command))
 	}
 	if n.script != "" {
 		attrs = append(attrs, slog.String("script", n.script))

@@ -139,11 +139,12 @@ func (d *openAPI) addRoute(shown map[string]string, r apps.Route) {
 	d.add(path, r.Method, call)
 }
 
+// pathParameters are the names in braces.
 func pathParameters(path string) []apiParameter {
 	var list []apiParameter
-	for segment := range strings.SplitSeq(path, "/") {
-		if name, ok := strings.CutPrefix(segment, "{"); ok {
-			list = append(list, apiParameter{Name: strings.TrimSuffix(name, "}"), In: "path", Required: true, Schema: typed("string")})
+	for part := range strings.SplitSeq(path, "{") {
+		if name, _, ok := strings.Cut(part, "}"); ok {
+			list = append(list, apiParameter{Name: name, In: "path", Required: true, Schema: typed("string")})
 		}
 	}
 	return list
@@ -201,18 +202,27 @@ func object(required []string, members map[string]apiSchema) apiSchema {
 	return s
 }
 
+// executionMembers adds the members of what can be executed.
+func executionMembers(members map[string]apiSchema) map[string]apiSchema {
+	members[memberVariables], members[memberLogs], members[memberEcho] = typed("object"), typed("boolean"), typed("boolean")
+	members[memberLimits] = reference("Limits")
+	return members
+}
+
 // schemas are those of the server's own bodies.
-var schemas = map[string]apiSchema{
-	"Object": typed("object"),
-	"Text":   typed("string"),
-	"State":  object([]string{"status"}, map[string]apiSchema{"status": typed("string")}),
-	"Source": object([]string{memberScript}, map[string]apiSchema{memberScript: typed("string")}),
-	"Execution": object([]string{memberScript}, map[string]apiSchema{
-		memberScript: typed("string"), memberVariables: typed("object"), memberLogs: typed("boolean"), memberEcho: typed("boolean"),
-		memberLimits: object(nil, map[string]apiSchema{
-			"fuel": typed("integer"), "time_ms": typed("integer"), "memory_bytes": typed("integer"),
-			"call_depth": typed("integer"), "output_bytes": typed("integer"),
-		}),
+var schemas = addSchemas(map[string]apiSchema{
+	"Object":           typed("object"),
+	"Text":             typed("string"),
+	"Module":           {"type": "string", "format": "binary"},
+	"State":            object([]string{"status"}, map[string]apiSchema{"status": typed("string"), "registry": reference("Health")}),
+	"Source":           object([]string{memberScript}, map[string]apiSchema{memberScript: typed("string")}),
+	"Execution":        object([]string{memberScript}, executionMembers(map[string]apiSchema{memberScript: typed("string")})),
+	"CommandExecution": object(nil, executionMembers(map[string]apiSchema{})),
+	"Compilation": object([]string{"command_name"}, map[string]apiSchema{
+		"command_name": typed("string"), "script": typed("string"),
+	}),
+	"Compiled": object([]string{"success", "command", "bytecode_size", "version", "digest"}, map[string]apiSchema{
+		"success": typed("boolean"), "command": typed("string"), "bytecode_size": typed("integer"), "version": typed("integer"), "digest": typed("string"),
 	}),
 	"Answer": object([]string{"success", "result", "logs"}, map[string]apiSchema{
 		"success": typed("boolean"), "result": typed("object"), "variables": typed("object"), "logs": listOf(typed("object")),
@@ -236,6 +246,6 @@ var schemas = map[string]apiSchema{
 		"type": typed("string"), "title": typed("string"), "status": typed("integer"), "detail": typed("string"), "instance": typed("string"),
 		"success": typed("boolean"), "error": typed("string"), "code": typed("string"), "suggestion": typed("string"), "next_step": typed("string"),
 		"line": typed("integer"), "column": typed("integer"), "stack": listOf(typed("object")),
-		"diagnostics": listOf(reference("Diagnostic")), "usage": typed("object"),
+		"diagnostics": listOf(reference("Diagnostic")), "usage": typed("object"), "current": reference("Command"),
 	}),
-}
+}, commandDocuments)

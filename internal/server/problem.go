@@ -10,6 +10,7 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 
+	"github.com/avapd/avapd/internal/api"
 	"github.com/avapd/avapd/internal/diag"
 )
 
@@ -32,6 +33,8 @@ type problem struct {
 	usage       *usage
 	// cause is what only the log may say.
 	cause error
+	// current is what a command is that was not changed as somebody wanted.
+	current *api.Command
 	// retryAfterS is the value of a Retry-After header, in seconds.
 	retryAfterS int
 }
@@ -76,6 +79,8 @@ type document struct {
 	Stack       []frame   `json:"stack,omitempty"`
 	Diagnostics diag.List `json:"diagnostics,omitempty"`
 	Usage       *usage    `json:"usage,omitempty"`
+
+	Current *api.Command `json:"current,omitempty"`
 }
 
 // document words the problem for the request with the given identifier.
@@ -89,7 +94,7 @@ func (p *problem) document(id string) document {
 		Type: "urn:avap:problem:" + string(p.code), Title: entry.Title, Status: p.status,
 		Detail: detail, Instance: id, Error: p.message, Code: p.code,
 		Suggestion: p.suggestion, NextStep: entry.Next, Line: p.line, Column: p.column,
-		Stack: p.stack, Diagnostics: p.diagnostics, Usage: p.usage,
+		Stack: p.stack, Diagnostics: p.diagnostics, Usage: p.usage, Current: p.current,
 	}
 }
 
@@ -152,7 +157,7 @@ func (s *Server) asProblem(c *fiber.Ctx, err error) *problem {
 		allow := string(c.Response().Header.Peek(fiber.HeaderAllow))
 		return newProblem(f.Code, diag.WrongMethod, "%s does not answer %s; allowed: %s", printable(c.Path()), c.Method(), allow)
 	case http.StatusRequestEntityTooLarge:
-		return newProblem(f.Code, diag.RequestTooLarge, "the body is larger than the limit of %d bytes", c.App().Config().BodyLimit)
+		return newProblem(f.Code, diag.RequestTooLarge, "the body is larger than the limit of %d bytes", s.bodyLimitOf(c.Request().Header.Method(), c.Request().Header.RequestURI()))
 	case http.StatusRequestHeaderFieldsTooLarge:
 		return newProblem(f.Code, diag.HeadersTooLarge, "request line and headers are larger than the limit of %d bytes", c.App().Config().ReadBufferSize)
 	case http.StatusRequestTimeout:

@@ -6,17 +6,27 @@ import (
 	"strings"
 
 	"github.com/gofiber/fiber/v2"
+
+	"github.com/avapd/avapd/internal/api"
+	"github.com/avapd/avapd/internal/diag"
 )
 
 // Paths of the API, as OpenAPI writes them.
 const (
-	pathExecute = "/api/v1/execute"
-	pathCheck   = "/api/v1/check"
-	pathApps    = "/api/v1/apps"
-	pathApp     = pathApps + "/{name}"
-	pathOpenAPI = "/api/v1/openapi.json"
-	pathLive    = "/livez"
-	pathReady   = "/readyz"
+	pathExecute     = "/api/v1/execute"
+	pathCheck       = "/api/v1/check"
+	pathApps        = "/api/v1/apps"
+	pathApp         = pathApps + "/{name}"
+	pathCommands    = "/api/v1/commands"
+	pathCommand     = pathCommands + "/{name}"
+	pathVersions    = pathCommand + "/versions"
+	pathCompile     = "/api/v1/compile"
+	pathSigners     = "/api/v1/signers"
+	pathSigner      = pathSigners + "/{name}"
+	pathRevocations = "/api/v1/revocations"
+	pathOpenAPI     = "/api/v1/openapi.json"
+	pathLive        = "/livez"
+	pathReady       = "/readyz"
 )
 
 // route is one of the server's own routes.
@@ -28,8 +38,10 @@ type route struct {
 	has func(*Server) bool
 	// changes is set when something is stored or removed, which needs the token.
 	changes bool
-	// query are parameters that the route takes besides those in its path.
+	// query are parameters that the route takes besides those in its path. Others
+	// are refused, but for routes that are lax: probes may bring anything.
 	query []queryParameter
+	lax   bool
 	// body are the media types it takes, none if it takes no body.
 	body contents
 	// answers are those that are no problem documents.
@@ -57,7 +69,7 @@ func ok(schema string) []answerSpec { return []answerSpec{{http.StatusOK, asJSON
 // that is not there are made from it. It is a function because handlers are in
 // it that read it.
 func routes() []route {
-	return slices.Concat(coreRoutes(), appRoutes())
+	return slices.Concat(coreRoutes(), commandRoutes(), policyRoutes(), appRoutes())
 }
 
 func coreRoutes() []route {
@@ -74,6 +86,7 @@ func coreRoutes() []route {
 		{method: http.MethodGet, path: pathLive, summary: "Tell that the process answers", handle: (*Server).live, answers: ok("State")},
 		{
 			method: http.MethodGet, path: pathReady, summary: "Tell whether the server takes work", handle: (*Server).ready,
+			query: []queryParameter{{"verbose", "string", "Tell how the registry is, too"}}, lax: true,
 			answers: []answerSpec{{http.StatusOK, asJSON("State")}, {http.StatusServiceUnavailable, asJSON("State")}},
 		},
 	}
@@ -95,6 +108,84 @@ func appRoutes() []route {
 	})
 }
 
+func hasCommands(s *Server) bool { return s.commands != nil }
+
+func commandRoutes() []route {
+	module := contents{fiber.MIMEApplicationJSON: "Command", api.WASM: "Module"}
+	version := contents{fiber.MIMEApplicationJSON: "Version", api.WASM: "Module"}
+	return ownedBy(hasCommands, []route{
+		{
+			method: http.MethodPost, path: pathCommand + "/execute", summary: "Run the active version of a command", handle: (*Server).executeCommand,
+			body: asJSON("CommandExecution"), answers: ok("Answer"),
+		},
+		{
+			method: http.MethodPost, path: pathCommand + "@{version}/execute", summary: "Run a version of a command", handle: (*Server).executeCommand,
+			body: asJSON("CommandExecution"), answers: ok("Answer"),
+		},
+		{
+			method: http.MethodGet, path: pathCommands, summary: "List the commands", handle: (*Server).listCommands, answers: ok("Commands"),
+			query: []queryParameter{
+				{"prefix", "string", "What the names begin with"},
+				{"active", "boolean", "Only commands that can run, or only others"},
+				{"disabled", "boolean", "Only commands that are disabled, or only others"},
+				{"after", "string", "The member next of the page before"},
+				{"limit", "integer", "How many a page has at most, 100 if nothing is said"},
+			},
+		},
+		{
+			method: http.MethodGet, path: pathCommand, summary: "Describe a command, or get the module of its active version", handle: (*Server).getCommand,
+			answers: []answerSpec{{http.StatusOK, module}, {http.StatusNotModified, nil}},
+		},
+		{
+			method: http.MethodPut, path: pathCommand, summary: "Store a signed module, or a script to build and sign, as a new version", handle: (*Server).putCommand, changes: true,
+			query:   []queryParameter{{"activate", "boolean", "Make the version the one that runs"}, {"note", "string", "What to keep with the version"}},
+			body:    contents{api.WASM: "Module", fiber.MIMETextPlain: "Text", fiber.MIMEApplicationJSON: "Source"},
+			answers: []answerSpec{{http.StatusOK, asJSON("Version")}, {http.StatusCreated, asJSON("Version")}},
+		},
+		{
+			method: http.MethodDelete, path: pathCommand, summary: "Remove a command with all its versions", handle: (*Server).deleteCommand, changes: true,
+			answers: []answerSpec{{http.StatusNoContent, nil}},
+		},
+		{method: http.MethodGet, path: pathVersions, summary: "List the versions of a command", handle: (*Server).listVersions, answers: ok("Versions")},
+		{
+			method: http.MethodGet, path: pathVersions + "/{version}", summary: "Describe a version, or get its module", handle: (*Server).getVersion,
+			answers: []answerSpec{{http.StatusOK, version}, {http.StatusNotModified, nil}},
+		},
+		{
+			method: http.MethodPost, path: pathCommand + "/activate", summary: "Make a version the one that runs", handle: (*Server).activateCommand, changes: true,
+			body: asJSON("Activation"), answers: ok("Command"),
+		},
+		{method: http.MethodPost, path: pathCommand + "/rollback", summary: "Make the version run that was active before", handle: (*Server).rollbackCommand, changes: true, answers: ok("Command")},
+		{method: http.MethodPost, path: pathCommand + "/disable", summary: "Keep a command from running", handle: (*Server).disableCommand, changes: true, answers: ok("Command")},
+		{method: http.MethodPost, path: pathCommand + "/enable", summary: "Let a command run again", handle: (*Server).enableCommand, changes: true, answers: ok("Command")},
+		{
+			method: http.MethodPost, path: pathCompile, summary: "Build, sign and activate a script as a command, as the vendor's server does", handle: (*Server).compile, changes: true,
+			body: asJSON("Compilation"), answers: ok("Compiled"),
+		},
+	})
+}
+
+// policyRoutes are about whose signatures count.
+func policyRoutes() []route {
+	return ownedBy(hasCommands, []route{
+		{method: http.MethodGet, path: pathSigners, summary: "List those whose signatures count", handle: (*Server).listSigners, answers: ok("Signers")},
+		{method: http.MethodGet, path: pathSigner, summary: "Describe a signer", handle: (*Server).getSigner, answers: ok("Signer")},
+		{
+			method: http.MethodPut, path: pathSigner, summary: "Trust the signatures of a key, or change what they are good for", handle: (*Server).putSigner, changes: true,
+			body: asJSON("Signer"), answers: ok("Signer"),
+		},
+		{
+			method: http.MethodDelete, path: pathSigner, summary: "Trust the signatures of a signer no longer", handle: (*Server).deleteSigner, changes: true,
+			answers: []answerSpec{{http.StatusNoContent, nil}},
+		},
+		{method: http.MethodGet, path: pathRevocations, summary: "List what is revoked", handle: (*Server).listRevocations, answers: ok("Revocations")},
+		{
+			method: http.MethodPost, path: pathRevocations, summary: "Make a key or a module count for nothing, for good", handle: (*Server).postRevocation, changes: true,
+			body: asJSON("Revocation"), answers: ok("Revocation"),
+		},
+	})
+}
+
 // ownedBy marks routes that only some servers have.
 func ownedBy(has func(*Server) bool, list []route) []route {
 	for i := range list {
@@ -106,25 +197,63 @@ func ownedBy(has func(*Server) bool, list []route) []route {
 // register gives Fiber the routes that this server has.
 func (s *Server) register() {
 	mayChange := RequireToken(s.config.Admin.Token)
+	known := map[string]bool{}
 	for _, r := range routes() {
 		if r.has != nil && !r.has(s) {
 			continue
 		}
 		s.routes = append(s.routes, r)
-		handlers := []fiber.Handler{func(c *fiber.Ctx) error { return r.handle(s, c) }}
+		handlers := []fiber.Handler{func(c *fiber.Ctx) error {
+			if err := r.checkQuery(c); err != nil {
+				return err
+			}
+			return r.handle(s, c)
+		}}
 		if r.changes {
 			handlers = []fiber.Handler{mayChange, handlers[0]}
 		}
-		s.app.Add(r.method, fiberPath(r.path), handlers...)
+		path := fiberPath(r.path)
+		if id := r.method + " " + path; !known[id] {
+			known[id] = true
+			s.app.Add(r.method, path, handlers...)
+		}
 	}
 	if s.apps != nil {
 		s.app.Use(s.endpoint)
 	}
 }
 
-// fiberPath writes a path as Fiber does.
+// checkQuery refuses parameters that a route with parameters of its own does not
+// have: a filter with a typing error would select everything.
+func (r *route) checkQuery(c *fiber.Ctx) error {
+	if r.query == nil || r.lax {
+		return nil
+	}
+	names := make([]string, len(r.query))
+	for i, q := range r.query {
+		names[i] = q.name
+	}
+	for key := range c.Context().QueryArgs().All() {
+		if !slices.Contains(names, string(key)) {
+			p := newProblem(http.StatusBadRequest, diag.BadFieldValue, "there is no parameter %s; there are %s", printable(string(key)), strings.Join(names, ", "))
+			p.suggestion = diag.DidYouMean(string(key), names)
+			return p
+		}
+	}
+	return nil
+}
+
+// fiberPath writes a path as Fiber does. It knows one parameter in a segment,
+// which is the first one then, with what stands behind it.
 func fiberPath(path string) string {
-	return strings.NewReplacer("{", ":", "}", "").Replace(path)
+	segments := strings.Split(path, "/")
+	for i, segment := range segments {
+		if name, ok := strings.CutPrefix(segment, "{"); ok {
+			name, _, _ = strings.Cut(name, "}")
+			segments[i] = ":" + name
+		}
+	}
+	return strings.Join(segments, "/")
 }
 
 // ReservedSegments are the first segments of paths that no app can have.

@@ -37,11 +37,13 @@ func runProblem(n *note, err error) error {
 		message: failure.Message, suggestion: failure.Suggestion,
 		line: failure.Span.Start.Line, column: failure.Span.Start.Column,
 		stack: frames(failure.Stack), cause: failure.Cause,
-		usage: &usage{
+	}
+	if failure.Usage != (diag.Usage{}) { // something has run
+		p.usage = &usage{
 			Fuel:        failure.Usage.FuelUsed,
 			TimeMS:      float64(failure.Usage.RunTime) / float64(time.Millisecond),
 			MemoryBytes: int64(failure.Usage.MemoryPages) * abi.PageBytes,
-		},
+		}
 	}
 	switch p.status {
 	case http.StatusGatewayTimeout:
@@ -75,14 +77,29 @@ func statusOf(code diag.Code) int {
 		return http.StatusGatewayTimeout
 	case diag.NoCapacity, diag.Cancelled, diag.MemoryBusy:
 		return http.StatusServiceUnavailable
+	case diag.StoreUnavailable, diag.ArtifactUnavailable, diag.ArtifactDamaged:
+		return http.StatusServiceUnavailable
+	case diag.StoreFull:
+		return http.StatusInsufficientStorage
+	case diag.NoSuchCommand, diag.NoSuchSigner:
+		return http.StatusNotFound
+	case diag.CommandUnusable, diag.Conflict:
+		return http.StatusConflict
+	case diag.PolicyRefused, diag.Revoked:
+		return http.StatusUnprocessableEntity
 	case diag.TooManyRequests:
 		return http.StatusTooManyRequests
 	case diag.SourceTooLarge, diag.RequestTooLarge:
 		return http.StatusRequestEntityTooLarge
-	default:
-		return http.StatusBadRequest
 	}
+	if strings.HasPrefix(string(code), modulePrefix) {
+		return http.StatusUnprocessableEntity
+	}
+	return http.StatusBadRequest
 }
+
+// modulePrefix begins the codes about modules and their signatures.
+const modulePrefix = "AVAP6"
 
 func frames(stack []diag.Frame) []frame {
 	out := make([]frame, len(stack))

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -14,9 +15,11 @@ import (
 	"github.com/gofiber/fiber/v2"
 	"github.com/valyala/fasthttp"
 
+	"github.com/avapd/avapd/internal/api"
 	"github.com/avapd/avapd/internal/apps"
 	"github.com/avapd/avapd/internal/config"
 	"github.com/avapd/avapd/internal/diag"
+	"github.com/avapd/avapd/internal/registry"
 )
 
 // Options are what a server is made of.
@@ -26,18 +29,22 @@ type Options struct {
 	// Apps are the deployed scripts. Without them the server has no routes about
 	// them either.
 	Apps *apps.Registry
-	Log  *slog.Logger
+	// Commands are the registered commands, again with the routes about them.
+	Commands *registry.Registry
+	Log      *slog.Logger
 }
 
 // Server is the HTTP side of the product.
 type Server struct {
-	config  *config.Config
-	engine  Engine
-	apps    *apps.Registry
-	log     *slog.Logger
-	app     *fiber.App
-	routes  []route // its own
-	watcher *watcher
+	config *config.Config
+	engine Engine
+	apps   *apps.Registry
+	// commands may be nil, as apps.
+	commands *registry.Registry
+	log      *slog.Logger
+	app      *fiber.App
+	routes   []route // its own
+	watcher  *watcher
 	// stopping is set when no new work should come to this server.
 	stopping atomic.Bool
 	stopOnce sync.Once
@@ -46,7 +53,7 @@ type Server struct {
 
 // New makes a server. Whoever makes one must call Shutdown in the end.
 func New(o Options) *Server {
-	s := &Server{config: o.Config, engine: o.Engine, apps: o.Apps, log: o.Log, watcher: newWatcher()}
+	s := &Server{config: o.Config, engine: o.Engine, apps: o.Apps, commands: o.Commands, log: o.Log, watcher: newWatcher()}
 	s.app = fiber.New(fiber.Config{
 		DisableStartupMessage: true,
 		CaseSensitive:         true,
@@ -66,6 +73,7 @@ func New(o Options) *Server {
 	server := s.app.Server()
 	server.CloseOnShutdown = true
 	server.Handler = s.knownMethods(server.Handler)
+	server.HeaderReceived = s.bodyLimit
 	s.app.Use(s.observe, guard)
 	s.register()
 	return s
@@ -89,20 +97,41 @@ func (s *Server) knownMethods(next fasthttp.RequestHandler) fasthttp.RequestHand
 	}
 }
 
-// live says that the process answers.
-func (s *Server) live(c *fiber.Ctx) error { return sendJSON(c, state{"alive"}) }
-
-// ready says whether new work should come here.
-func (s *Server) ready(c *fiber.Ctx) error {
-	if s.stopping.Load() {
-		c.Status(http.StatusServiceUnavailable)
-		return sendJSON(c, state{"stopping"})
-	}
-	return sendJSON(c, state{"ready"})
+// bodyLimit lets modules be larger than other bodies, or less large. It is asked
+// before a body is read.
+func (s *Server) bodyLimit(header *fasthttp.RequestHeader) fasthttp.RequestConfig {
+	return fasthttp.RequestConfig{MaxRequestBodySize: s.bodyLimitOf(header.Method(), header.RequestURI())}
 }
 
+func (s *Server) bodyLimitOf(method, uri []byte) int {
+	if s.commands != nil && string(method) == http.MethodPut && bytes.HasPrefix(uri, []byte(pathCommands+"/")) {
+		return int(s.config.Registry.ArtifactLimitBytes)
+	}
+	return int(s.config.HTTP.BodyLimitBytes)
+}
+
+// live says that the process answers.
+func (s *Server) live(c *fiber.Ctx) error { return sendJSON(c, state{Status: "alive"}) }
+
+// ready says whether new work should come here and, if more is asked for, how
+// the registry is. A server whose primary store is away goes on with what it
+// has, and is ready.
+func (s *Server) ready(c *fiber.Ctx) error {
+	d := state{Status: "ready"}
+	if s.stopping.Load() {
+		c.Status(http.StatusServiceUnavailable)
+		d.Status = "stopping"
+	}
+	if s.commands != nil && c.Context().QueryArgs().Has("verbose") {
+		d.Registry = new(healthDocument(s.commands.Health()))
+	}
+	return sendJSON(c, d)
+}
+
+// state is the answer of the probes.
 type state struct {
-	Status string `json:"status"`
+	Status   string      `json:"status"`
+	Registry *api.Health `json:"registry,omitempty"`
 }
 
 // Serve answers requests from the listener until Shutdown.

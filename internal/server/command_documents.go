@@ -1,0 +1,103 @@
+package server
+
+import (
+	"net/http"
+
+	"github.com/go-json-experiment/json"
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/avapd/avapd/internal/api"
+	"github.com/avapd/avapd/internal/diag"
+	"github.com/avapd/avapd/internal/registry"
+	"github.com/avapd/avapd/internal/signature"
+	"github.com/avapd/avapd/runtime/abi"
+)
+
+func commandDocument(c *registry.Command) api.Command {
+	d := api.Command{
+		Name: c.Name, Active: c.Active, Disabled: c.Disabled, Versions: len(c.Versions),
+		Interface: []api.Parameter{}, Capabilities: []string{},
+	}
+	if newest := c.Newest(); newest != nil {
+		d.Latest = newest.Number
+	}
+	if v := c.Version(c.Active); v != nil {
+		d.Digest, d.Interface, d.Capabilities = v.Digest.String(), interfaceDocument(v.Interface), orEmpty(v.Capabilities)
+	}
+	return d
+}
+
+func versionDocument(c *registry.Command, v *registry.Version) api.Version {
+	return api.Version{
+		Name: v.Command, Version: v.Number, Active: c.Active == v.Number, Digest: v.Digest.String(), SizeBytes: int64(v.Size),
+		Interface: interfaceDocument(v.Interface), Capabilities: orEmpty(v.Capabilities), Limits: api.Limits(v.Limits),
+		Signers: orEmpty(v.Signers), Created: v.Created, By: v.By, Note: v.Note, SourceSHA256: v.SourceSHA256,
+	}
+}
+
+func interfaceDocument(list []abi.Parameter) []api.Parameter {
+	out := make([]api.Parameter, len(list))
+	for i, p := range list {
+		out[i] = api.Parameter(p)
+	}
+	return out
+}
+
+// healthDocument leaves out what went wrong: addresses of services are for the
+// log.
+func healthDocument(h registry.Health) api.Health {
+	return api.Health{
+		Primary: h.Primary, Origin: string(h.Origin), Epoch: h.Epoch, Revision: h.Revision, Commands: h.Commands, Refreshed: h.Refreshed,
+		Copy: h.Copy, CopyGood: h.Copy && h.CopyError == "", Missing: h.Missing,
+	}
+}
+
+// orEmpty keeps null out of documents.
+func orEmpty(list []string) []string {
+	if list == nil {
+		return []string{}
+	}
+	return list
+}
+
+func signerDocument(s *registry.Signer) (api.Signer, error) {
+	key, err := signature.NewPublicKey(s.Key)
+	if err != nil {
+		return api.Signer{}, err
+	}
+	text, err := signature.EncodePublic(key, signature.OpenSSH, s.Name)
+	if err != nil {
+		return api.Signer{}, err
+	}
+	return api.Signer{
+		Name: s.Name, PublicKey: string(text), KeyID: s.KeyID, Prefixes: orEmpty(s.Prefixes), Capabilities: orEmpty(s.Capabilities),
+		Limits: api.Limits(s.Limits), TrustedCompiler: s.TrustedCompiler, Fixed: s.Fixed, Revoked: s.Revoked,
+	}, nil
+}
+
+func revocationDocument(r *registry.Revocation) api.Revocation {
+	return api.Revocation{Kind: string(r.Kind), Value: r.Value, Reason: r.Reason, At: r.At, By: r.By}
+}
+
+// readDocument reads a JSON body into a document. A member that the document
+// does not have is most likely a typing error, and what it says would be lost.
+func readDocument(c *fiber.Ctx, into any) error {
+	body, release, err := readBody(c)
+	if err != nil {
+		return err
+	}
+	defer release()
+	kind, _, err := contentKind(c.Get(fiber.HeaderContentType), body)
+	switch {
+	case err != nil:
+		return err
+	case kind != bodyJSON:
+		return newProblem(http.StatusUnsupportedMediaType, diag.BadBodyType, "the body must be JSON, not a form")
+	}
+	if err := json.Unmarshal(body, into, json.RejectUnknownMembers(true)); err != nil {
+		p := newProblem(http.StatusBadRequest, diag.BadJSON, "the body is no such document: %s", printable(err.Error()))
+		p.cause = err
+		return p
+	}
+	return nil
+}

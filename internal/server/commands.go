@@ -1,0 +1,384 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/avapd/avapd/internal/api"
+	"github.com/avapd/avapd/internal/diag"
+	"github.com/avapd/avapd/internal/engine"
+	"github.com/avapd/avapd/internal/registry"
+)
+
+// changedBy is who a change is noted for: there is one token.
+const changedBy = "admin"
+
+const (
+	defaultPage = 100
+	maxPage     = 1000
+)
+
+// nameOf is the name in a path, with what is percent-encoded in it.
+func nameOf(c *fiber.Ctx) string {
+	name, err := url.PathUnescape(c.Params("name"))
+	if err != nil {
+		return strings.Clone(c.Params("name"))
+	}
+	return strings.Clone(name)
+}
+
+// listCommands answers GET /api/v1/commands.
+func (s *Server) listCommands(c *fiber.Ctx) error {
+	q := registry.Query{Prefix: strings.Clone(c.Query("prefix")), After: strings.Clone(c.Query("after")), Limit: defaultPage}
+	var err error
+	if q.Active, err = queryBool(c, "active"); err != nil {
+		return err
+	}
+	if q.Disabled, err = queryBool(c, "disabled"); err != nil {
+		return err
+	}
+	if text := c.Query("limit"); text != "" {
+		if q.Limit, err = strconv.Atoi(text); err != nil || q.Limit < 1 || q.Limit > maxPage {
+			return newProblem(http.StatusBadRequest, diag.BadFieldValue, "limit is %q; it takes a whole number from 1 to %d", printable(text), maxPage)
+		}
+	}
+	list, more := s.commands.State().List(q)
+	page := api.Commands{Commands: make([]api.Command, len(list))}
+	for i, command := range list {
+		page.Commands[i] = commandDocument(command)
+	}
+	if more {
+		page.Next = list[len(list)-1].Name
+	}
+	return sendJSON(c, page)
+}
+
+func queryBool(c *fiber.Ctx, name string) (*bool, error) {
+	text := c.Query(name)
+	switch text {
+	case "":
+		return nil, nil
+	case "true", "false":
+		value := text == "true"
+		return &value, nil
+	}
+	return nil, newProblem(http.StatusBadRequest, diag.BadFieldValue, "%s is %q; it takes true or false", name, printable(text))
+}
+
+// getCommand answers GET /api/v1/commands/{name}: what the command is, or the
+// module of its active version.
+func (s *Server) getCommand(c *fiber.Ctx) error {
+	command, err := s.command(nameOf(c))
+	switch {
+	case err != nil:
+		return err
+	case !wantsModule(c):
+		return sendJSON(c, commandDocument(command))
+	case command.Active == 0:
+		return newProblem(http.StatusConflict, diag.CommandUnusable, "the command %s has no active version", printable(command.Name))
+	}
+	return s.sendModule(c, command.Version(command.Active))
+}
+
+// command finds a command, or says that there is none and which may be meant.
+func (s *Server) command(name string) (*registry.Command, error) {
+	state := s.commands.State()
+	if command, ok := state.Command(name); ok {
+		return command, nil
+	}
+	p := newProblem(http.StatusNotFound, diag.NoSuchCommand, "there is no command %s", printable(name))
+	p.suggestion = diag.DidYouMean(name, namesLike(state, name))
+	return nil, p
+}
+
+// namesLike are names of commands to look for a similar one among: all, or if
+// they are many those that begin alike.
+func namesLike(state *registry.State, name string) []string {
+	q := registry.Query{Limit: maxPage}
+	if _, size := utf8.DecodeRuneInString(name); state.Commands() > maxPage {
+		q.Prefix = name[:size]
+	}
+	list, _ := state.List(q)
+	names := make([]string, len(list))
+	for i, command := range list {
+		names[i] = command.Name
+	}
+	return names
+}
+
+// listVersions answers GET /api/v1/commands/{name}/versions.
+func (s *Server) listVersions(c *fiber.Ctx) error {
+	command, err := s.command(nameOf(c))
+	if err != nil {
+		return err
+	}
+	list := api.Versions{Versions: []api.Version{}}
+	for _, v := range slices.Backward(command.Versions) {
+		list.Versions = append(list.Versions, versionDocument(command, v))
+	}
+	return sendJSON(c, list)
+}
+
+// getVersion answers GET /api/v1/commands/{name}/versions/{version}.
+func (s *Server) getVersion(c *fiber.Ctx) error {
+	number, err := versionNumber(c.Params("version"))
+	if err != nil {
+		return err
+	}
+	command, err := s.command(nameOf(c))
+	if err != nil {
+		return err
+	}
+	v := command.Version(number)
+	switch {
+	case v == nil:
+		return newProblem(http.StatusNotFound, diag.NoSuchCommand, "the command %s has no version %d", printable(command.Name), number)
+	case wantsModule(c):
+		return s.sendModule(c, v)
+	}
+	return sendJSON(c, versionDocument(command, v))
+}
+
+func versionNumber(text string) (int, error) {
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 {
+		return 0, newProblem(http.StatusBadRequest, diag.BadFieldValue, "%q is no version; versions are numbers from 1", printable(text))
+	}
+	return n, nil
+}
+
+// wantsModule tells whether the client asks for the bytes.
+func wantsModule(c *fiber.Ctx) bool {
+	c.Vary(fiber.HeaderAccept)
+	for accepted := range strings.SplitSeq(c.Get(fiber.HeaderAccept), ",") {
+		media, _, _ := strings.Cut(accepted, ";")
+		if strings.EqualFold(strings.TrimSpace(media), api.WASM) {
+			return true
+		}
+	}
+	return false
+}
+
+// sendModule answers the bytes of a version, unless the client has them. They
+// are named by their digest and never change.
+func (s *Server) sendModule(c *fiber.Ctx, v *registry.Version) error {
+	nameVersion(c, v)
+	tag := `"` + v.Digest.String() + `"`
+	c.Response().Header.Set(fiber.HeaderETag, tag)
+	if hasTag(c.Get(fiber.HeaderIfNoneMatch), tag) {
+		c.Response().Header.SetNoDefaultContentType(true)
+		c.Status(http.StatusNotModified)
+		return nil
+	}
+	ctx := s.watch(c)
+	defer s.watcher.remove(&ctx.watched)
+	module, err := s.commands.Module(ctx, v)
+	if err != nil {
+		return s.commandProblem(c, v.Command, err)
+	}
+	c.Response().Header.SetContentType(api.WASM)
+	c.Response().SetBodyRaw(module)
+	return nil
+}
+
+// hasTag tells whether a list of entity tags has this one.
+func hasTag(list, tag string) bool {
+	for candidate := range strings.SplitSeq(list, ",") {
+		candidate = strings.TrimPrefix(strings.TrimSpace(candidate), "W/")
+		if candidate == tag || candidate == "*" {
+			return true
+		}
+	}
+	return false
+}
+
+// nameVersion says in the answer's headers and in the log which version it is
+// about.
+func nameVersion(c *fiber.Ctx, v *registry.Version) {
+	c.Response().Header.Set(api.HeaderVersion, strconv.Itoa(v.Number))
+	c.Response().Header.Set(api.HeaderDigest, v.Digest.String())
+	noteOf(c).command = fmt.Sprintf("%s@%d", v.Command, v.Number)
+}
+
+// putCommand answers PUT /api/v1/commands/{name}: a module, or a script that the
+// server builds and signs.
+func (s *Server) putCommand(c *fiber.Ctx) error {
+	name := nameOf(c)
+	activate, err := queryBool(c, "activate")
+	if err != nil {
+		return err
+	}
+	o := registry.UploadOptions{Activate: activate != nil && *activate, By: changedBy, Note: cleanText([]byte(c.Query("note")))}
+	module, err := s.moduleBody(c)
+	if err != nil {
+		return err
+	}
+	if module != nil {
+		return s.store(c, name, func(ctx context.Context) (*registry.Version, error) { return s.commands.Upload(ctx, name, module, o) })
+	}
+	source, err := s.scriptBody(c)
+	if err != nil {
+		return err
+	}
+	return s.store(c, name, func(ctx context.Context) (*registry.Version, error) { return s.build(ctx, name, source, o) })
+}
+
+// moduleBody gives a copy of the body if it is a module, by its type or by its
+// first bytes. A compile that has begun reads it after the request has ended.
+func (s *Server) moduleBody(c *fiber.Ctx) ([]byte, error) {
+	body, release, err := readBodyWithin(c, int(s.config.Registry.ArtifactLimitBytes))
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	media, _, err := mediaType(c.Get(fiber.HeaderContentType))
+	if err != nil {
+		return nil, err
+	}
+	if media == api.WASM {
+		return bytes.Clone(body), nil
+	}
+	if !bytes.HasPrefix(body, []byte("\x00asm")) {
+		return nil, nil
+	}
+	switch media {
+	case "", fiber.MIMEOctetStream, fiber.MIMEApplicationForm: // what curl says for its user
+		return bytes.Clone(body), nil
+	}
+	return nil, newProblem(http.StatusUnsupportedMediaType, diag.BadBodyType, "the body is a module, and its content type is %q; send it as %s", printable(media), api.WASM)
+}
+
+// store adds a version and answers with it. What it is made of lives on when the
+// client does not.
+func (s *Server) store(c *fiber.Ctx, name string, add func(context.Context) (*registry.Version, error)) error {
+	before := 0
+	if command, ok := s.commands.State().Command(name); ok {
+		before = command.Highest
+	}
+	ctx := s.watch(c)
+	defer s.watcher.remove(&ctx.watched)
+	v, err := add(ctx)
+	if err != nil {
+		return s.commandProblem(c, name, err)
+	}
+	nameVersion(c, v)
+	if v.Number > before {
+		c.Status(http.StatusCreated)
+		c.Response().Header.Set(fiber.HeaderLocation, fmt.Sprintf("%s/%s/versions/%d", pathCommands, url.PathEscape(v.Command), v.Number))
+	}
+	command, err := s.command(v.Command)
+	if err != nil {
+		return err
+	}
+	return sendJSON(c, versionDocument(command, v))
+}
+
+// build makes a version of a script.
+func (s *Server) build(ctx context.Context, name, source string, o registry.UploadOptions) (*registry.Version, error) {
+	v, findings, err := s.commands.Build(ctx, name, source, o)
+	if v == nil && err == nil {
+		err = findings
+	}
+	return v, err
+}
+
+// change answers with the command as it is after a change.
+func (s *Server) change(c *fiber.Ctx, do func(ctx context.Context, name string) error) error {
+	name := nameOf(c)
+	ctx := s.watch(c)
+	defer s.watcher.remove(&ctx.watched)
+	if err := do(ctx, name); err != nil {
+		return s.commandProblem(c, name, err)
+	}
+	noteOf(c).command = name
+	command, err := s.command(name)
+	if err != nil {
+		return err
+	}
+	return sendJSON(c, commandDocument(command))
+}
+
+// activateCommand answers POST /api/v1/commands/{name}/activate.
+func (s *Server) activateCommand(c *fiber.Ctx) error {
+	var in api.Activation
+	if err := readDocument(c, &in); err != nil {
+		return err
+	}
+	return s.change(c, func(ctx context.Context, name string) error {
+		return s.commands.Activate(ctx, name, in.Version, changedBy)
+	})
+}
+
+// rollbackCommand answers POST /api/v1/commands/{name}/rollback.
+func (s *Server) rollbackCommand(c *fiber.Ctx) error {
+	return s.change(c, func(ctx context.Context, name string) error { return s.commands.Rollback(ctx, name, changedBy) })
+}
+
+// disableCommand answers POST /api/v1/commands/{name}/disable.
+func (s *Server) disableCommand(c *fiber.Ctx) error {
+	return s.change(c, func(ctx context.Context, name string) error {
+		return s.commands.SetDisabled(ctx, name, true, changedBy)
+	})
+}
+
+// enableCommand answers POST /api/v1/commands/{name}/enable.
+func (s *Server) enableCommand(c *fiber.Ctx) error {
+	return s.change(c, func(ctx context.Context, name string) error {
+		return s.commands.SetDisabled(ctx, name, false, changedBy)
+	})
+}
+
+// deleteCommand answers DELETE /api/v1/commands/{name}.
+func (s *Server) deleteCommand(c *fiber.Ctx) error {
+	name := nameOf(c)
+	ctx := s.watch(c)
+	defer s.watcher.remove(&ctx.watched)
+	if err := s.commands.Delete(ctx, name, changedBy); err != nil {
+		return s.commandProblem(c, name, err)
+	}
+	noteOf(c).command = name
+	c.Response().Header.SetNoDefaultContentType(true)
+	return c.SendStatus(http.StatusNoContent)
+}
+
+// executeCommand answers POST /api/v1/commands/{name}/execute, where a version
+// may stand behind the name.
+func (s *Server) executeCommand(c *fiber.Ctx) error {
+	name, text, hasVersion := strings.Cut(nameOf(c), "@")
+	number := 0
+	if hasVersion {
+		var err error
+		if number, err = versionNumber(text); err != nil {
+			return err
+		}
+	}
+	in, body, form, release, err := s.decodeInput(c)
+	if err != nil {
+		return err
+	}
+	defer release()
+	query, err := queryPairs(c)
+	if err != nil {
+		return err
+	}
+	v, err := s.commands.State().Resolve(name, number)
+	if err != nil {
+		return s.commandProblem(c, name, err)
+	}
+	nameVersion(c, v)
+	return s.answer(c, func(ctx context.Context) (*engine.Answer, error) {
+		return s.commands.Execute(ctx, name, v.Number, &engine.Request{
+			Client: clientOf(c), Variables: in.variables, Body: body, Query: query, Form: form,
+			Limits: EngineLimits(in.limits), Logs: in.logs, EchoVariables: in.echo,
+		})
+	})
+}

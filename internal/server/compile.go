@@ -1,0 +1,74 @@
+package server
+
+import (
+	"net/http"
+
+	"github.com/go-json-experiment/json"
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/avapd/avapd/internal/diag"
+	"github.com/avapd/avapd/internal/registry"
+)
+
+// compilation is the body of POST /api/v1/compile. The vendor's server takes the
+// name of a command whose source it has; here the source comes along.
+type compilation struct {
+	Name   string  `json:"command_name"`
+	Script *string `json:"script"`
+}
+
+// compiled is the answer: that of the vendor's server, and then what it does not
+// have.
+type compiled struct {
+	Success bool   `json:"success"`
+	Command string `json:"command"`
+	// Size is that of the module, which is what stands for bytecode here.
+	Size    int    `json:"bytecode_size"`
+	Version int    `json:"version"`
+	Digest  string `json:"digest"`
+}
+
+// messageNoCommand is one of the messages that callers match on.
+const messageNoCommand = "command_name is required"
+
+// compile answers POST /api/v1/compile. With a script, that becomes the active
+// version of the command; without one, the answer is about the active version,
+// which was compiled when it was stored.
+func (s *Server) compile(c *fiber.Ctx) error {
+	body, release, err := readBody(c)
+	if err != nil {
+		return err
+	}
+	defer release()
+	var in compilation
+	if err := json.Unmarshal(body, &in); err != nil {
+		p := newProblem(http.StatusBadRequest, diag.BadJSON, "the body is no such document: %s", printable(err.Error()))
+		p.cause = err
+		return p
+	}
+	if in.Name == "" {
+		return newProblem(http.StatusBadRequest, diag.BadFieldValue, "%s", messageNoCommand)
+	}
+	if in.Script == nil {
+		v, err := s.commands.State().Resolve(in.Name, 0)
+		if err != nil {
+			return s.commandProblem(c, in.Name, err)
+		}
+		return sendCompiled(c, v)
+	}
+	if err := s.checkScript(&call{script: *in.Script, hasScript: true}); err != nil {
+		return err
+	}
+	ctx := s.watch(c)
+	defer s.watcher.remove(&ctx.watched)
+	v, err := s.build(ctx, in.Name, *in.Script, registry.UploadOptions{Activate: true, By: changedBy})
+	if err != nil {
+		return s.commandProblem(c, in.Name, err)
+	}
+	return sendCompiled(c, v)
+}
+
+func sendCompiled(c *fiber.Ctx, v *registry.Version) error {
+	nameVersion(c, v)
+	return sendJSON(c, compiled{Success: true, Command: v.Command, Size: v.Size, Version: v.Number, Digest: v.Digest.String()})
+}

@@ -1,0 +1,68 @@
+package server
+
+import (
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/avapd/avapd/internal/api"
+)
+
+// commandDocuments are the documents about commands, whose schemas are made from
+// their types.
+var commandDocuments = []any{
+	api.Command{},
+	api.Commands{},
+	api.Version{},
+	api.Versions{},
+	api.Parameter{},
+	api.Activation{},
+	api.Signer{},
+	api.Signers{},
+	api.Limits{},
+	api.Revocation{},
+	api.Revocations{},
+	api.Health{},
+}
+
+// addSchemas adds the schemas of documents under the names of their types.
+func addSchemas(schemas map[string]apiSchema, documents []any) map[string]apiSchema {
+	for _, document := range documents {
+		t := reflect.TypeOf(document)
+		schemas[t.Name()] = structSchema(t)
+	}
+	return schemas
+}
+
+// structSchema describes how a struct is encoded. A member that may be left out
+// is not required.
+func structSchema(t reflect.Type) apiSchema {
+	members := map[string]apiSchema{}
+	var required []string
+	for field := range t.Fields() {
+		name, options, _ := strings.Cut(field.Tag.Get("json"), ",")
+		members[name] = typeSchema(field.Type)
+		if options == "" {
+			required = append(required, name)
+		}
+	}
+	return object(required, members)
+}
+
+func typeSchema(t reflect.Type) apiSchema {
+	switch t.Kind() {
+	case reflect.Bool:
+		return typed("boolean")
+	case reflect.Int, reflect.Int64:
+		return typed("integer")
+	case reflect.Slice:
+		return listOf(typeSchema(t.Elem()))
+	case reflect.Struct:
+		if t == reflect.TypeFor[time.Time]() {
+			return apiSchema{"type": "string", "format": "date-time"}
+		}
+		return reference(t.Name())
+	default:
+		return typed("string")
+	}
+}
