@@ -31,6 +31,8 @@ func keyFiles(t testing.TB) map[string][]byte {
 			t.Fatal(err)
 		}
 	}
+	// openssl pkcs8 -topk8 -v2 aes256 -iter 1
+	files["private pkcs8"] = []byte(pkcs8)
 	if files["private protected"], err = EncodePrivate(key, OpenSSH, []byte("open sesame")); err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +53,7 @@ func TestFormats(t *testing.T) {
 				return
 			}
 			passphrase := noPassphrase(t)
-			if name == "private protected" {
+			if name == "private protected" || name == "private pkcs8" {
 				passphrase = func() ([]byte, error) { return []byte("open sesame"), nil }
 			}
 			key, err := ParsePrivateKey(file, passphrase)
@@ -140,6 +142,17 @@ func TestOtherPrograms(t *testing.T) {
 
 	run("openssl", "genpkey", "-algorithm", "ed25519", "-out", "pem")
 	agree(read("pem"), run("openssl", "pkey", "-in", "pem", "-pubout"), noPassphrase(t))
+	public := run("openssl", "pkey", "-in", "pem", "-pubout")
+	for _, options := range [][]string{{"-v2", "aes256"}, {"-v2", "aes-128-cbc", "-v2prf", "hmacWithSHA1"}, {"-v2", "aes-192-cbc", "-v2prf", "hmacWithSHA512"}} {
+		protected := run("openssl", append([]string{"pkcs8", "-topk8", "-in", "pem", "-passout", "pass:open sesame"}, options...)...)
+		agree(protected, public, secret)
+		_, err := ParsePrivateKey(protected, func() ([]byte, error) { return []byte("wrong"), nil })
+		wantCode(t, err, diag.KeyUnusable)
+	}
+	_, err = ParsePrivateKey(run("openssl", "pkcs8", "-topk8", "-in", "pem", "-passout", "pass:open sesame", "-v2", "aes256", "-iter", "1000001"), secret)
+	wantCode(t, err, diag.KeyUnusable)
+	_, err = ParsePrivateKey(run("openssl", "pkcs8", "-topk8", "-in", "pem", "-passout", "pass:open sesame", "-v2", "des3"), secret)
+	wantCode(t, err, diag.KeyUnusable)
 	der := run("openssl", "pkey", "-in", "pem", "-outform", "DER")
 	agree(der, run("openssl", "pkey", "-in", "pem", "-pubout", "-outform", "DER"), noPassphrase(t))
 }
@@ -227,3 +240,12 @@ func TestSecretDoesNotShow(t *testing.T) {
 		t.Error("the key does not show its identifier")
 	}
 }
+
+// pkcs8 is the key a of the vectors under the passphrase "open sesame".
+const pkcs8 = `-----BEGIN ENCRYPTED PRIVATE KEY-----
+MIGaMFYGCSqGSIb3DQEFDTBJMCgGCSqGSIb3DQEFDDAbBAiXbS8KUHK4FAIBATAM
+BggqhkiG9w0CCQUAMB0GCWCGSAFlAwQBKgQQUos/fFRCUacvykPFJawHyARA+fuS
+WWbwowqpswMIEffA+DE9yFudxClxpUUBkoiEH7tI6shdAk7trntpjtECdpgn2+xk
+l+Im1Iv3q/kPwQbjvw==
+-----END ENCRYPTED PRIVATE KEY-----
+`

@@ -17,7 +17,7 @@ import (
 // Format is a way to write a key into a file.
 type Format string
 
-// The formats. OpenSSH's is the one that can be protected with a passphrase.
+// The formats. OpenSSH's is the one that is written with a passphrase.
 const (
 	OpenSSH Format = "openssh" // as ssh-keygen writes it
 	PEM     Format = "pem"     // PKCS #8, and SubjectPublicKeyInfo for the public key
@@ -207,7 +207,7 @@ func ParsePrivateKey(file []byte, passphrase func() ([]byte, error)) (PrivateKey
 	case pemOpenSSH:
 		return privateOpenSSH(file, block.Bytes, passphrase)
 	case pemEncrypted:
-		return PrivateKey{}, unusable("private keys protected as PKCS #8 are not read; turn it into one of OpenSSH with ssh-keygen -p -f FILE")
+		return privatePKCS8(block.Bytes, passphrase)
 	}
 	return PrivateKey{}, unusable("a PEM block %s is no private key of Ed25519", block.Type)
 }
@@ -286,8 +286,8 @@ func openSSHBlock(key ed25519.PrivateKey, passphrase []byte) (*pem.Block, error)
 }
 
 // maxRounds bounds how long a file can make the derivation of its key from the
-// passphrase last: some seconds. ssh-keygen takes 16 unless it is told more.
-const maxRounds = 1_000
+// passphrase last: two seconds or so. ssh-keygen takes 16 unless it is told more.
+const maxRounds = 256
 
 // checkRounds reads how many rounds the derivation takes. The format is that of
 // OpenSSH's PROTOCOL.key: magic, name of the cipher, name of the derivation,
