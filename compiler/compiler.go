@@ -201,6 +201,7 @@ func (c *compilation) price() {
 
 func (c *compilation) infer() {
 	ir.Infer(c.program)
+	ir.Join(c.program)
 	ir.Regions(c.program)
 	if c.opts.Optimize == OptimizeFully {
 		ir.Items(c.program)

@@ -444,9 +444,35 @@ func (u *unit) failBadKey(bad *badKey, push func()) {
 	f.Release(bad.tag, bad.payload)
 }
 
-// concat joins texts from left to right, which lets the library append in
-// place.
+// concat joins parts from left to right, as many at once as the library takes.
+// What has been joined is the first part of the next, which lets the library
+// append in place.
 func (u *unit) concat(x *ir.Expr) {
+	if u.e.prog.SQL || len(x.Args) == 1 {
+		u.concatParts(x)
+		return
+	}
+	u.value(x.Args[0])
+	for rest := x.Args[1:]; len(rest) > 0; {
+		name, n := "Join3", 2
+		if len(rest) > n {
+			name, n = "Join6", 5
+		}
+		for i := range n {
+			if i < len(rest) {
+				u.value(rest[i])
+			} else {
+				u.natural(&ir.Expr{Op: ir.OpText})
+			}
+		}
+		rest = rest[min(n, len(rest)):]
+		u.setSite(x.Site)
+		u.call(name)
+	}
+}
+
+// concatParts joins texts one by one.
+func (u *unit) concatParts(x *ir.Expr) {
 	for i, a := range x.Args {
 		u.value(a)
 		u.forgetParts()

@@ -10,6 +10,7 @@
 //	Price   attaches fuel to blocks, before anything is optimised away
 //	Fold    evaluates constant operations
 //	Infer   finds the kinds of values at every point, by flow
+//	Join    puts texts together that are joined one by one
 //	Regions finds the loops that leave memory behind
 //	Items   finds the kinds of what lists hold, and infers again with them
 //	Ranges  finds the bounds of integers, for what follows about operations

@@ -138,6 +138,8 @@ var library = []Lib{
 	{"MethodUpdate", "VV:V", fallible, Null, 2},
 	// Text building.
 	{"Concat", "VV:V", sure, Text, 2},
+	{"Join3", "VVV:V", sure, Text, 2},
+	{"Join6", "VVVVVV:V", sure, Text, 2},
 	{"ToText", "V:V", fallible, Text, 2},
 	{"FormatValue", "VV:V", fallible, Text, 4},
 	// Commands.

@@ -1,6 +1,9 @@
 package differential
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // What the optimiser treats apart: loops over lists and dicts of one kind, numbers that need no box, bounds that are
 // known, text that grows in place, and memory that is given back while a loop runs.
@@ -173,6 +176,8 @@ func (g *generator) textLoop() {
 			fmt.Sprintf("%s = %s + %s", s, s, part()),
 			fmt.Sprintf("%s = %s + %s + %s", s, s, part(), part()),
 			fmt.Sprintf("%s = `${%s}%s`", s, s, pick(g, "-", "${"+i+"}")),
+			fmt.Sprintf("%s.append(%s)", kept, g.joined(s, i)),
+			fmt.Sprintf("%s = %s", s, g.joined(s, i)),
 			fmt.Sprintf("%s.append(%s)", kept, pick(g, s, s+" + "+part())),
 			fmt.Sprintf("if(None, None, `len(%s) > %d`)\n%s = %s\nend()", s, 5+g.rand.IntN(20), s, pick(g, s+"[1:4]", `""`, s+"[-2:]"))))
 	}
@@ -180,6 +185,37 @@ func (g *generator) textLoop() {
 	g.line("endLoop()")
 	g.know(s, text)
 	g.know(kept, list)
+}
+
+// joined is a text of many parts, of which one now and then cannot be computed, or is no text.
+func (g *generator) joined(s, i string) string {
+	values := []string{s, s, i, i, "-" + i, i + " * 100003", i + " - 9223372036854775807 - 1", "str(" + i + ")", "len(" + s + ")", s + "[-1:]", `"é"`, `""`, "True", "None", "0.5", i + " / 3", "[" + i + `, "x"]`}
+	if !g.calm && g.chance(20) {
+		values = append(values, "nowhere", "1 / 0", s+"[99]", "None + 1", "9223372036854775807 + "+i)
+	}
+	n := 2 + g.rand.IntN(8)
+	var b strings.Builder
+	switch g.rand.IntN(3) {
+	case 0:
+		for range n {
+			b.WriteString(pick(g, "", "-", "né") + "${" + pick(g, values...) + "}")
+		}
+		return "`" + b.String() + "`"
+	case 1:
+		for range n {
+			b.WriteString(pick(g, "", ", ", "=") + "{" + strings.ReplaceAll(pick(g, values...), `"`, "'") + pick(g, "", "", "!s", "!r") + "}")
+		}
+		return `f"` + b.String() + `"`
+	}
+	b.WriteString(pick(g, s, `"<"`, "str("+i+")"))
+	for range n {
+		b.WriteString(" + ")
+		b.WriteString(pick(g, `"x"`, `"ü"`, s, "str("+pick(g, values...)+")", "(str("+i+") + "+s+"[:3])", "`${"+pick(g, values...)+"}`", s))
+		if !g.calm && g.chance(3) {
+			b.WriteString(" + " + pick(g, values...))
+		}
+	}
+	return b.String()
 }
 
 // edgeLoop computes close to where integers end.

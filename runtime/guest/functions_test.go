@@ -49,6 +49,8 @@ var nativeFunctions = map[string]any{
 	"IsInstance":        IsInstance,
 	"ItemFromList":      ItemFromList,
 	"Iterable":          Iterable,
+	"Join3":             Join3,
+	"Join6":             Join6,
 	"Keep":              Keep,
 	"KeepRoot":          KeepRoot,
 	"Len":               Len,

@@ -3,6 +3,7 @@ package guest
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"math"
 	"os"
 	"strconv"
@@ -220,6 +221,36 @@ func TestConcatGrows(t *testing.T) {
 	other := Concat(a, val("2"))
 	if stringOf(fork)[150001:] != "1" || stringOf(other)[150001:] != "2" {
 		t.Error("two texts grown from one share their ends")
+	}
+}
+
+// TestJoinGrows holds the same of texts that grow by several parts at once, and
+// that room which no part took is free again.
+func TestJoinGrows(t *testing.T) {
+	start(t)
+	item, comma, stop, accent := val("item "), val(","), val("."), val("é")
+	before := load32(abi.HeapTop)
+	a, want := val(""), ""
+	for i := range 5000 {
+		a = Join6(a, item, val(i), comma, val(-i), stop)
+		a = Join3(a, textValue(a.textPtr(), 1, abi.FlagASCII), accent)
+		want += fmt.Sprintf("item %d,%d.", i, -i)
+		want += want[:1] + "é"
+	}
+	if stringOf(a) != want || a.isASCII() {
+		t.Errorf("%d bytes differ", a.textLen())
+	}
+	if used := load32(abi.HeapTop) - before; int(used) > 4*len(want) {
+		t.Errorf("%d bytes of memory taken for %d", used, len(want))
+	}
+	fork, other := Join3(a, val(1), val("")), Join3(a, val(2), val("x"))
+	if stringOf(fork)[len(want):] != "1" || stringOf(other)[len(want):] != "2x" {
+		t.Error("two texts grown from one share their ends")
+	}
+	before = load32(abi.HeapTop)
+	Join6(val(1), val(2), val(3), val("abc"), val(4), val(5))
+	if used := load32(abi.HeapTop) - before; used != 16 {
+		t.Errorf("a text of 8 bytes took %d", used)
 	}
 }
 

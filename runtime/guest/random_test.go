@@ -52,7 +52,7 @@ func bigDict() pairs {
 // notRandom are functions that trust their arguments: the compiler calls them
 // only where it knows their types.
 var notRandom = []string{
-	"Push", "ListLen", "ListAt", "UnpackItem", "Concat", "TemplateOf", "RepeatInPlace", "NewList", "NewDict", "LogDone", "LogFailed",
+	"Push", "ListLen", "ListAt", "UnpackItem", "Concat", "Join3", "Join6", "TemplateOf", "RepeatInPlace", "NewList", "NewDict", "LogDone", "LogFailed",
 	"KeepRoot", "Collect", "Root", "DictSet", "DictAdd", "Catch", "Failure", "DropError", "ErrorIs", "MinBy", "MaxBy", "SortedBy", "MethodSortBy", "PercentFormat", "MethodFormat",
 	"Min", "Max", "Print", "Zip", "Less", "LessEqual", "AddResult", "IsInstance",
 	"First", "Keep", "InFrame", "FailRun", "FoundAt", "TooDeep",

@@ -63,7 +63,12 @@ func (l *loopOf) change() {
 	list, dict := l.pick(lists), l.pick(dicts)
 	switch l.random.IntN(12) {
 	case 0:
-		l.vars[l.random.IntN(2)] = Concat(l.text(), l.text())
+		to := l.random.IntN(2)
+		if l.random.IntN(2) == 0 {
+			l.vars[to] = Concat(l.text(), l.text())
+		} else {
+			l.vars[to] = Join3(l.text(), val(l.random.IntN(100)), l.text())
+		}
 	case 1:
 		if v := l.vars[0]; v.textLen() > 40 {
 			l.vars[0] = Slice(v, val(-30), undefined(), undefined())

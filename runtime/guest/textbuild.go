@@ -194,23 +194,13 @@ func putInt(i int64) {
 
 // intText is an int in decimal.
 func intText(i int64) Value {
-	p := newText(20)
-	at := p + 20
-	u := magnitude(i)
-	for {
-		at--
-		rest := div10(u)
-		store8(at, '0'+uint32(u-rest*10))
-		u = rest
-		if u == 0 {
-			break
-		}
-	}
+	p := newText(intMaxBytes)
+	at := putDigits(p+intMaxBytes, magnitude(i))
 	if i < 0 {
 		at--
 		store8(at, '-')
 	}
-	return textValue(at, uint32(p+20-at), abi.FlagASCII)
+	return textValue(at, uint32(p+intMaxBytes-at), abi.FlagASCII)
 }
 
 // div10 divides by ten. Below 1<<32 the quotient is u·m >> 35 for
@@ -222,8 +212,12 @@ func div10(u uint64) uint64 {
 	return u / 10
 }
 
-// The append buffers: texts that grew by Concat and may grow in place. Each
-// is the first free byte behind its text and, in the high half, the end of
+// growsFromBytes is the length from which texts have append buffers. Shorter
+// ones are copied, which takes no longer than looking for a buffer.
+const growsFromBytes = 32
+
+// The append buffers: texts that grew by Concat or Join and may grow in place.
+// Each is the first free byte behind its text and, in the high half, the end of
 // its room; the most recently used comes first.
 var append0, append1, append2, append3, append4, append5 uint64
 
@@ -252,7 +246,16 @@ func Concat(a, b Value) Value {
 		append0 += uint64(n)
 		return textValue(a.textPtr(), uint32(total), flag)
 	}
-	buffer := takeAppend(end)
+	if total < growsFromBytes {
+		p := newText(total)
+		moveBytes(p, a.textPtr(), a.textLen())
+		moveBytes(p+Ptr(a.textLen()), b.textPtr(), n)
+		return textValue(p, uint32(total), flag)
+	}
+	buffer := uint64(0)
+	if a.textLen() >= growsFromBytes {
+		buffer = takeAppend(end)
+	}
 	if buffer != 0 && uint32(buffer>>32)-end >= n {
 		moveBytes(Ptr(end), b.textPtr(), n)
 		pushAppend(uint64(end+n) | buffer>>32<<32)

@@ -51,6 +51,8 @@ var functions = []Function{
 	{"IsInstance", []wasm.ValType{wasm.I32, wasm.I64, wasm.I32, wasm.I64}, []wasm.ValType{wasm.I32, wasm.I64}, true},
 	{"ItemFromList", []wasm.ValType{wasm.I32, wasm.I64, wasm.I32, wasm.I64}, []wasm.ValType{wasm.I32, wasm.I64}, true},
 	{"Iterable", []wasm.ValType{wasm.I32, wasm.I64}, []wasm.ValType{wasm.I32, wasm.I64}, true},
+	{"Join3", []wasm.ValType{wasm.I32, wasm.I64, wasm.I32, wasm.I64, wasm.I32, wasm.I64}, []wasm.ValType{wasm.I32, wasm.I64}, false},
+	{"Join6", []wasm.ValType{wasm.I32, wasm.I64, wasm.I32, wasm.I64, wasm.I32, wasm.I64, wasm.I32, wasm.I64, wasm.I32, wasm.I64, wasm.I32, wasm.I64}, []wasm.ValType{wasm.I32, wasm.I64}, false},
 	{"Keep", []wasm.ValType{wasm.I32, wasm.I64, wasm.I32}, []wasm.ValType{wasm.I32}, false},
 	{"KeepRoot", []wasm.ValType{wasm.I32, wasm.I64}, nil, false},
 	{"Len", []wasm.ValType{wasm.I32, wasm.I64}, []wasm.ValType{wasm.I32, wasm.I64}, true},
