@@ -2,6 +2,7 @@ package compiler_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -68,6 +69,50 @@ func BenchmarkMetering(b *testing.B) {
 				}
 			}
 			b.ReportMetric(float64(best[0])/float64(best[1]), "metered/unmetered")
+		})
+	}
+}
+
+// BenchmarkByHand runs scripts as they may be written and as an optimisation that
+// the compiler does not have would make them, by turns, and reports how much longer
+// the first ones take. Of a look-up in a dict it takes away one of two, which is
+// more than an optimisation could.
+func BenchmarkByHand(b *testing.B) {
+	outer := limits
+	defer func() { limits = outer }()
+	limits.Fuel = 1 << 40
+	for _, c := range []struct{ name, script, want, have string }{
+		{"length", "l = [1] * 100000\ni = 0\nt = 0\nn = len(l)\nwhile(i < PART)\nt = t + l[i]\ni = i + 1\nend()", "n", "len(l)"},
+		{"index", "m = [1] * 90000\nstartLoop(i, 0, 299)\nstartLoop(j, 0, 299)\nk = i * 300 + j\nm[k] = m[PART] + m[PART] * 2\nendLoop()\nendLoop()", "k", "i * 300 + j"},
+		{"kinds", "function f(x){\nreturn(x * x + 3 * x + 1)\n}\nfunction g(x){\nreturn(x * x + 3 * x + 1)\n}\na = 0\nb = 0.0\nstartLoop(i, 1, 50000)\na = a + f(i)\nb = b + PART(0.5)\nendLoop()", "g", "f"},
+		{"lookups", "d = {}\nkeys = [str(i) for i in range(100)]\nstartLoop(i, 1, 50000)\nk = keys[i % 100]\nd[k] = PART + 1\nendLoop()", "i", "d.get(k, 0)"},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			h := newHost(b, wasmhost.EngineCompiler)
+			best := [2]time.Duration{time.Hour, time.Hour}
+			var modules [2]*wasmhost.Module
+			for i, part := range []string{c.have, c.want} {
+				a, findings := compiler.Compile(compiler.Source{Text: strings.ReplaceAll(c.script, "PART", part)}, compiler.Options{})
+				if a == nil {
+					b.Fatal(findings)
+				}
+				m, err := h.Load(a.Wasm, a.Manifest)
+				if err != nil {
+					b.Fatal(err)
+				}
+				defer m.Release()
+				modules[i] = m
+			}
+			for b.Loop() {
+				for i, m := range modules {
+					began := time.Now()
+					if _, _, failure := h.Run(context.Background(), m, &wasmhost.Input{}, limits, nil); failure != nil {
+						b.Fatal(failure)
+					}
+					best[i] = min(best[i], time.Since(began))
+				}
+			}
+			b.ReportMetric(float64(best[0])/float64(best[1]), "written/byhand")
 		})
 	}
 }
