@@ -53,6 +53,8 @@ func (p *Postgres) WithSilence(d time.Duration) *Postgres {
 var Files = files
 
 const (
+	PostgresEnd        = postgresEnd
+	FullPageBytes      = fullPageBytes
 	SQLiteMigrations   = sqliteMigrations
 	PostgresMigrations = postgresMigrations
 )

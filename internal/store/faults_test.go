@@ -205,6 +205,61 @@ func TestUncertain(t *testing.T) {
 	}
 }
 
+// TestEndOfASession ends a session that waits for its client, and no other
+// that has got its process number.
+func TestEndOfASession(t *testing.T) {
+	location := postgresURL(t)
+	var conns [2]*pgx.Conn
+	for i := range conns {
+		conn, err := pgx.Connect(t.Context(), location)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close(context.Background())
+		conns[i] = conn
+	}
+	idle, other := conns[0], conns[1]
+	var start time.Time
+	if err := idle.QueryRow(t.Context(), `SELECT backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()`).Scan(&start); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := idle.Exec(t.Context(), `BEGIN`); err != nil {
+		t.Fatal(err)
+	}
+	for _, earlier := range []time.Duration{time.Microsecond, 0} {
+		tag, err := other.Exec(t.Context(), store.PostgresEnd, int64(idle.PgConn().PID()), start.Add(-earlier))
+		if err != nil || tag.RowsAffected() == 1 != (earlier == 0) {
+			t.Errorf("%v earlier: %v, %v", earlier, tag, err)
+		}
+	}
+	if err := idle.Ping(t.Context()); err == nil {
+		t.Error("the session goes on")
+	}
+}
+
+// TestCloseInABlackHole does not wait for servers that are gone.
+func TestCloseInABlackHole(t *testing.T) {
+	location := postgresURL(t)
+	proxy := testservices.NewProxy(t, postgres.Address())
+	s, err := store.OpenPostgres(t.Context(), through(t, location, proxy), store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustCommit(t, s, document("a", 0))
+	proxy.BlackHole(t)
+	_ = timely(t, deadline, func(ctx context.Context) error {
+		_, err := s.Summary(ctx)
+		return err
+	})
+	start := time.Now()
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	if took := time.Since(start); took > deadline+slack {
+		t.Errorf("it took %v", took)
+	}
+}
+
 func TestBlackHole(t *testing.T) {
 	s, proxy := proxied(t, store.Options{})
 	mustCommit(t, s, document("a", 0))

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"database/sql"
@@ -8,7 +9,9 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/url"
+	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -113,4 +116,61 @@ func TestSQLiteIsLocked(t *testing.T) {
 		t.Fatal(err)
 	}
 	mustCommit(t, s, document("b", 0))
+}
+
+// TestDamagedFile overwrites the middle of a file, or all of it.
+func TestDamagedFile(t *testing.T) {
+	for name, damage := range map[string]func([]byte) []byte{
+		"no SQLite at all": func([]byte) []byte { return []byte(strings.Repeat("no database ", 1000)) },
+		"a page of zeros":  func(content []byte) []byte { clear(content[4096:8192]); return content },
+		"half of it":       func(content []byte) []byte { return content[:len(content)/2] },
+	} {
+		path := sqlitePath(t)
+		followed := openSQLite(t, sqlitePath(t), store.Options{})
+		mustCommit(t, followed, document("a", 0))
+		page := changes(t, followed, 0)
+		s, err := store.OpenSQLite(t.Context(), path, store.Options{Copy: true})
+		if err == nil {
+			err = errors.Join(s.Apply(t.Context(), page.Summary, page.Records), s.Close())
+		}
+		content, err2 := os.ReadFile(path)
+		if err := errors.Join(err, err2); err != nil {
+			t.Fatal(err)
+		}
+		content = damage(content)
+		if err := os.WriteFile(path, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := store.OpenSQLite(t.Context(), path, store.Options{}); !errors.Is(err, store.ErrDamaged) || !errors.Is(err, store.ErrUnavailable) {
+			t.Errorf("%s: %v", name, err)
+		}
+		again := openSQLite(t, path, store.Options{Copy: true})
+		if err := again.Apply(t.Context(), page.Summary, page.Records); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if kept, err := os.ReadFile(path + ".damaged"); err != nil || !bytes.Equal(kept, content) {
+			t.Errorf("%s: what was there is lost: %v", name, err)
+		}
+	}
+}
+
+// TestPagesAreBoundInBytes has more in documents than a page holds.
+func TestPagesAreBoundInBytes(t *testing.T) {
+	s := openSQLite(t, sqlitePath(t), store.Options{})
+	text := `"` + strings.Repeat("x", store.MaxDocumentBytes-2) + `"`
+	const commits, each = 3, store.MaxBatchBytes / store.MaxDocumentBytes
+	for n := range commits {
+		puts := make([]store.Put, each)
+		for i := range puts {
+			puts[i] = store.Put{Kind: "command", Name: fmt.Sprintf("n%d-%d", n, i), Document: []byte(text)}
+		}
+		mustCommit(t, s, puts...)
+	}
+	page, err := s.Changes(t.Context(), 0, store.MaxPageRecords)
+	if want := store.FullPageBytes / store.MaxDocumentBytes; err != nil || !page.More || len(page.Records) != want {
+		t.Errorf("%d records instead of %d, %v", len(page.Records), want, err)
+	}
+	if rest := changes(t, s, page.Records[len(page.Records)-1].Revision); len(page.Records)+len(rest.Records) != commits*each {
+		t.Errorf("%d and %d records", len(page.Records), len(rest.Records))
+	}
 }

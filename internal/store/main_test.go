@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"go.uber.org/goleak"
+
 	"github.com/avapd/avapd/internal/store"
 	"github.com/avapd/avapd/internal/store/storetest"
 	"github.com/avapd/avapd/internal/testservices"
@@ -22,6 +24,11 @@ func TestMain(m *testing.M) {
 	postgres, postgresErr = testservices.StartPostgres()
 	code := m.Run()
 	if err := postgres.Stop(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	// A pool that was closed in a black hole takes its time; see Close.
+	if err := goleak.Find(append(testservices.Leaks(), goleak.IgnoreAnyFunction("github.com/jackc/pgx/v5/pgxpool.(*Pool).Close"))...); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		code = 1
 	}

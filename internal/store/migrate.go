@@ -76,7 +76,8 @@ type Migrator struct {
 	provider *goose.Provider
 	// exclusive keeps others from migrating the same database.
 	exclusive func(context.Context) (unlock func() error, err error)
-	explain   func(context.Context, error) error
+	// run does it, and puts a cause under what callers tell apart.
+	run func(context.Context, func(context.Context) error) error
 }
 
 // MigratePostgres gives the migrator of a PostgreSQL database.
@@ -96,7 +97,8 @@ func migratePostgres(config *pgx.ConnConfig) (*Migrator, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Migrator{db: stdlib.OpenDB(*config), explain: postgresError}
+	m := &Migrator{db: stdlib.OpenDB(*config)}
+	m.run = func(ctx context.Context, do func(context.Context) error) error { return postgresError(ctx, do(ctx)) }
 	m.exclusive = func(context.Context) (func() error, error) { return func() error { return nil }, nil } // the locker does it
 	return m.with(goose.DialectPostgres, postgresMigrations, goose.WithSessionLocker(locker))
 }
@@ -111,7 +113,7 @@ func MigrateSQLite(path string) (*Migrator, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Migrator{db: db, explain: sqliteError}
+	m := &Migrator{db: db, run: patiently}
 	m.exclusive = func(ctx context.Context) (func() error, error) { return lockFile(ctx, path+".lock") }
 	return m.with(goose.DialectSQLite3, sqliteMigrations)
 }
@@ -130,7 +132,7 @@ func (m *Migrator) with(dialect goose.Dialect, dir string, options ...goose.Prov
 
 // Up applies what is missing.
 func (m *Migrator) Up(ctx context.Context) (applied []Migration, err error) {
-	err = m.alone(ctx, func() error {
+	err = m.alone(ctx, func(ctx context.Context) error {
 		results, err := m.provider.Up(ctx)
 		for _, result := range results {
 			applied = append(applied, migration(result.Source))
@@ -143,7 +145,7 @@ func (m *Migrator) Up(ctx context.Context) (applied []Migration, err error) {
 // Down takes back the last step, with what is stored in it. It gives nothing
 // where there is none.
 func (m *Migrator) Down(ctx context.Context) (undone []Migration, err error) {
-	err = m.alone(ctx, func() error {
+	err = m.alone(ctx, func(ctx context.Context) error {
 		result, err := m.provider.Down(ctx)
 		if errors.Is(err, goose.ErrNoNextVersion) {
 			return nil
@@ -158,8 +160,9 @@ func (m *Migrator) Down(ctx context.Context) (undone []Migration, err error) {
 
 // Status lists all steps.
 func (m *Migrator) Status(ctx context.Context) (steps []Migration, err error) {
-	err = m.alone(ctx, func() error { // it makes the table of versions
+	err = m.alone(ctx, func(ctx context.Context) error { // it makes the table of versions
 		list, err := m.provider.Status(ctx)
+		steps = nil
 		for _, step := range list {
 			s := migration(step.Source)
 			if step.State == goose.StateApplied {
@@ -175,12 +178,12 @@ func (m *Migrator) Status(ctx context.Context) (steps []Migration, err error) {
 // Close ends the connection.
 func (m *Migrator) Close() error { return m.db.Close() }
 
-func (m *Migrator) alone(ctx context.Context, do func() error) error {
+func (m *Migrator) alone(ctx context.Context, do func(context.Context) error) error {
 	unlock, err := m.exclusive(ctx)
 	if err != nil {
-		return m.explain(ctx, err)
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	return errors.Join(m.explain(ctx, do()), unlock())
+	return errors.Join(m.run(ctx, do), unlock())
 }
 
 func migration(source *goose.Source) Migration {
@@ -199,8 +202,15 @@ func migrateSQLiteUp(ctx context.Context, path string) (known int64, err error) 
 		return 0, err
 	}
 	defer m.Close() // nothing is under way
-	if version, err := sqliteVersionOf(ctx, m.db); err == nil && version >= known {
-		return known, nil
+	ctx, cancel := context.WithTimeout(ctx, migrationTimeout)
+	defer cancel()
+	var version int64
+	err = patiently(ctx, func(ctx context.Context) (err error) {
+		version, err = sqliteVersionOf(ctx, m.db)
+		return err
+	})
+	if err != nil || version >= known {
+		return known, err
 	}
 	_, err = m.Up(ctx)
 	return known, err

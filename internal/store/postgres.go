@@ -39,6 +39,8 @@ const (
 	// writers take; the server ends its session after this.
 	idleInTransaction = 3 * time.Second
 
+	closeTimeout = time.Second
+
 	attempts   = 3
 	firstPause = 50 * time.Millisecond
 )
@@ -109,10 +111,19 @@ func begin(ctx context.Context, conn *pgx.Conn) error {
 	return nil
 }
 
-// Close ends the connections.
+// Close ends the connections. It does not wait for long where the server is
+// silent; then they end by themselves.
 func (p *Postgres) Close() error {
 	p.schema.close()
-	p.pool.Close()
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		p.pool.Close()
+	}()
+	select {
+	case <-closed:
+	case <-time.After(closeTimeout):
+	}
 	return nil
 }
 

@@ -5,7 +5,9 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -30,14 +32,40 @@ const (
 	// SQLite waits for another process's lock deaf to contexts: briefly, and
 	// again as long as the context allows.
 	busyTimeout = 100 * time.Millisecond
+	busyPause   = time.Millisecond // some locks it does not wait for
 )
 
 // OpenSQLite opens the store in a file, creating it or bringing its schema up
-// to date if need be.
+// to date if need be. A damaged file that is to be a copy is moved aside.
 func OpenSQLite(ctx context.Context, path string, options Options) (*SQLite, error) {
 	options = options.withDefaults(defaultReaders)
-	ctx, cancel := context.WithTimeout(ctx, options.Timeout)
-	defer cancel()
+	s, err := openSQLite(ctx, path, options)
+	if options.Copy && errors.Is(err, ErrDamaged) {
+		options.Log.LogAttrs(ctx, slogWarn, "a damaged copy is moved aside and made anew", slogErr(err))
+		if err := moveAside(path); err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
+		}
+		return openSQLite(ctx, path, options)
+	}
+	return s, err
+}
+
+// moveAside renames a file and what belongs to it. What was moved before stays,
+// as only the first one may have been more than a copy.
+func moveAside(path string) error {
+	for _, suffix := range []string{"-shm", "-wal", ""} {
+		from, to := path+suffix, path+".damaged"+suffix
+		if _, err := os.Lstat(to); err == nil {
+			to = path + ".damaged-again" + suffix
+		}
+		if err := os.Rename(from, to); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
+func openSQLite(ctx context.Context, path string, options Options) (*SQLite, error) {
 	known, err := migrateSQLiteUp(ctx, path)
 	if err != nil {
 		return nil, err
@@ -176,20 +204,29 @@ func (s *SQLite) Artifact(ctx context.Context, digest [32]byte) (content []byte,
 
 func notFound(digest [32]byte) error { return fmt.Errorf("%w: %x", ErrNotFound, digest) }
 
-// reading runs a query, again while another process locks the file.
+// reading runs a query within the timeout of a call.
 func (s *SQLite) reading(ctx context.Context, query func(context.Context) error) error {
 	bounded, cancel := context.WithTimeout(ctx, s.options.Timeout)
 	defer cancel()
+	return patiently(bounded, query)
+}
+
+// patiently does something again while another process locks the file.
+func patiently(ctx context.Context, do func(context.Context) error) error {
 	for {
-		err := query(bounded)
-		if !isBusy(err) || bounded.Err() != nil {
-			return sqliteError(bounded, err)
+		err := do(ctx)
+		if !isBusy(err) || ctx.Err() != nil {
+			return sqliteError(ctx, err)
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(busyPause):
 		}
 	}
 }
 
-// writing runs a transaction, again while another process locks the file. A
-// commit of SQLite has happened or not when it returns.
+// writing runs a transaction. A commit of SQLite has happened or not when it
+// returns.
 func (s *SQLite) writing(ctx context.Context, write func(sqliteTx) error) error {
 	return s.reading(ctx, func(ctx context.Context) error {
 		tx, err := s.write.BeginTx(ctx, nil)
@@ -270,6 +307,7 @@ func scanPage(rows interface {
 },
 ) (Page, error) {
 	var page Page
+	documents := 0
 	for rows.Next() {
 		var digest []byte
 		var kind, name sql.NullString
@@ -281,9 +319,14 @@ func scanPage(rows interface {
 			return Page{}, err
 		}
 		copy(s.Digest[:], digest)
-		if kind.Valid {
-			page.add(Record{kind.String, name.String, revision.Int64, deleted.Bool, document})
+		if !kind.Valid {
+			continue
 		}
+		if n := len(page.Records); documents >= fullPageBytes && page.Records[n-1].Revision < revision.Int64 {
+			break
+		}
+		documents += len(document)
+		page.add(Record{kind.String, name.String, revision.Int64, deleted.Bool, document})
 	}
 	page.end()
 	return page, nil
@@ -321,6 +364,10 @@ func sqliteError(ctx context.Context, err error) error {
 		switch e.Code() {
 		case sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE:
 			return fmt.Errorf("%w: %w", ErrFull, err)
+		}
+		switch e.Code() & 0xff {
+		case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
+			return fmt.Errorf("%w: %w: %w", ErrUnavailable, ErrDamaged, err)
 		}
 	}
 	return fmt.Errorf("%w: %w", ErrUnavailable, err)

@@ -68,7 +68,8 @@ type Store interface {
 	Commit(ctx context.Context, batch Batch) (revision int64, err error)
 	// Changes gives the records whose revision is greater than after, ordered
 	// by revision. A page ends with a revision's last record, so that it may
-	// be somewhat longer than the limit (zero is DefaultPageRecords).
+	// be somewhat longer than the limit (zero is DefaultPageRecords). Where
+	// documents are large it is shorter.
 	Changes(ctx context.Context, after int64, limit int) (Page, error)
 	Summary(ctx context.Context) (Summary, error)
 	Artifact(ctx context.Context, digest [32]byte) ([]byte, error)
@@ -110,6 +111,9 @@ var (
 	// ErrDiverged says that a copy and what it was given do not make up the
 	// summary; Replace mends that.
 	ErrDiverged = errors.New("the copy is not what it was made from")
+	// ErrDamaged says that the file is not what SQLite wrote. It comes with
+	// ErrUnavailable.
+	ErrDamaged = errors.New("the file is damaged")
 	// ErrSchema says that this program and the schema of the database do not
 	// go together.
 	ErrSchema = errors.New("the database's schema does not fit this program")
@@ -126,6 +130,9 @@ const (
 
 	DefaultPageRecords = 1000
 	MaxPageRecords     = 10_000
+
+	// A page with so many bytes of documents ends with its commit.
+	fullPageBytes = 32 << 20
 )
 
 // FileName is what the file of a SQLite store is called in the data directory.
