@@ -34,7 +34,8 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		UpdateScripts:       os.Getenv("UPDATE_SCRIPTS") != "",
-		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "foreign": foreign},
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "foreign": foreign, "server": server, "images": images},
+		Setup:               withServer,
 	})
 }
 

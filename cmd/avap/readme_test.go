@@ -1,10 +1,7 @@
 package main
 
 import (
-	"bufio"
-	"context"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,8 +10,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-
-	"github.com/avapd/avapd/internal/cli"
 )
 
 // example is a curl line of the README and the answer printed below it.
@@ -90,25 +85,14 @@ func apps(t *testing.T, text string) []string {
 // serve starts a server in this process and gives its address.
 func serve(t *testing.T, flags ...string) string {
 	t.Helper()
-	ctx, stop := context.WithCancel(context.Background())
-	reader, writer := io.Pipe()
-	ended := make(chan int, 1)
-	go func() {
-		ended <- cli.Main(ctx, cli.Process{
-			Args: append([]string{"serve", "--listen", "127.0.0.1:0", "--data-dir", t.TempDir()}, flags...), Stdin: strings.NewReader(""), Stdout: writer, Stderr: io.Discard,
-		})
-		writer.Close()
-	}()
-	t.Cleanup(func() {
-		stop()
-		if code := <-ended; code != 0 {
-			t.Errorf("the server ended with code %d", code)
-		}
-	})
-	line, err := bufio.NewReader(reader).ReadString('\n')
+	s, err := startServer(append([]string{"--data-dir", t.TempDir()}, flags...))
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, address, _ := strings.Cut(strings.TrimSpace(line), "http://")
-	return address
+	t.Cleanup(func() {
+		if code := s.stop(); code != 0 {
+			t.Errorf("the server ended with code %d", code)
+		}
+	})
+	return s.address
 }

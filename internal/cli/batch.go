@@ -129,6 +129,8 @@ type outcome struct {
 	// Output is the file that was written.
 	Output  string        `json:"output,omitempty"`
 	Signers []signerShown `json:"signers,omitempty"`
+	// Command is what the file became on a server.
+	Command *pushed `json:"command,omitempty"`
 	// Error says why there was no success, if no diagnostic does.
 	Error       string    `json:"error,omitempty"`
 	Diagnostics diag.List `json:"diagnostics,omitempty"`

@@ -102,6 +102,7 @@ command line or as an HTTP server.
 		runCommand(p), checkCommand(p), fmtCommand(p), explainCommand(p), serveCommand(p), migrateCommand(p), importCatalogCommand(p), versionCommand(p),
 		buildCommand(p), keygenCommand(p), signCommand(p), verifyCommand(p), inspectCommand(p), diffCommand(p),
 	)
+	root.AddCommand(serverCommands(p)...)
 	completion(root)
 	return root
 }

@@ -36,6 +36,8 @@ func completion(root *cobra.Command) {
 			cmd.ValidArgsFunction = filesEndingIn("avap")
 		case "serve":
 			completeFile(cmd, "app", "avap")
+		case "push":
+			cmd.ValidArgsFunction = filesEndingIn("wasm", "avap")
 		case "version":
 			completeFlag(cmd, "output", "text", "json")
 		case "migrate":

@@ -9,25 +9,27 @@ import (
 
 // Exit codes.
 const (
-	exitOK        = 0
-	exitScript    = 1
-	exitUsage     = 2
-	exitLimit     = 3
-	exitInternal  = 4
-	exitMore      = 5
-	exitSignature = 6
+	exitOK          = 0
+	exitScript      = 1
+	exitUsage       = 2
+	exitLimit       = 3
+	exitInternal    = 4
+	exitMore        = 5
+	exitSignature   = 6
+	exitUnavailable = 7
 )
 
 // exits says what each exit code means, in order. It is the one list: help and
 // the README have what it says.
 var exits = []string{
-	exitOK:        "success",
-	exitScript:    "script error",
-	exitUsage:     "wrong usage",
-	exitLimit:     "stopped by a limit",
-	exitInternal:  "internal error",
-	exitMore:      "a new version may do more",
-	exitSignature: "not signed by a key that was given",
+	exitOK:          "success",
+	exitScript:      "script error or refusal",
+	exitUsage:       "wrong usage",
+	exitLimit:       "stopped by a limit",
+	exitInternal:    "internal error",
+	exitMore:        "a new version may do more",
+	exitSignature:   "not signed by a key that was given or is trusted",
+	exitUnavailable: "no server that can do it now",
 }
 
 // exitTable is the list as a sentence.

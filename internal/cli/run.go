@@ -281,14 +281,20 @@ func (f *runFlags) print(p *Process, answer *engine.Answer) error {
 		_, err := fmt.Fprintf(p.Stdout, "%s\n", answer.JSON)
 		return written(err)
 	}
-	if err := printLogs(p.Stderr, answer.Logs); err != nil {
+	return printResult(p, f.output, answer.Result, answer.Logs)
+}
+
+// printResult writes results, as JSON or as text, and before them what the
+// script printed.
+func printResult(p *Process, output string, result, logs []byte) error {
+	if err := printLogs(p.Stderr, logs); err != nil {
 		return err
 	}
-	if f.output == "json" {
-		_, err := fmt.Fprintf(p.Stdout, "%s\n", answer.Result)
+	if output == "json" {
+		_, err := fmt.Fprintf(p.Stdout, "%s\n", result)
 		return written(err)
 	}
-	return printText(p.Stdout, answer.Result)
+	return printText(p.Stdout, result)
 }
 
 // logEntry is what of an entry of logs is of interest here.

@@ -68,6 +68,9 @@ var forbidden = map[string][]string{
 	// but the parser with the compiler.
 	"internal/v8/...":        {"compiler/...", "wasmhost/...", "runtime/...", "internal/..."},
 	"internal/reference/...": {"compiler/check/...", "compiler/lower/...", "compiler/ir/...", "compiler/emit/...", "runtime/...", "wasmhost/...", "internal/engine/..."},
+	// A client knows of the server what the documents say.
+	"internal/api/...":    {"compiler/...", "wasmhost/...", "runtime/...", "internal/..."},
+	"internal/client/...": {"compiler/...", "wasmhost/...", "runtime/...", "internal/diag/...", "internal/engine/...", "internal/registry/...", "internal/server/..."},
 	// Apps do not know how a request comes, and the engine not who asks.
 	"internal/apps/...":   {"internal/server/...", "internal/config/...", "internal/cli/...", "cmd/..."},
 	"internal/engine/...": {"internal/server/...", "internal/config/...", "internal/cli/...", "cmd/..."},

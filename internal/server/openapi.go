@@ -204,7 +204,7 @@ func object(required []string, members map[string]apiSchema) apiSchema {
 
 // executionMembers adds the members of what can be executed.
 func executionMembers(members map[string]apiSchema) map[string]apiSchema {
-	members[memberVariables], members[memberLogs], members[memberEcho] = typed("object"), typed("boolean"), typed("boolean")
+	members[memberVariables], members[memberEcho] = typed("object"), typed("boolean")
 	members[memberLimits] = reference("Limits")
 	return members
 }
@@ -216,7 +216,7 @@ var schemas = addSchemas(map[string]apiSchema{
 	"Module":           {"type": "string", "format": "binary"},
 	"State":            object([]string{"status"}, map[string]apiSchema{"status": typed("string"), "registry": reference("Health")}),
 	"Source":           object([]string{memberScript}, map[string]apiSchema{memberScript: typed("string")}),
-	"Execution":        object([]string{memberScript}, executionMembers(map[string]apiSchema{memberScript: typed("string")})),
+	"Execution":        object([]string{memberScript}, executionMembers(map[string]apiSchema{memberScript: typed("string"), memberLogs: typed("boolean")})),
 	"CommandExecution": object(nil, executionMembers(map[string]apiSchema{})),
 	"Compilation": object([]string{"command_name"}, map[string]apiSchema{
 		"command_name": typed("string"), "script": typed("string"),

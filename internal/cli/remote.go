@@ -1,0 +1,204 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/avapd/avapd/internal/api"
+	"github.com/avapd/avapd/internal/client"
+	"github.com/avapd/avapd/internal/config"
+	"github.com/avapd/avapd/internal/diag"
+)
+
+// remote are the flags of the commands that talk to a server.
+type remote struct {
+	server, tokenFile, caFile string
+	timeoutMS                 int64
+	output                    string
+	outputs                   []string // that there are
+}
+
+const (
+	defaultTimeoutMS = 30_000
+	maxTimeoutMS     = 24 * 60 * 60 * 1000
+)
+
+// flags gives a command the flags about a server. The first of the outputs, text
+// and json if none is named, is the usual one.
+func (r *remote) flags(cmd *cobra.Command, outputs ...string) {
+	r.outputs = outputs
+	if len(outputs) == 0 {
+		r.outputs = []string{"text", "json"}
+	}
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	flags.StringVar(&r.server, "server", "", "`URL` of the server; by default "+defaultServer+" ["+config.ServerVariable+"]")
+	flags.StringVar(&r.tokenFile, "token-file", "", "`file` that holds the server's token ["+config.TokenFileVariable+"]")
+	flags.StringVar(&r.caFile, "ca-file", "", "PEM `file` of certificates to trust besides the system's ["+config.CAFileVariable+"]")
+	flags.Int64Var(&r.timeoutMS, "timeout-ms", defaultTimeoutMS, "most time for a request, attempts included")
+	flags.StringVar(&r.output, "output", r.outputs[0], "form of the output: "+strings.Join(r.outputs, " or "))
+	completeFlag(cmd, "output", r.outputs...)
+}
+
+// check looks at the flags that every command has.
+func (r *remote) check() error {
+	if r.timeoutMS < 1 || r.timeoutMS > maxTimeoutMS {
+		return usageError("--timeout-ms is %d; it takes a whole number from 1 to %d", r.timeoutMS, maxTimeoutMS)
+	}
+	return chosen("output", r.output, r.outputs...)
+}
+
+func (r *remote) timeout() time.Duration { return time.Duration(r.timeoutMS) * time.Millisecond }
+
+// images gives the flags to what talks to registries of images.
+func (r *remote) images(plainHTTP bool) images { return images{plainHTTP, r.timeout(), r.output} }
+
+// command makes a command that asks a server something.
+func (r *remote) command(p *Process, cmd *cobra.Command, run func(context.Context, *client.Client, []string) error, outputs ...string) *cobra.Command {
+	r.flags(cmd, outputs...)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if err := r.check(); err != nil {
+			return err
+		}
+		c, err := r.open(p)
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		return refused(run(cmd.Context(), c, args))
+	}
+	return cmd
+}
+
+const defaultServer = "http://127.0.0.1:8888"
+
+// open makes the client that the flags describe.
+func (r *remote) open(p *Process) (*client.Client, error) {
+	o := client.Options{Timeout: r.timeout()}
+	o.Server = orVariable(p, r.server, config.ServerVariable, defaultServer)
+	if file := orVariable(p, r.tokenFile, config.TokenFileVariable, ""); file != "" {
+		token, err := config.ReadToken(file)
+		if err != nil {
+			return nil, usageError("--token-file %s: %v", file, err)
+		}
+		o.Token = token
+	}
+	file := orVariable(p, r.caFile, config.CAFileVariable, "")
+	if file != "" {
+		var err error
+		if o.CAs, err = readFile(file); err != nil {
+			return nil, usageError("--ca-file %s", fileProblem(file, err))
+		}
+	}
+	c, err := client.New(o)
+	if err != nil {
+		return nil, usageError("%v", err)
+	}
+	return c, nil
+}
+
+// orVariable is a flag's value, or that of an environment variable.
+func orVariable(p *Process, flag, name, otherwise string) string {
+	if flag != "" {
+		return flag
+	}
+	for _, entry := range p.Environ {
+		if value, ok := strings.CutPrefix(entry, name+"="); ok && value != "" {
+			return value
+		}
+	}
+	return otherwise
+}
+
+// refused words what a server did not do, and passes everything else. The code
+// of the exit is that of the same failure without a server.
+func refused(err error) error {
+	if unreachable, ok := errors.AsType[*client.UnreachableError](err); ok {
+		return &exitError{exitUnavailable, unreachable.Error() + "\n    next step: Check --server, and whether the server runs."}
+	}
+	e, ok := errors.AsType[*client.Error](err)
+	if !ok {
+		return err
+	}
+	var b strings.Builder
+	b.WriteString(e.Error())
+	if e.Suggestion != "" {
+		fmt.Fprintf(&b, "\n    suggestion: %s", e.Suggestion)
+	}
+	for _, d := range e.Diagnostics {
+		place := ""
+		if d.Line > 0 {
+			place = fmt.Sprintf("%s:%d:%d: ", d.File, d.Line, d.Column)
+		}
+		if d.Message != e.Problem.Error {
+			fmt.Fprintf(&b, "\n    %s%s: %s [%s]", place, d.Severity, d.Message, d.Code)
+		}
+	}
+	if e.NextStep != "" {
+		fmt.Fprintf(&b, "\n    next step: %s", e.NextStep)
+	}
+	return &exitError{refusalCode(e), b.String()}
+}
+
+func refusalCode(e *client.Error) int {
+	code := exitCode(diag.Code(e.Code))
+	switch {
+	case code != exitScript:
+		return code
+	case e.Status == http.StatusUnauthorized, e.Status == http.StatusForbidden && e.Code == string(diag.Forbidden):
+		return exitUsage
+	case e.Status == http.StatusTooManyRequests, e.Status >= http.StatusInternalServerError:
+		return exitUnavailable
+	}
+	return exitScript
+}
+
+// commandArgument takes NAME apart, or NAME@VERSION where versions are allowed.
+func commandArgument(arg string) (name string, version int, err error) {
+	name, number, found := strings.Cut(arg, "@")
+	if name == "" {
+		return "", 0, usageError("%q is no NAME or NAME@VERSION", arg)
+	}
+	if !found {
+		return name, 0, nil
+	}
+	version, err = versionArgument(number)
+	return name, version, err
+}
+
+// table prints rows with tabs between their cells in columns.
+func table(p *Process, head string, rows []string) error {
+	w := tabwriter.NewWriter(p.Stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, head)
+	for _, row := range rows {
+		fmt.Fprintln(w, row)
+	}
+	return written(w.Flush())
+}
+
+// shortDigest is enough of a digest for a person to tell two apart.
+func shortDigest(digest string) string { return digest[:min(len(digest), 12)] }
+
+// parameters writes an interface as a call would look.
+func parameters(name string, list []api.Parameter) string {
+	names := make([]string, len(list))
+	for i, p := range list {
+		names[i] = p.Name
+	}
+	return name + "(" + strings.Join(names, ", ") + ")"
+}
+
+// listed is a list in one cell.
+func listed(words []string) string {
+	if len(words) == 0 {
+		return "-"
+	}
+	return strings.Join(words, ",")
+}
