@@ -96,3 +96,55 @@ func serve(t *testing.T, flags ...string) string {
 	})
 	return s.address
 }
+
+// shell are the blocks of a document that are typed into a shell.
+var shell = regexp.MustCompile("(?s)```sh\n(.*?)```")
+
+// TestReadmeCommands does what the README says about registered commands, in a
+// shell, with a server that it does not have to start.
+func TestReadmeCommands(t *testing.T) {
+	bash, err := exec.LookPath("bash")
+	if err != nil {
+		t.Skip("needs bash")
+	}
+	content, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(content), "\n## Registered commands\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	dir := t.TempDir()
+	write := func(name, text string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("price.avap", script.FindStringSubmatch(section)[1])
+	write("token", "0123456789abcdef")
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The test's program is avap when it is called so.
+	if err := os.Symlink(program, filepath.Join(dir, "avap")); err != nil {
+		t.Skip("needs symbolic links")
+	}
+	address := serve(t, "--admin-token-file", filepath.Join(dir, "token"))
+	var lines []string
+	for _, block := range shell.FindAllStringSubmatch(section, -1) {
+		lines = append(lines, block[1])
+	}
+	cmd := exec.CommandContext(t.Context(), bash, "-e", "-o", "pipefail", "-c", strings.Join(lines, ""))
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "PATH="+dir+string(os.PathListSeparator)+os.Getenv("PATH"), "AVAP_SERVER=http://"+address)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for _, want := range []string{"price: version 1, active", "36.3", "price: version 2 is active", "price: version 1 is active", "prices of 2027"} {
+		if !strings.Contains(string(out), want) {
+			t.Errorf("there is no %q in\n%s", want, out)
+		}
+	}
+}
