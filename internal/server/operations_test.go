@@ -117,6 +117,12 @@ func TestOperations(t *testing.T) {
 		method, path, _ := strings.Cut(o.id, " ")
 		changes := document.Paths.Find(path).GetOperation(method).Security != nil
 		r := h.do(method, o.target(), o.contentType, strings.NewReader(string(o.body)))
+		if method == http.MethodGet {
+			head := h.do(http.MethodHead, o.target(), "", nil)
+			if head.StatusCode != r.StatusCode || len(head.body) > 0 || head.Header.Get("Content-Type") != r.Header.Get("Content-Type") {
+				t.Errorf("HEAD %s: %d %v", o.target(), head.StatusCode, head.Header)
+			}
+		}
 		if refused := r.StatusCode == http.StatusUnauthorized; refused != changes {
 			t.Errorf("%s without a token: %d %s", o.id, r.StatusCode, r.body)
 		}

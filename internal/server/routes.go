@@ -215,6 +215,9 @@ func (s *Server) register() {
 		path := fiberPath(r.path)
 		if id := r.method + " " + path; !known[id] {
 			known[id] = true
+			if r.method == http.MethodGet { // fasthttp leaves the body out
+				s.app.Head(path, handlers...)
+			}
 			s.app.Add(r.method, path, handlers...)
 		}
 	}
