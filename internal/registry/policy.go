@@ -22,22 +22,13 @@ type permission struct {
 // permit decides whether a version may run that these keys have signed. One
 // signer who may sign it is enough. The error is a *diag.Failure.
 func (s *State) permit(v *Version, keys []string) (best permission, err error) {
-	if r := s.revocations.get(revocationName(RevokeDigest, v.Digest.String())); r != nil {
-		return best, diag.NewFailure(diag.Revoked, "version %d of the command %s is revoked%s", v.Number, v.Command, because(r))
+	if s.revocations.get(v.digestName()) != nil {
+		return best, s.refusal(v, keys)
 	}
-	refused := diag.NewFailure(diag.PolicyRefused, "nobody who is trusted has signed version %d of the command %s", v.Number, v.Command)
 	found := false
 	for _, key := range keys {
 		signer := s.byKey[key]
-		if r := s.revocations.get(revocationName(RevokeKey, key)); r != nil {
-			refused = diag.NewFailure(diag.Revoked, "the key %s, which signed version %d of the command %s, is revoked%s", key, v.Number, v.Command, because(r))
-			continue
-		}
-		if signer == nil {
-			continue
-		}
-		if problem := signer.objection(v); problem != nil {
-			refused = problem
+		if signer == nil || signer.Revoked || signer.objection(v) != nil {
 			continue
 		}
 		if !found || signer.TrustedCompiler && !best.trusted {
@@ -46,9 +37,25 @@ func (s *State) permit(v *Version, keys []string) (best permission, err error) {
 		found = true
 	}
 	if !found {
-		return permission{}, refused
+		return permission{}, s.refusal(v, keys)
 	}
 	return best, nil
+}
+
+// refusal says why a version may not run.
+func (s *State) refusal(v *Version, keys []string) *diag.Failure {
+	if r := s.revocations.get(v.digestName()); r != nil {
+		return diag.NewFailure(diag.Revoked, "version %d of the command %s is revoked%s", v.Number, v.Command, because(r))
+	}
+	refused := diag.NewFailure(diag.PolicyRefused, "nobody who is trusted has signed version %d of the command %s", v.Number, v.Command)
+	for _, key := range keys {
+		if r := s.revocations.get(revocationName(RevokeKey, key)); r != nil {
+			refused = diag.NewFailure(diag.Revoked, "the key %s, which signed version %d of the command %s, is revoked%s", key, v.Number, v.Command, because(r))
+		} else if signer := s.byKey[key]; signer != nil {
+			refused = signer.objection(v)
+		}
+	}
+	return refused
 }
 
 func because(r *Revocation) string {
@@ -69,6 +76,9 @@ func (s *Signer) objection(v *Version) *diag.Failure {
 				return diag.NewFailure(diag.PolicyRefused, "the command %s needs %s, which the signer %s may not grant", v.Command, c, s.Name)
 			}
 		}
+	}
+	if s.Limits.isZero() {
+		return nil
 	}
 	if name := v.Limits.beyond(s.Limits); name != "" {
 		return diag.NewFailure(diag.PolicyRefused, "the command %s asks for more %s than the signer %s may grant", v.Command, name, s.Name)
@@ -101,6 +111,9 @@ func (l Limits) beyond(most Limits) string {
 
 // within is the lower of each two limits.
 func (l Limits) within(most Limits) Limits {
+	if most.isZero() {
+		return l
+	}
 	other := most.list()
 	for i, own := range l.list() {
 		if m := *other[i].value; m > 0 && (*own.value == 0 || *own.value > m) {
@@ -109,6 +122,9 @@ func (l Limits) within(most Limits) Limits {
 	}
 	return l
 }
+
+// isZero tells whether there is no limit at all.
+func (l Limits) isZero() bool { return l == Limits{} }
 
 // negative tells whether one of the limits is.
 func (l Limits) negative() bool {

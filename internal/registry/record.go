@@ -64,6 +64,15 @@ type Version struct {
 
 	revision int64
 	loader   *loader
+	revoked  string // see digestName
+}
+
+// digestName is under which the artifact would be revoked.
+func (v *Version) digestName() string {
+	if v.revoked != "" {
+		return v.revoked
+	}
+	return revocationName(RevokeDigest, v.Digest.String())
 }
 
 // Command is a name, its versions, and which of them answers to the name.

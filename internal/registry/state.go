@@ -242,7 +242,7 @@ func (c *change) applyVersion(record store.Record) error {
 	if err := json.Unmarshal(record.Document, v); err != nil {
 		return err
 	}
-	v.loader = &loader{registry: c.r, version: v}
+	v.loader, v.revoked = &loader{registry: c.r, version: v}, v.digestName()
 	t.Versions = slices.Insert(t.Versions, at, v)
 	return nil
 }
@@ -314,15 +314,16 @@ func (c *change) settleNames(before *State) {
 	}
 	slices.Sort(came)
 	merged := make([]string, 0, len(before.names)+len(came))
-	for _, name := range before.names {
-		for len(came) > 0 && came[0] < name {
-			merged, came = append(merged, came[0]), came[1:]
-		}
-		if !gone[name] {
-			merged = append(merged, name)
-		}
+	rest := before.names
+	for _, name := range came {
+		at, _ := slices.BinarySearch(rest, name)
+		merged = append(append(merged, rest[:at]...), name)
+		rest = rest[at:]
 	}
-	merged = append(merged, came...)
+	merged = append(merged, rest...)
+	if len(gone) > 0 {
+		merged = slices.DeleteFunc(merged, func(name string) bool { return gone[name] })
+	}
 	c.next.names = merged
 }
 
