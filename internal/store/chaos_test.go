@@ -48,7 +48,7 @@ func fault(t *testing.T, random *rand.Rand, proxy *testservices.Proxy) (name str
 func TestChaos(t *testing.T) {
 	const writers = 3
 	s, proxy := proxied(t, store.Options{Connections: writers + 1})
-	random := rand.New(rand.NewPCG(*chaosSeed, 0)) //nolint:gosec // a test that can be repeated
+	random := rand.New(rand.NewPCG(*chaosSeed, 0))
 	var stopped atomic.Bool
 	done := make(chan bool) // a call ended, and whether it succeeded
 	var running sync.WaitGroup
@@ -94,7 +94,7 @@ func TestChaos(t *testing.T) {
 		running.Wait()
 		close(done)
 	}()
-	for range done { //nolint:revive // the last calls end
+	for range done { // the last calls end
 	}
 	checkWritten(t, s, all)
 }

@@ -43,6 +43,9 @@ func (p *Postgres) WithSchemaAsItIs() *Postgres {
 	return p
 }
 
+// Connected says how many connections were made.
+func (p *Postgres) Connected() int64 { return p.pool.Stat().NewConnsCount() }
+
 // WithSilence makes Watch ask soon whether anybody is there.
 func (p *Postgres) WithSilence(d time.Duration) *Postgres {
 	p.silence = d

@@ -205,6 +205,7 @@ func (p *Postgres) attempt(ctx context.Context, last bool, do func(context.Conte
 		bounded, cancel = context.WithDeadlineCause(ctx, time.Now().Add(time.Until(deadline)/2), errSlow)
 		defer cancel()
 	}
+	start := time.Now()
 	conn, err := p.pool.Acquire(bounded)
 	if err == nil {
 		err = do(bounded, conn.Conn())
@@ -214,8 +215,10 @@ func (p *Postgres) attempt(ctx context.Context, last bool, do func(context.Conte
 	if err != nil && bounded.Err() != nil && ctx.Err() == nil {
 		err = fmt.Errorf("%w: %w", errSlow, err)
 	}
-	if isLost(err) {
-		p.pool.Reset() // the others lead to where this one did
+	// The other connections lead to where this one did, unless it was the
+	// caller who had no more patience.
+	if isLost(err) && (bounded.Err() == nil || time.Since(start) >= pingTimeout && !errors.Is(ctx.Err(), context.Canceled)) {
+		p.pool.Reset()
 	}
 	return err
 }

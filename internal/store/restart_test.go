@@ -202,3 +202,25 @@ func TestPoolIsTaken(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestImpatientCallers give up; the connections of the others stay.
+func TestImpatientCallers(t *testing.T) {
+	s, err := store.OpenPostgres(t.Context(), postgresURL(t), store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	mustCommit(t, s, document("a", 0))
+	before := s.Connected()
+	for range 5 {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if _, err := s.Summary(ctx); !errors.Is(err, store.ErrUnavailable) {
+			t.Error(err)
+		}
+	}
+	changes(t, s, 0)
+	if after := s.Connected(); after != before {
+		t.Errorf("%d connections were made again", after-before)
+	}
+}
