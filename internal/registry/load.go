@@ -107,6 +107,9 @@ func failed(code diag.Code, cause error, format string, args ...any) *diag.Failu
 
 // loadFailure words why a command could not be made ready.
 func loadFailure(name string, err error) error {
+	if err == nil { // nearly always
+		return nil
+	}
 	var fetch *engine.FetchError
 	var artifact *engine.ArtifactError
 	var failure *diag.Failure

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -18,6 +19,8 @@ import (
 	"github.com/avapd/avapd/internal/config"
 	"github.com/avapd/avapd/internal/diag"
 	"github.com/avapd/avapd/internal/engine"
+	"github.com/avapd/avapd/internal/registry"
+	"github.com/avapd/avapd/internal/store"
 )
 
 // constantEngine answers at once, so that what is left is the server's part.
@@ -54,6 +57,7 @@ func paths(t testing.TB) []path {
 		{"server alone", theConstantEngine, post("/api/v1/execute?q=1", `{"script":"addVar(x, 1)\naddResult(x)","variables":{"a":1,"b":"text"},"id":7}`), 12},
 		{"ad-hoc script", newEngine, post("/api/v1/execute", string(adhoc)), 15},
 		{"endpoint of an app", newEngine, post("/greet", string(adhoc)), 13},
+		{"registered command", newEngine, post("/api/v1/commands/greet/execute", `{"name":"Ana","variables":{"level":3}}`), 16},
 	}
 }
 
@@ -84,6 +88,7 @@ func (p *path) open(t testing.TB) (ask func()) {
 			t.Fatal(err)
 		}
 		t.Cleanup(options.Apps.Close)
+		options.Commands = withCommand(t, ours, "greet", greetScript)
 	}
 	s := New(options)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -108,6 +113,30 @@ func (p *path) open(t testing.TB) (ask func()) {
 		}
 		skipResponse(t, reader)
 	}
+}
+
+// withCommand gives a registry with one command.
+func withCommand(t testing.TB, e *engine.Engine, name, source string) *registry.Registry {
+	t.Helper()
+	key := newKey(t)
+	sqlite, err := store.OpenSQLite(t.Context(), filepath.Join(t.TempDir(), store.FileName), store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	commands, err := registry.New(t.Context(), registry.Config{Primary: sqlite, Engine: e, Signer: &key})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		commands.Stop()
+		if err := sqlite.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	if _, findings, err := commands.Build(t.Context(), name, source, registry.UploadOptions{Activate: true}); err != nil || findings.HasErrors() {
+		t.Fatal(err, findings)
+	}
+	return commands
 }
 
 // BenchmarkRequest measures requests and counts what they allocate.

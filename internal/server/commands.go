@@ -3,6 +3,8 @@ package server
 import (
 	"bytes"
 	"context"
+	"encoding/hex"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -29,11 +31,15 @@ const (
 
 // nameOf is the name in a path, with what is percent-encoded in it.
 func nameOf(c *fiber.Ctx) string {
-	name, err := url.PathUnescape(c.Params("name"))
-	if err != nil {
-		return strings.Clone(c.Params("name"))
+	raw := c.Params("name")
+	if !strings.Contains(raw, "%") {
+		return strings.Clone(raw)
 	}
-	return strings.Clone(name)
+	name, err := url.PathUnescape(raw)
+	if err != nil {
+		return strings.Clone(raw)
+	}
+	return name
 }
 
 // listCommands answers GET /api/v1/commands.
@@ -83,10 +89,12 @@ func (s *Server) getCommand(c *fiber.Ctx) error {
 		return err
 	case !wantsModule(c):
 		return sendJSON(c, commandDocument(command))
-	case command.Active == 0:
-		return newProblem(http.StatusConflict, diag.CommandUnusable, "the command %s has no active version", printable(command.Name))
 	}
-	return s.sendModule(c, command.Version(command.Active))
+	v, err := s.versionToRun(command.Name, 0)
+	if err != nil {
+		return err
+	}
+	return s.sendModule(c, v)
 }
 
 // command finds a command, or says that there is none and which may be meant.
@@ -141,7 +149,7 @@ func (s *Server) getVersion(c *fiber.Ctx) error {
 	v := command.Version(number)
 	switch {
 	case v == nil:
-		return newProblem(http.StatusNotFound, diag.NoSuchCommand, "the command %s has no version %d", printable(command.Name), number)
+		return noVersion(command.Name, number)
 	case wantsModule(c):
 		return s.sendModule(c, v)
 	}
@@ -205,8 +213,11 @@ func hasTag(list, tag string) bool {
 // about.
 func nameVersion(c *fiber.Ctx, v *registry.Version) {
 	c.Response().Header.Set(api.HeaderVersion, strconv.Itoa(v.Number))
-	c.Response().Header.Set(api.HeaderDigest, v.Digest.String())
-	noteOf(c).command = fmt.Sprintf("%s@%d", v.Command, v.Number)
+	var digest [2 * len(v.Digest)]byte
+	hex.Encode(digest[:], v.Digest[:])
+	c.Response().Header.SetBytesV(api.HeaderDigest, digest[:])
+	note := noteOf(c)
+	note.command, note.version = v.Command, v.Number
 }
 
 // putCommand answers PUT /api/v1/commands/{name}: a module, or a script that the
@@ -370,15 +381,44 @@ func (s *Server) executeCommand(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	v, err := s.commands.State().Resolve(name, number)
+	v, err := s.versionToRun(name, number)
 	if err != nil {
-		return s.commandProblem(c, name, err)
+		return err
 	}
 	nameVersion(c, v)
 	return s.answer(c, func(ctx context.Context) (*engine.Answer, error) {
-		return s.commands.Execute(ctx, name, v.Number, &engine.Request{
+		answer, err := s.commands.Execute(ctx, name, v.Number, &engine.Request{
 			Client: clientOf(c), Variables: in.variables, Body: body, Query: query, Form: form,
 			Limits: EngineLimits(in.limits), Logs: in.logs, EchoVariables: in.echo,
 		})
+		if failure, ok := errors.AsType[*diag.Failure](err); ok && failure.Code == diag.CommandUnusable {
+			err = s.commandProblem(c, name, err)
+		}
+		return answer, err
 	})
+}
+
+// versionToRun finds a version, the active one for the number 0. Whether it may
+// run is decided when it does.
+func (s *Server) versionToRun(name string, number int) (*registry.Version, error) {
+	command, err := s.command(name)
+	if err != nil {
+		return nil, err
+	}
+	if number == 0 {
+		if number = command.Active; number == 0 {
+			p := newProblem(http.StatusConflict, diag.CommandUnusable, "the command %s has no active version", printable(name))
+			p.current = new(commandDocument(command))
+			return nil, p
+		}
+	}
+	v := command.Version(number)
+	if v == nil {
+		return nil, noVersion(name, number)
+	}
+	return v, nil
+}
+
+func noVersion(name string, number int) error {
+	return newProblem(http.StatusNotFound, diag.NoSuchCommand, "the command %s has no version %d", printable(name), number)
 }

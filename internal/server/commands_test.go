@@ -88,7 +88,7 @@ func startCommands(t *testing.T, args ...string) *commandHarness {
 	return h
 }
 
-func newKey(t *testing.T) signature.PrivateKey {
+func newKey(t testing.TB) signature.PrivateKey {
 	t.Helper()
 	key, err := signature.GenerateKey()
 	if err != nil {
@@ -193,7 +193,7 @@ func TestCommandLifecycle(t *testing.T) {
 	}
 	h.ask(http.MethodGet, "/commands/price", "", nil).wantProblem(t, 404, diag.NoSuchCommand)
 	h.ask(http.MethodPost, "/commands/price/execute", "", nil).wantProblem(t, 404, diag.NoSuchCommand)
-	if logs := h.logs.String(); !strings.Contains(logs, `"command":"price@2"`) {
+	if logs := h.logs.String(); !strings.Contains(logs, `"command":"price","version":2`) {
 		t.Error("the log does not name the command")
 	}
 }

@@ -24,9 +24,10 @@ type note struct {
 	fuel   int64
 	// app is the app that is asked or changed, and route the path in it.
 	app, route string
-	// command is the registered command that is asked or changed, with the
-	// version where it is about one.
+	// command is the registered command that is asked or changed, and version the
+	// number of the one it is about, or 0.
 	command string
+	version int
 }
 
 type noteKey struct{}
@@ -129,7 +130,7 @@ func (s *Server) logRequest(c *fiber.Ctx, n *note, p *problem, took time.Duratio
 	if route = routeName(route); n.route != "" {
 		route = n.route
 	}
-	attrs := make([]slog.Attr, 0, 10)
+	attrs := make([]slog.Attr, 0, 12)
 	attrs = append(attrs,
 		slog.String("request_id", n.id),
 		slog.String("method", c.Method()),
@@ -141,6 +142,9 @@ func (s *Server) logRequest(c *fiber.Ctx, n *note, p *problem, took time.Duratio
 	}
 	if n.command != "" {
 		attrs = append(attrs, slog.String("command", n.command))
+		if n.version > 0 {
+			attrs = append(attrs, slog.Int("version", n.version))
+		}
 	}
 	if n.script != "" {
 		attrs = append(attrs, slog.String("script", n.script))

@@ -19,6 +19,9 @@ func runProblem(n *note, err error) error {
 	if list, ok := errors.AsType[diag.List](err); ok {
 		return compileProblem(list)
 	}
+	if p, ok := errors.AsType[*problem](err); ok {
+		return p
+	}
 	if unusable, ok := errors.AsType[*engine.ArtifactError](err); ok {
 		p := newProblem(http.StatusUnprocessableEntity, diag.ModuleUnusable, "the module cannot be run: %s", printable(unusable.Err.Error()))
 		p.cause = err
