@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/avapd/avapd/compiler"
+	"github.com/avapd/avapd/runtime/abi"
 	"github.com/avapd/avapd/wasmhost"
 )
 
@@ -129,5 +130,33 @@ func BenchmarkLoad(b *testing.B) {
 			b.Fatal(err)
 		}
 		m.Release()
+	}
+}
+
+// BenchmarkFirstRun makes a module ready and runs it once: in machine code, and
+// as a trial.
+func BenchmarkFirstRun(b *testing.B) {
+	h := newHost(b, wasmhost.EngineCompiler)
+	a, findings := compiler.Compile(compiler.Source{Text: fiveLines}, compiler.Options{})
+	if a == nil {
+		b.Fatal(findings)
+	}
+	for _, way := range []struct {
+		name string
+		load func([]byte, abi.Manifest) (*wasmhost.Module, error)
+	}{{"machine code", h.Load}, {"trial", h.LoadTrial}} {
+		b.Run(way.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				m, err := way.load(a.Wasm, a.Manifest)
+				if err != nil {
+					b.Fatal(err)
+				}
+				if _, _, failure := h.Run(context.Background(), m, &wasmhost.Input{}, limits, nil); failure != nil {
+					b.Fatal(failure)
+				}
+				m.Release()
+			}
+		})
 	}
 }

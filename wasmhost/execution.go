@@ -273,7 +273,7 @@ func (e *execution) fresh(startBytes uint64) (err error) {
 	}
 	if e.module.merged {
 		p.script = p.library
-	} else if p.script, err = runtime.InstantiateModule(e.instantiating, e.module.compiled, h.moduleConfig); err != nil {
+	} else if p.script, err = e.module.instantiate(e.instantiating); err != nil {
 		p.script = nil
 		return fmt.Errorf("instantiate the script: %w", err)
 	}

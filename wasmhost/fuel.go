@@ -66,7 +66,7 @@ func (e *execution) start() {
 // slice is what machine code gets at a time, or in a trial the part of it that
 // lasts about as long.
 func (e *execution) slice(fuel int64) int64 {
-	if e.module.trial {
+	if e.module.IsTrial() {
 		return fuel / trialSlowness
 	}
 	return fuel

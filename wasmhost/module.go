@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 
 	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
 
 	"github.com/avapd/avapd/internal/wasm"
 	"github.com/avapd/avapd/runtime/abi"
@@ -35,10 +36,9 @@ type Module struct {
 
 	host     *Host
 	compiled wazero.CompiledModule
-	// side is where it is compiled, and trial tells that this is the interpreter,
-	// for runs that are few and short.
-	side  *side
-	trial bool
+	// side is where it is compiled, once or, on the interpreter for a trial, by each
+	// run; then compiled is nil.
+	side *side
 	// state is that of a fresh instance; resettable tells that a used pair can
 	// be put back into it.
 	state      freshState
@@ -68,9 +68,12 @@ func (h *Host) Load(module []byte, manifest abi.Manifest) (*Module, error) {
 	if err := checkManifest(&manifest); err != nil {
 		return nil, err
 	}
-	compiled, err := h.compile(&h.main, module, &manifest)
+	compiled, err := h.main.runtime.CompileModule(context.Background(), module)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("compile module: %w", err)
+	}
+	if err := errors.Join(h.checkImports(compiled), checkEndpoints(compiled, &manifest), checkTasks(compiled, &manifest)); err != nil {
+		return nil, errors.Join(err, compiled.Close(context.Background()))
 	}
 	state, resettable, err := freshStateOf(module)
 	if err != nil {
@@ -91,33 +94,18 @@ func (h *Host) Load(module []byte, manifest abi.Manifest) (*Module, error) {
 	return m, nil
 }
 
-// compile has a module compiled and checks that it fits this host.
-func (h *Host) compile(s *side, module []byte, manifest *abi.Manifest) (wazero.CompiledModule, error) {
-	compiled, err := s.runtime.CompileModule(context.Background(), module)
-	if err != nil {
-		return nil, fmt.Errorf("compile module: %w", err)
-	}
-	if err := errors.Join(h.checkImports(compiled), checkEndpoints(compiled, manifest), checkTasks(compiled, manifest)); err != nil {
-		return nil, errors.Join(err, compiled.Close(context.Background()))
-	}
-	return compiled, nil
-}
-
-// LoadTrial loads a script module, other than a merged one, for the interpreter,
-// which takes a fraction of the time of Load and makes the runs as much slower:
-// it pays for a few short ones. The module keeps its binary, so that it can be
-// loaded again. What is said about Load holds.
+// LoadTrial makes a module, other than a merged one, that each run compiles for
+// the interpreter: a fraction of the work of Load, for a run that takes many times
+// as long. It pays for a few short runs. The module keeps its binary, so that it
+// can be loaded. What is said about Load holds, but that a run finds out what is
+// wrong with it.
 func (h *Host) LoadTrial(module []byte, manifest abi.Manifest) (*Module, error) {
 	if err := errors.Join(checkManifest(&manifest), h.PrepareTrials()); err != nil {
 		return nil, err
 	}
-	compiled, err := h.compile(&h.trials.side, module, &manifest)
-	if err != nil {
-		return nil, err
-	}
 	m := &Module{
 		Manifest: manifest, CodeBytes: len(module), Binary: module,
-		host: h, compiled: compiled, side: &h.trials.side, trial: true, memoryBytes: h.libraryBytes,
+		host: h, side: &h.trials.side, memoryBytes: h.libraryBytes,
 	}
 	m.index()
 	m.refs.Store(1)
@@ -125,7 +113,21 @@ func (h *Host) LoadTrial(module []byte, manifest abi.Manifest) (*Module, error) 
 }
 
 // IsTrial tells that the module came from LoadTrial.
-func (m *Module) IsTrial() bool { return m.trial }
+func (m *Module) IsTrial() bool { return m.compiled == nil }
+
+// instantiate makes an instance of the script.
+func (m *Module) instantiate(ctx context.Context) (api.Module, error) {
+	compiled := m.compiled
+	if compiled == nil {
+		var err error
+		if compiled, err = m.side.runtime.CompileModule(ctx, m.Binary); err != nil {
+			return nil, fmt.Errorf("compile module: %w", err)
+		}
+		// The instance keeps what it needs.
+		defer compiled.Close(ctx)
+	}
+	return m.side.runtime.InstantiateModule(ctx, compiled, m.host.moduleConfig) //nolint:wrapcheck // the caller does
+}
 
 // LoadAgain loads a module that another host has loaded and kept the binary of;
 // a foreign one has been metered then.
@@ -146,7 +148,7 @@ func (m *Module) Retain() { m.refs.Add(1) }
 
 // Release drops a reference; with the last one the compiled code goes.
 func (m *Module) Release() {
-	if m.refs.Add(-1) == 0 {
+	if m.refs.Add(-1) == 0 && m.compiled != nil {
 		// Closing drops references only; it has nothing to report.
 		_ = m.compiled.Close(context.Background())
 	}
