@@ -62,7 +62,40 @@ func (d Dict) find(k Value) uint32 {
 		}
 		d.reindex()
 	}
-	return d.findHashed(k, hashKey(k))
+	if !d.isLast(k) {
+		d.look(k)
+	}
+	return lastEntry
+}
+
+// What was read last by way of an index: counting reads an entry and then writes
+// it, and need not look for it twice. What adds or removes an entry ends it.
+var (
+	lastDict  uint32 // 0 if there is none
+	lastTag   Tag
+	lastBits  uint64
+	lastHash  uint32
+	lastEntry uint32
+)
+
+// lastMaxBytes is the longest text that is kept as the key that was read last.
+const lastMaxBytes = 64
+
+// isLast reports whether a key was read last, and in this dict.
+func (d Dict) isLast(k Value) bool {
+	return uint32(d) == lastDict && k.Bits == lastBits && k.Tag == lastTag
+}
+
+// look finds a key in the index and notes what it has found.
+func (d Dict) look(k Value) {
+	lastHash = hashKey(k)
+	lastEntry = d.findHashed(k, lastHash)
+	lastDict = uint32(d)
+	if k.isText() && k.textLen() > lastMaxBytes {
+		lastDict = 0
+	}
+	lastTag = k.Tag
+	lastBits = k.Bits
 }
 
 func (d Dict) findLinear(k Value) uint32 {
@@ -164,10 +197,12 @@ func (d Dict) set(k, v Value) {
 		d.reindex()
 		indexed = true
 	}
-	i, hash := uint32(0), uint32(0)
+	i, hash := lastEntry, lastHash
 	if indexed {
-		hash = hashKey(k)
-		i = d.findHashed(k, hash)
+		if !d.isLast(k) {
+			hash = hashKey(k)
+			i = d.findHashed(k, hash)
+		}
 	} else {
 		i = d.findLinear(k)
 	}
@@ -182,6 +217,7 @@ func (d Dict) set(k, v Value) {
 	if indexed {
 		store32(d.entry(i)+abi.EntryHash, hash)
 		putSlot(d.index(), d.mask(), hash, i)
+		lastDict = 0
 	}
 }
 
@@ -254,6 +290,7 @@ func (d Dict) compact() {
 
 // remove deletes entry i.
 func (d Dict) remove(i uint32) {
+	lastDict = 0
 	entry := d.entry(i)
 	storeValue(entry+abi.EntryKey, undefined())
 	storeValue(entry+abi.EntryValue, undefined())

@@ -223,3 +223,49 @@ func TestLoadShort(t *testing.T) {
 		}
 	}
 }
+
+// TestLastKey holds that what was read last does not outlive what changes it.
+func TestLastKey(t *testing.T) {
+	start(t)
+	d := val(bigDict())
+	same := func(s string) Value { return Concat(val(s[:1]), val(s[1:])) } // elsewhere in memory
+	key, again := same("new"), same("new")
+	if MethodGet(d, key, null()).Tag != abi.KindNull {
+		t.Fatal("a key that is not there was found")
+	}
+	DictSet(d, again, val(1))
+	if got := Index(d, key); got.int() != 1 {
+		t.Errorf("after another text of the same bytes was set: %d", got.int())
+	}
+	DictSet(d, key, val(2))
+	if got := Index(d, again); got.int() != 2 {
+		t.Errorf("after it was set: %d", got.int())
+	}
+	other := val(bigDict())
+	if Contains(key, other) != 0 {
+		t.Error("the key was found in another dict")
+	}
+	Index(d, key)
+	MethodPop(d, again, undefined())
+	if Contains(key, d) != 0 {
+		t.Error("the key was found after it was removed")
+	}
+	DictSet(d, key, val(3))
+	for i := range 100 { // the dict grows, and closes its gaps
+		DictSet(d, val(1000+i), null())
+		if got := Index(d, key); got.int() != 3 {
+			t.Fatalf("among %d more: %d", i, got.int())
+		}
+	}
+	for i := range 100 {
+		Index(d, key)
+		MethodPop(d, val(1000+i), undefined())
+		if got := Index(d, key); got.int() != 3 {
+			t.Fatalf("after %d were removed: %d", i, got.int())
+		}
+	}
+	DictSet(d, val(1), val("one"))
+	if Index(d, val(1)); Index(d, val(true)).textLen() != 3 || Index(d, val(1.0)).textLen() != 3 {
+		t.Error("equal keys of other kinds differ")
+	}
+}

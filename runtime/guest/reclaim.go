@@ -441,12 +441,38 @@ func fixOwn() {
 	freeHeads = moved(freeHeads)
 	outBase = moved(outBase)
 	digitRoom = moved(digitRoom)
+	moveLast()
 	append0 = moveAppend(append0)
 	append1 = moveAppend(append1)
 	append2 = moveAppend(append2)
 	append3 = moveAppend(append3)
 	append4 = moveAppend(append4)
 	append5 = moveAppend(append5)
+}
+
+// moveLast keeps what was read last from a dict, if the dict and all of the key are
+// alive. Without the key nobody can look it up again, so that the price of what
+// follows is the same as if nothing had been moved.
+func moveLast() {
+	unmetered()
+	if lastDict >= regionBase && !isLive(lastDict) {
+		lastDict = 0
+	}
+	lastDict = moved(lastDict)
+	if lastTag&abi.KindMask != abi.KindText {
+		return
+	}
+	p, end := uint32(lastBits), uint32(lastBits)+uint32(lastBits>>32)
+	if p < regionBase || p >= regionEnd {
+		return
+	}
+	for at := p; at < end; at++ {
+		if !isLive(at) {
+			lastDict = 0
+			return
+		}
+	}
+	lastBits = lastBits>>32<<32 | uint64(moved(p))
 }
 
 func moveAppend(buffer uint64) uint64 {
