@@ -1,13 +1,15 @@
 package engine
 
 import (
-	"container/list"
 	"context"
 	"crypto/sha256"
 	"errors"
+	"math"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/maypok86/otter/v2"
 
 	"github.com/avapd/avapd/internal/diag"
 	"github.com/avapd/avapd/internal/fairqueue"
@@ -44,9 +46,11 @@ type entry struct {
 	took     time.Duration
 
 	// The following belong to the cache and are guarded by its lock.
-	place   *list.Element // nil while compiling, and after eviction
-	wanted  int           // who waits for the compile to end
-	started bool          // no longer waits for a worker
+	kept    bool // neither compiling nor evicted
+	ended   bool // done is closed
+	wanted  int  // who waits for the compile to end; one more if nobody asked for it
+	unasked bool
+	started bool // no longer waits for a worker
 	abandon context.CancelFunc
 	bytes   int64
 	expires time.Time // zero: never
@@ -79,12 +83,24 @@ var (
 // that, its client has other things to do.
 const queueTime = 10 * time.Second
 
-// cache holds compiled scripts, the least recently used go first. Every
-// script is compiled once however many ask for it at the same time. A compile
-// that has begun goes on to its end even if all who asked are gone; one that has
-// not is given up.
+// place is where an entry stands among those that are kept. A trial and the
+// machine code that takes its place have the same, so that how often the one was
+// wanted counts for the other.
+type place struct {
+	key    key // not a trial's
+	failed bool
+}
+
+func (e *entry) place() place { return place{e.key.of(false), e.module == nil} }
+
+// cache holds compiled scripts. When they take too much memory, those go that
+// are rarely wanted: how often each is, is counted, also for those that were not
+// kept, so that scripts that come once do not drive out those that come always.
+//
+// Every script is compiled once however many ask for it at the same time. A
+// compile that has begun goes on to its end even if all who asked are gone; one
+// that has not is given up.
 type cache struct {
-	maxBytes int64
 	// maxPending bounds the scripts that wait to be compiled, maxClient those of
 	// one client.
 	maxPending, maxClient int
@@ -97,8 +113,11 @@ type cache struct {
 	queueTime time.Duration
 
 	mu      sync.Mutex
-	entries map[key]*entry
-	recent  *list.List // of *entry, most recently used first
+	entries map[key]*entry // compiling or kept
+	// order decides which entries are kept. It is used under the lock only, and
+	// then does its work at once, on the goroutine that calls it.
+	order   *otter.Cache[place, *entry]
+	count   int // of what is kept
 	bytes   int64
 	pending int
 	// byClient counts what is pending.
@@ -106,12 +125,19 @@ type cache struct {
 }
 
 func newCache(maxBytes int64, workers, maxPending, maxClient int) *cache {
-	return &cache{
-		maxBytes: maxBytes, maxPending: maxPending, maxClient: maxClient, now: time.Now, queueTime: queueTime,
+	c := &cache{
+		maxPending: maxPending, maxClient: maxClient, now: time.Now, queueTime: queueTime,
 		workers: fairqueue.New(fairqueue.Limits{Slots: workers, ClientSlots: max(1, workers-1)}),
 		threads: newBackground(workers),
-		entries: make(map[key]*entry), recent: list.New(), byClient: make(map[string]int),
+		entries: make(map[key]*entry), byClient: make(map[string]int),
 	}
+	c.order = otter.Must(&otter.Options[place, *entry]{
+		MaximumWeight:    uint64(max(1, maxBytes)),
+		Weigher:          func(_ place, e *entry) uint32 { return uint32(min(e.bytes, math.MaxUint32)) },
+		OnAtomicDeletion: func(gone otter.DeletionEvent[place, *entry]) { c.drop(gone.Value) },
+		Executor:         func(work func()) { work() },
+	})
+	return c
 }
 
 // work makes the module of an entry. It goes on when whoever asked for it may be
@@ -148,34 +174,26 @@ type found struct {
 // get finds a script or has it compiled; prepare is called before get returns
 // if it has to be. Compiling counts for the client.
 func (c *cache) get(ctx context.Context, client string, k key, prepare func() work) (found, error) {
-	for hit := true; ; {
-		e, job, err := c.lookUp(client, k, prepare)
-		if err != nil {
-			return found{}, err
-		}
-		if job != nil {
-			hit = false
-			c.do(ctx, client, e, job)
-		}
+	e, job, err := c.lookUp(client, k, prepare)
+	if err != nil {
+		return found{}, err
+	}
+	if job != nil {
+		c.do(ctx, client, e, job)
+	}
+	hit := false
+	select {
+	case <-e.done:
+		hit = job == nil
+	default:
 		select {
 		case <-e.done:
-		default:
-			hit = false
-			select {
-			case <-e.done:
-			case <-ctx.Done():
-				c.leave(e)
-				return found{}, ctx.Err()
-			}
+		case <-ctx.Done():
+			c.leave(e)
+			return found{}, ctx.Err()
 		}
-		if e.module == nil {
-			return found{findings: e.findings, took: e.took, hit: hit}, e.err
-		}
-		if c.retain(e) {
-			return found{module: e.module, findings: e.findings, took: e.took, hit: hit}, nil
-		}
-		// It was evicted between its completion and now.
 	}
+	return found{module: e.module, findings: e.findings, took: e.took, hit: hit}, e.err
 }
 
 // begin has a script compiled that nobody waits for. When there is no room for
@@ -185,7 +203,9 @@ func (c *cache) begin(client string, k key, prepare func() work) {
 	var e *entry
 	var job *work
 	if c.entries[k] == nil {
-		e, job, _ = c.add(client, k, prepare)
+		if e, job, _ = c.add(client, k, prepare); e != nil {
+			e.unasked = true
+		}
 	}
 	c.mu.Unlock()
 	if job != nil {
@@ -194,26 +214,27 @@ func (c *cache) begin(client string, k key, prepare func() work) {
 }
 
 // lookUp gives the entry of a key, and for a trial that of the machine code if
-// that is there. A new one comes with what the caller must have done.
+// that is there; its module is retained for the caller, now or when it is made. A
+// new entry comes with what the caller must have done.
 func (c *cache) lookUp(client string, k key, prepare func() work) (*entry, *work, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if k.trial {
-		if code := c.entries[k.of(false)]; code != nil && code.place != nil && code.module != nil {
+		if code := c.entries[k.of(false)]; code != nil && code.kept && code.module != nil {
 			k = code.key
 		}
 	}
 	e := c.entries[k]
 	if e != nil && (e.expires.IsZero() || c.now().Before(e.expires)) {
-		if e.place != nil {
-			c.recent.MoveToFront(e.place)
+		if e.kept {
+			c.use(e)
 		} else {
 			e.wanted++
 		}
 		return e, nil, nil
 	}
 	if e != nil {
-		c.evict(e)
+		c.order.Invalidate(e.place())
 	}
 	return c.add(client, k, prepare)
 }
@@ -264,6 +285,12 @@ func (c *cache) do(ctx context.Context, client string, e *entry, job *work) {
 func (c *cache) leave(e *entry) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if e.ended { // just now
+		if e.module != nil {
+			e.module.Release()
+		}
+		return
+	}
 	if e.wanted--; e.wanted == 0 && !e.started && c.entries[e.key] == e {
 		delete(c.entries, e.key)
 		e.abandon()
@@ -288,7 +315,7 @@ func (c *cache) start(waiting context.Context, client string, e *entry) bool {
 	}
 	e.err = err
 	c.uncount(client)
-	close(e.done)
+	e.end()
 	return false
 }
 
@@ -300,15 +327,27 @@ func (c *cache) uncount(client string) {
 	}
 }
 
-// retain takes a reference unless the entry has gone.
-func (c *cache) retain(e *entry) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if e.place == nil {
-		return false
+// end tells those who wait. Each gets a reference to the module, so that nobody
+// waits in vain for one that is not kept.
+func (e *entry) end() {
+	if e.module != nil {
+		if e.unasked {
+			e.wanted--
+		}
+		for range e.wanted {
+			e.module.Retain()
+		}
 	}
-	e.module.Retain()
-	return true
+	e.ended = true
+	close(e.done)
+}
+
+// use counts a use of an entry that is kept, and retains its module.
+func (c *cache) use(e *entry) {
+	if e.module != nil {
+		e.module.Retain()
+	}
+	c.order.GetIfPresent(e.place())
 }
 
 // compile does the work of one entry that began at a time, for one of the workers.
@@ -331,22 +370,34 @@ func (c *cache) compile(client string, e *entry, job *work, began time.Time) {
 	} else {
 		e.expires = c.now().Add(failureLifetime)
 	}
-	c.place(e)
+	e.end()
+	c.keep(e)
 }
 
-// place makes an entry one that can be found. The newest stays in any case:
-// somebody waits for it.
-func (c *cache) place(e *entry) {
-	e.place = c.recent.PushFront(e)
+// keep makes an entry one that can be found, unless others are wanted more. The
+// machine code of a script takes its trial's place.
+func (c *cache) keep(e *entry) {
+	e.kept = true
+	c.count++
 	c.bytes += e.bytes
-	// What came before the machine code is of no use any more.
-	if trial := c.entries[e.key.of(true)]; trial != nil && trial != e && trial.place != nil && e.module != nil {
-		c.evict(trial)
+	if code := c.entries[e.key.of(false)]; e.key.trial && code != nil && code.kept && code.module != nil {
+		c.drop(e) // it comes too late
+		return
 	}
-	for c.bytes > c.maxBytes && c.recent.Len() > 1 {
-		c.evict(c.recent.Back().Value.(*entry))
+	c.order.Set(e.place(), e)
+	c.order.CleanUp()
+}
+
+// drop forgets an entry that was kept. Its code lives on while an execution
+// holds it.
+func (c *cache) drop(e *entry) {
+	e.kept = false
+	c.count--
+	c.bytes -= e.bytes
+	delete(c.entries, e.key)
+	if e.module != nil {
+		e.module.Release()
 	}
-	close(e.done)
 }
 
 // fetch gets what an entry is compiled from. That it failed is remembered for a
@@ -361,11 +412,10 @@ func (c *cache) fetch(waiting context.Context, client string, e *entry, fetch fu
 	c.uncount(client)
 	e.err, e.bytes = err, entryBytes
 	e.expires = c.now().Add(fetchFailureLifetime)
+	e.end()
 	if c.entries[e.key] == e {
-		c.place(e)
-		return false
+		c.keep(e)
 	}
-	close(e.done)
 	return false
 }
 
@@ -374,11 +424,10 @@ func (c *cache) hit(k key) (found, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	e := c.entries[k]
-	if e == nil || e.place == nil || e.module == nil {
+	if e == nil || !e.kept || e.module == nil {
 		return found{}, false
 	}
-	c.recent.MoveToFront(e.place)
-	e.module.Retain()
+	c.use(e)
 	return found{module: e.module, findings: e.findings, took: e.took, hit: true}, true
 }
 
@@ -395,27 +444,13 @@ func (c *cache) work(ctx context.Context, client string, do func()) error {
 	return nil
 }
 
-// evict forgets an entry that is compiled. Its code lives on while an
-// execution holds it.
-func (c *cache) evict(e *entry) {
-	delete(c.entries, e.key)
-	c.recent.Remove(e.place)
-	e.place = nil
-	c.bytes -= e.bytes
-	if e.module != nil {
-		e.module.Release()
-	}
-}
-
 // close waits for compiles under way and forgets everything.
 func (c *cache) close() {
 	c.running.Wait()
 	c.threads.close()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for c.recent.Len() > 0 {
-		c.evict(c.recent.Back().Value.(*entry))
-	}
+	c.order.InvalidateAll()
 }
 
 // CacheStats is what the cache holds.
@@ -427,5 +462,5 @@ type CacheStats struct {
 func (c *cache) stats() CacheStats {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return CacheStats{Scripts: c.recent.Len(), Pending: c.pending, Bytes: c.bytes}
+	return CacheStats{Scripts: c.count, Pending: c.pending, Bytes: c.bytes}
 }

@@ -215,29 +215,6 @@ func TestFailedCompilesAreRememberedBriefly(t *testing.T) {
 	}
 }
 
-func TestLeastRecentlyUsedGoesFirst(t *testing.T) {
-	c := &fakeCompiler{}
-	e := newEngine(t, c, func(c *Config) { c.CacheBytes = 3 * (entryBytes + 4096) })
-	run := func(source string) { mustAnswer(t, e, &Request{Source: source}) }
-	run("ok 1")
-	run("ok 2")
-	run("ok 1")
-	run("ok 3")
-	run("ok 4") // no room for four: 2 goes
-	for e.cache.stats().Scripts > 3 {
-		t.Fatalf("the cache holds %+v", e.cache.stats())
-	}
-	before := c.compiles.Load()
-	run("ok 1")
-	if c.compiles.Load() != before {
-		t.Error("a script that was used lately is gone")
-	}
-	run("ok 2")
-	if c.compiles.Load() != before+1 {
-		t.Error("the script that was used least lately is still there")
-	}
-}
-
 // An entry that is evicted while its script runs keeps its code until the end.
 func TestEvictedWhileRunning(t *testing.T) {
 	e := newEngine(t, &fakeCompiler{}, func(c *Config) {
