@@ -330,7 +330,7 @@ var table = []Key{
 	},
 	{
 		Name: "cache.bytes", Default: "67108864", Min: mib, Max: 64 * gib,
-		Doc:    "Memory for compiled scripts; the least recently used go first",
+		Doc:    "Memory for compiled scripts; those that are rarely wanted go first",
 		number: func(c *Config) *int64 { return &c.CacheBytes },
 	},
 	{

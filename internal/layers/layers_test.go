@@ -96,6 +96,7 @@ var owners = map[string][]string{
 	"golang.org/x/crypto":           {"internal/signature"},
 	"github.com/redis/rueidis":      {"internal/cache"},
 	"oras.land/oras-go":             {"internal/oci"},
+	"github.com/maypok86/otter":     {"internal/engine"},
 	"github.com/schollz":            {"internal/cli"},
 }
 
