@@ -19,13 +19,18 @@ addVar(name, "n-" + str(id))
 addResult(name)
 `
 
-// BenchmarkCompile is the compiler alone, BenchmarkLoad what the engine makes
-// of its module.
+// BenchmarkCompile is the compiler alone, with the manifest in the module and
+// without; BenchmarkLoad is what the engine makes of it.
 func BenchmarkCompile(b *testing.B) {
-	for b.Loop() {
-		if a, findings := compiler.Compile(compiler.Source{Text: fiveLines}, compiler.Options{}); a == nil {
-			b.Fatal(findings)
-		}
+	for name, options := range map[string]compiler.Options{"whole": {}, "detached": {Detached: true}} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if a, findings := compiler.Compile(compiler.Source{Text: fiveLines}, options); a == nil {
+					b.Fatal(findings)
+				}
+			}
+		})
 	}
 }
 

@@ -1,6 +1,7 @@
 package compiler_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -444,4 +446,16 @@ func literal(n int64) string {
 		return "-9223372036854775807 - 1"
 	}
 	return fmt.Sprint(n)
+}
+
+// Without its manifest a module is the same module.
+func TestDetached(t *testing.T) {
+	whole, _ := compiler.Compile(compiler.Source{Text: fiveLines}, compiler.Options{})
+	detached, _ := compiler.Compile(compiler.Source{Text: fiveLines}, compiler.Options{Detached: true})
+	if !bytes.HasPrefix(whole.Wasm, detached.Wasm) || !reflect.DeepEqual(whole.Manifest, detached.Manifest) {
+		t.Error("there is more that differs")
+	}
+	if _, err := wasmhost.ReadManifest(detached.Wasm); err == nil {
+		t.Error("the manifest is there")
+	}
 }

@@ -385,15 +385,16 @@ func (e *Engine) fromSource(ctx context.Context, r *Request) (_ found, err error
 		return e.findFirst(ctx, k, r)
 	}
 	return e.cache.get(ctx, r.Client, k, func() work {
-		source := r.source()
+		source := e.source(r)
 		return work{compile: func() (*wasmhost.Module, diag.List, error) { return e.compile(source) }}
 	})
 }
 
 // source copies what is to be compiled: that may outlast the request and the
-// buffer its text lies in.
-func (r *Request) source() *Source {
-	return &Source{File: strings.Clone(r.File), Text: strings.Clone(r.Source), Logs: r.Logs}
+// buffer its text lies in. What goes into quarantine is known by its module, so
+// there a manifest must be part of that.
+func (e *Engine) source(r *Request) *Source {
+	return &Source{File: strings.Clone(r.File), Text: strings.Clone(r.Source), Logs: r.Logs, detached: e.shadow == nil}
 }
 
 // make compiles a script that the cache will not hold.

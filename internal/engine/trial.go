@@ -50,7 +50,7 @@ func (e *Engine) findFirst(ctx context.Context, k key, r *Request) (found, error
 // trialWork makes the trial of a source, or machine code if it may not be tried.
 func (e *Engine) trialWork(r *Request) func() work {
 	return func() work {
-		source := r.source()
+		source := e.source(r)
 		quick := len(source.Text) <= quickBytes
 		return work{quick: quick, compile: func() (m *wasmhost.Module, findings diag.List, err error) {
 			artifact, findings, err := guardedCompile(e.config.Compiler, source)
