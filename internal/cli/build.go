@@ -12,8 +12,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/avapd/avapd/internal/diag"
+	"github.com/avapd/avapd/internal/registry"
 	"github.com/avapd/avapd/internal/wasm"
 	"github.com/avapd/avapd/internal/wasm/debug"
+	"github.com/avapd/avapd/runtime/abi"
 )
 
 // What build can write.
@@ -30,6 +32,9 @@ const moduleSuffix = "." + emitWasm
 type buildFlags struct {
 	out, emit, output string
 	logs, standalone  bool
+	interfaceFile     string
+	// parameters are what the file says; nil when there is none.
+	parameters []abi.Parameter
 }
 
 func buildCommand(p *Process) *cobra.Command {
@@ -65,6 +70,7 @@ output with -o, and then there is no source map.`,
 	flags.StringVar(&f.emit, "emit", emitWasm, "`form` to write: wasm, wat or ir")
 	flags.BoolVar(&f.standalone, "standalone", false, "put what the script uses of the guest library into the module")
 	flags.BoolVar(&f.logs, "logs", false, "make a module that logs every top-level statement")
+	flags.StringVar(&f.interfaceFile, "interface", "", "JSON `file` that names the parameters of the script as a command, such as [{\"name\": \"a\", \"kind\": \"L\"}]; by default those that it reads with addParam")
 	outputFlag(cmd, &f.output)
 	return cmd
 }
@@ -80,6 +86,9 @@ func (f *buildFlags) run(ctx context.Context, p *Process, args []string) error {
 	if f.out == "" && in.files[0].name == stdinName {
 		return usageError("a script from standard input has no name to derive one from; give -o")
 	}
+	if err := f.readInterface(in); err != nil {
+		return err
+	}
 	outputs, err := in.outputs(f.out, func(name string) string {
 		return strings.TrimSuffix(name, filepath.Ext(name)) + "." + f.emit
 	})
@@ -94,6 +103,24 @@ func (f *buildFlags) run(ctx context.Context, p *Process, args []string) error {
 		}
 		return o
 	})
+}
+
+// readInterface reads the parameters, which are those of one script.
+func (f *buildFlags) readInterface(in inputs) error {
+	if f.interfaceFile == "" {
+		return nil
+	}
+	if in.several || f.emit == emitIR {
+		return usageError("--interface is about one script and its module")
+	}
+	content, err := os.ReadFile(f.interfaceFile)
+	if err != nil {
+		return usageError("%s", fileProblem(f.interfaceFile, err))
+	}
+	if f.parameters, err = registry.ParseInterface(content); err != nil {
+		return usageError("%s: %v", f.interfaceFile, err)
+	}
+	return nil
 }
 
 func (f *buildFlags) check() error {
@@ -157,7 +184,7 @@ func (f *buildFlags) compile(s script, mapFile string) (made, diag.List, error) 
 		return made{content: text}, findings, nil
 	}
 	options := s.options(f.logs)
-	options.Debug, options.Standalone = f.emit == emitWasm, f.standalone
+	options.Debug, options.Standalone, options.Interface = f.emit == emitWasm, f.standalone, f.parameters
 	artifact, findings := s.compile(options)
 	if findings.HasErrors() {
 		return made{}, findings, nil

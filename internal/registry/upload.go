@@ -1,8 +1,10 @@
 package registry
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/json"
 	"slices"
 
 	"github.com/avapd/avapd/compiler"
@@ -62,6 +64,17 @@ func (o *UploadOptions) check() error {
 		return diag.NewFailure(diag.BadFieldValue, "the note has more than %d bytes", maxNoteBytes)
 	}
 	return checkInterface(o.Interface)
+}
+
+// ParseInterface reads the parameters of a command, a JSON list.
+func ParseInterface(text []byte) ([]abi.Parameter, error) {
+	list := []abi.Parameter{}
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&list); err != nil {
+		return nil, diag.NewFailure(diag.BadFieldValue, `the interface is no JSON list such as [{"name": "a", "kind": "L"}]: %v`, err)
+	}
+	return list, checkInterface(list)
 }
 
 func checkInterface(list []abi.Parameter) error {
