@@ -19,6 +19,7 @@ type push struct {
 
 	name, note string
 	activate   bool
+	limits     api.Limits
 	plainHTTP  bool
 }
 
@@ -49,6 +50,7 @@ variables OCI_USERNAME and OCI_PASSWORD.`,
 	flags.StringVar(&f.name, "name", "", "`name` of the command; for a single file")
 	flags.BoolVar(&f.activate, "activate", false, "make the new version the one that runs")
 	flags.StringVar(&f.note, "note", "", "`text` to keep with the version")
+	limitFlags(flags, &f.limits, "the version; 0 leaves it to signer and server")
 	flags.BoolVar(&f.plainHTTP, "plain-http", false, "talk to a registry of images without TLS, also on another machine")
 	return cmd
 }
@@ -105,7 +107,7 @@ func (f *push) send(ctx context.Context, p *Process, c *client.Client, file stri
 	if !isModule(content) {
 		kind = "text/plain; charset=utf-8"
 	}
-	v, isNew, err := c.Upload(ctx, name, content, kind, client.UploadOptions{Activate: f.activate, Note: f.note})
+	v, isNew, err := c.Upload(ctx, name, content, kind, client.UploadOptions{Activate: f.activate, Note: f.note, Limits: f.limits})
 	if err != nil {
 		if e, ok := errors.AsType[*exitError](refused(err)); ok {
 			err = &exitError{e.code, o.File + ": " + e.text}

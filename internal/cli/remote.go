@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/avapd/avapd/internal/api"
 	"github.com/avapd/avapd/internal/client"
@@ -158,6 +159,15 @@ func refusalCode(e *client.Error) int {
 		return exitUnavailable
 	}
 	return exitScript
+}
+
+// limitFlags are those for limits of something.
+func limitFlags(flags *pflag.FlagSet, l *api.Limits, of string) {
+	flags.Int64Var(&l.Fuel, "fuel", 0, "most fuel of executions of "+of)
+	flags.Int64Var(&l.TimeMS, "time-ms", 0, "most time of executions of "+of)
+	flags.Int64Var(&l.MemoryBytes, "memory-bytes", 0, "most memory of executions of "+of)
+	flags.Int64Var(&l.CallDepth, "call-depth", 0, "deepest nesting of calls in executions of "+of)
+	flags.Int64Var(&l.OutputBytes, "output-bytes", 0, "largest answer of executions of "+of)
 }
 
 // commandArgument takes NAME apart, or NAME@VERSION where versions are allowed.

@@ -67,9 +67,7 @@ signer may sign no command that needs the host.`,
 	flags.StringVar(&keyFile, "key", "", "`file` with the public key, such as avap keygen writes")
 	flags.StringArrayVar(&s.Prefixes, "prefix", nil, "`beginning` of the names that the signer may sign, * for every name; required, may be repeated")
 	flags.StringArrayVar(&s.Capabilities, "capability", nil, "`capability` that the signer's commands may have, * for all; may be repeated")
-	flags.Int64Var(&s.Limits.Fuel, "fuel", 0, "most fuel of the signer's commands; 0 is the server's limit")
-	flags.Int64Var(&s.Limits.TimeMS, "time-ms", 0, "most time of the signer's commands; 0 is the server's limit")
-	flags.Int64Var(&s.Limits.MemoryBytes, "memory-bytes", 0, "most memory of the signer's commands; 0 is the server's limit")
+	limitFlags(flags, &s.Limits, "the signer's commands; 0 leaves it to the server")
 	flags.BoolVar(&s.TrustedCompiler, "trusted-compiler", false, "believe that what the signer built with avap build counts its own fuel")
 	completeFile(cmd, "key", "pub", "pem")
 	return cmd

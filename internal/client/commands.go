@@ -62,6 +62,8 @@ type UploadOptions struct {
 	// Activate makes the new version the one that runs.
 	Activate bool
 	Note     string
+	// Limits bound the executions of the version.
+	Limits api.Limits
 }
 
 // Upload sends a module, or the source of a script for the server to build. The
@@ -73,6 +75,15 @@ func (c *Client) Upload(ctx context.Context, name string, content []byte, conten
 	}
 	if o.Note != "" {
 		query.Set("note", o.Note)
+	}
+	limits := map[string]int64{
+		"fuel": o.Limits.Fuel, "time_ms": o.Limits.TimeMS, "memory_bytes": o.Limits.MemoryBytes,
+		"call_depth": o.Limits.CallDepth, "output_bytes": o.Limits.OutputBytes,
+	}
+	for name, limit := range limits {
+		if limit != 0 {
+			query.Set(name, strconv.FormatInt(limit, 10))
+		}
 	}
 	r, err := c.document(ctx, call{
 		method: http.MethodPut, path: []string{"commands", name}, query: query,

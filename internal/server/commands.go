@@ -16,6 +16,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/avapd/avapd/internal/api"
+	"github.com/avapd/avapd/internal/config"
 	"github.com/avapd/avapd/internal/diag"
 	"github.com/avapd/avapd/internal/engine"
 	"github.com/avapd/avapd/internal/registry"
@@ -229,6 +230,9 @@ func (s *Server) putCommand(c *fiber.Ctx) error {
 		return err
 	}
 	o := registry.UploadOptions{Activate: activate != nil && *activate, By: changedBy, Note: cleanText([]byte(c.Query("note")))}
+	if o.Limits, err = queryLimits(c); err != nil {
+		return err
+	}
 	module, err := s.moduleBody(c)
 	if err != nil {
 		return err
@@ -241,6 +245,24 @@ func (s *Server) putCommand(c *fiber.Ctx) error {
 		return err
 	}
 	return s.store(c, name, func(ctx context.Context) (*registry.Version, error) { return s.build(ctx, name, source, o) })
+}
+
+// queryLimits are the limits that a version is to have; what is not named is
+// left to the signer and the server.
+func queryLimits(c *fiber.Ctx) (registry.Limits, error) {
+	var limits config.Limits
+	for _, m := range limitMembers {
+		text := c.Query(m.name)
+		if text == "" {
+			continue
+		}
+		n, err := strconv.ParseInt(text, 10, 64)
+		if err != nil || n < m.least {
+			return registry.Limits{}, newProblem(http.StatusBadRequest, diag.BadFieldValue, "%s is %q; it takes a whole number from %d", m.name, printable(text), m.least)
+		}
+		*m.place(&limits) = n
+	}
+	return registry.Limits(limits), nil
 }
 
 // moduleBody gives a copy of the body if it is a module, by its type or by its

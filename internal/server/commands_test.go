@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"net/http"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -322,6 +324,49 @@ func TestExecuteCommand(t *testing.T) {
 	}
 }
 
+// A version may have limits of its own.
+func TestLimitsOfVersions(t *testing.T) {
+	h := startCommands(t)
+	v := decode[api.Version](t, h.upload("/commands/loop?activate=true&fuel=5000&time_ms=900", "while(true)\nend()"), 201)
+	if v.Limits != (api.Limits{Fuel: 5000, TimeMS: 900}) {
+		t.Errorf("got %+v", v.Limits)
+	}
+	p := h.do(http.MethodPost, "/api/v1/commands/loop/execute", "", nil).wantProblem(t, 504, diag.OutOfFuel)
+	if p.Usage == nil || p.Usage.Fuel > 5000 {
+		t.Errorf("used %+v", p.Usage)
+	}
+}
+
+// Garbage gets a 4xx with a helpful document from every route.
+func TestCommandGarbage(t *testing.T) {
+	h := startCommands(t)
+	decode[api.Version](t, h.upload("/commands/one?activate=true", "x = 1"), 201)
+	names := []string{"%00", "%FF%FE", "..", "%2E%2E", "a%2Fb", "one@1@2", "@1", "one@", "ünï", strings.Repeat("a", 3000), "one@99999999999999999999"}
+	bodies := []string{"", "{", "[]", "null", "7", "\x00asm", "\x00asm\x01\x00\x00\x00", `{"version":"x"}`, `{"version":-1}`, `{"kind":7}`, "\xff\xfe", strings.Repeat("[", 10000), `{"public_key":{}}`, "x=1&y=2"}
+	for _, r := range slices.Concat(commandRoutes(), policyRoutes()) {
+		if !r.changes && r.method == http.MethodGet && len(pathParameters(r.path)) == 0 {
+			continue // a list
+		}
+		for i := range max(len(names), len(bodies)) {
+			name, body := names[i%len(names)], bodies[i%len(bodies)]
+			path := strings.NewReplacer("{name}", name, "{version}", strconv.Itoa(i-1)).Replace(strings.TrimPrefix(r.path, "/api/v1"))
+			for media := range r.body {
+				h.wantRefusal(r.method, path, media, body)
+			}
+			h.wantRefusal(r.method, path, "", body)
+		}
+	}
+}
+
+func (h *commandHarness) wantRefusal(method, path, media, body string) {
+	h.t.Helper()
+	r := h.ask(method, path, media, []byte(body))
+	var d problemReply
+	if r.StatusCode < 400 || r.StatusCode > 499 || json.Unmarshal(r.body, &d) != nil || d.NextStep == "" || len(r.body) > 64<<10 {
+		h.t.Errorf("%s %.60s with %.20q (%s): %d %.300s", method, path, body, media, r.StatusCode, r.body)
+	}
+}
+
 // sameDocument compares documents without what differs between any two
 // executions: times, and the file's name in positions.
 func sameDocument(a, b []byte) bool {
@@ -377,6 +422,9 @@ func TestUploadRefusals(t *testing.T) {
 		{"a module of another type", "/commands/a", "text/plain", module, 415, diag.BadBodyType},
 		{"a script that does not compile", "/commands/a", "text/plain", []byte("x = ("), 400, diag.UnclosedBracket},
 		{"an empty script", "/commands/a", "text/plain", nil, 400, diag.EmptyScript},
+		{"a limit that is none", "/commands/a?fuel=x", api.WASM, module, 400, diag.BadFieldValue},
+		{"no fuel", "/commands/a?fuel=0", api.WASM, module, 400, diag.BadFieldValue},
+		{"a limit that is not there", "/commands/a?fule=5", api.WASM, module, 400, diag.BadFieldValue},
 		{"activate what", "/commands/a?activate=yes", api.WASM, module, 400, diag.BadFieldValue},
 	} {
 		t.Run(test.name, func(t *testing.T) {

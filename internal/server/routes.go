@@ -138,7 +138,7 @@ func commandRoutes() []route {
 		},
 		{
 			method: http.MethodPut, path: pathCommand, summary: "Store a signed module, or a script to build and sign, as a new version", handle: (*Server).putCommand, changes: true,
-			query:   []queryParameter{{"activate", "boolean", "Make the version the one that runs"}, {"note", "string", "What to keep with the version"}},
+			query:   uploadParameters(),
 			body:    contents{api.WASM: "Module", fiber.MIMETextPlain: "Text", fiber.MIMEApplicationJSON: "Source"},
 			answers: []answerSpec{{http.StatusOK, asJSON("Version")}, {http.StatusCreated, asJSON("Version")}},
 		},
@@ -163,6 +163,15 @@ func commandRoutes() []route {
 			body: asJSON("Compilation"), answers: ok("Compiled"),
 		},
 	})
+}
+
+// uploadParameters are what can be said about a version.
+func uploadParameters() []queryParameter {
+	list := []queryParameter{{"activate", "boolean", "Make the version the one that runs"}, {"note", "string", "What to keep with the version"}}
+	for _, m := range limitMembers {
+		list = append(list, queryParameter{m.name, "integer", "A limit of executions of the version"})
+	}
+	return list
 }
 
 // policyRoutes are about whose signatures count.
