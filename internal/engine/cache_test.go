@@ -4,7 +4,11 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"reflect"
 	"testing"
+
+	"github.com/avapd/avapd/internal/diag"
+	"github.com/avapd/avapd/wasmhost"
 )
 
 const (
@@ -68,6 +72,66 @@ func TestCacheFollowsItsTime(t *testing.T) {
 	for _, what := range []string{"yesterday", "today", "tomorrow"} {
 		if n := use(what); n > 0 {
 			t.Errorf("%s: %d scripts are compiled each time", what, n)
+		}
+	}
+}
+
+// references counts who holds a module.
+func references(m *wasmhost.Module) int64 {
+	return reflect.ValueOf(m).Elem().FieldByName("refs").FieldByName("v").Int()
+}
+
+// Whoever asks for a script gets one reference to its module, and whoever leaves
+// none, also if that is just when it is made.
+func TestReferences(t *testing.T) {
+	e := newEngine(t, &fakeCompiler{}, nil)
+	source := func(i int) (key, func() work) {
+		r := &Request{Source: fmt.Sprintf("ok %d", i)}
+		k := key{digest: sha256.Sum256([]byte(r.Source))}
+		return k, func() work {
+			return work{compile: func() (*wasmhost.Module, diag.List, error) { return e.compile(r.source()) }}
+		}
+	}
+	c := e.cache
+	for i, ask := range []func(key, func() work){
+		func(k key, prepare func() work) { // and waits
+			f, err := c.get(t.Context(), "", k, prepare)
+			if err != nil {
+				t.Fatal(err)
+			}
+			f.module.Release()
+		},
+		func(k key, prepare func() work) { // and leaves when it is made
+			entry, job, err := c.lookUp("", k, prepare)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if job != nil {
+				c.do(t.Context(), "", entry, job)
+			}
+			<-entry.done
+			c.leave(entry)
+		},
+		func(k key, prepare func() work) { // and does not wait
+			c.begin("", k, prepare)
+			c.running.Wait()
+		},
+	} {
+		k, prepare := source(i)
+		for range 2 { // made, and found
+			ask(k, prepare)
+			if f, ok := c.hit(k); !ok || references(f.module) != 2 {
+				t.Errorf("way %d: found %t, %d references, want the cache's and this", i, ok, references(f.module))
+			} else {
+				f.module.Release()
+			}
+		}
+		c.mu.Lock()
+		module := c.entries[k].module
+		c.order.InvalidateAll()
+		c.mu.Unlock()
+		if n := references(module); n != 0 {
+			t.Errorf("way %d: %d references are left", i, n)
 		}
 	}
 }
