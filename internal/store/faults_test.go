@@ -226,6 +226,14 @@ func TestEndOfASession(t *testing.T) {
 	if _, err := idle.Exec(t.Context(), `BEGIN`); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := other.Exec(t.Context(), `DO $$ BEGIN
+		WHILE NOT EXISTS (SELECT FROM pg_stat_activity WHERE usename = current_user AND wait_event_type = 'Client') LOOP
+			PERFORM pg_sleep(0.005);
+			PERFORM pg_stat_clear_snapshot();
+		END LOOP;
+	END $$`); err != nil {
+		t.Fatal(err)
+	}
 	for _, earlier := range []time.Duration{time.Microsecond, 0} {
 		tag, err := other.Exec(t.Context(), store.PostgresEnd, int64(idle.PgConn().PID()), start.Add(-earlier))
 		if err != nil || tag.RowsAffected() == 1 != (earlier == 0) {
@@ -327,7 +335,7 @@ func TestRefusedAtOnce(t *testing.T) {
 	if _, err := s.Commit(t.Context(), store.Batch{Puts: []store.Put{document("a", 0)}}); !errors.Is(err, store.ErrUnavailable) || errors.Is(err, store.ErrUncertain) {
 		t.Error(err)
 	}
-	if took := time.Since(start); took > 5*time.Second { // of 15
+	if took := time.Since(start); took > 5*time.Second { // of 30
 		t.Errorf("it took %v", took)
 	}
 	proxy.Up(t)

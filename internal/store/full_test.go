@@ -158,7 +158,7 @@ func TestDamagedFile(t *testing.T) {
 func TestPagesAreBoundInBytes(t *testing.T) {
 	s := openSQLite(t, sqlitePath(t), store.Options{})
 	text := `"` + strings.Repeat("x", store.MaxDocumentBytes-2) + `"`
-	const commits, each = 3, store.MaxBatchBytes / store.MaxDocumentBytes
+	const commits, each = 6, store.MaxBatchBytes / store.MaxDocumentBytes
 	for n := range commits {
 		puts := make([]store.Put, each)
 		for i := range puts {

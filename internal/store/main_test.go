@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -37,8 +38,9 @@ func TestMain(m *testing.M) {
 
 // openAny opens what a location of the suite stands for.
 func openAny(ctx context.Context, location string) (store.Store, error) {
+	options := store.Options{Timeout: 2 * time.Minute} // the largest artifact, on a machine with other work
 	if strings.HasPrefix(location, "postgres:") {
-		return store.OpenPostgres(ctx, location, store.Options{})
+		return store.OpenPostgres(ctx, location, options)
 	}
-	return store.OpenSQLite(ctx, location, store.Options{})
+	return store.OpenSQLite(ctx, location, options)
 }

@@ -37,7 +37,7 @@ const (
 
 	// A writer that stalls between two messages holds the lock that all
 	// writers take; the server ends its session after this.
-	idleInTransaction = 3 * time.Second
+	idleInTransaction = 5 * time.Second
 
 	closeTimeout = time.Second
 

@@ -137,13 +137,16 @@ func (c *commit) begin(ctx context.Context, conn *pgx.Conn) (now Summary, there 
 // end writes and commits in one message.
 func (c *commit) end(ctx context.Context, conn *pgx.Conn, next Summary, rows []row) error {
 	kinds, names, deleted := make([]string, len(rows)), make([]string, len(rows)), make([]bool, len(rows))
-	hashes, documents := make([][]byte, len(rows)), make([][]byte, len(rows))
+	hashes, firsts, lengths := make([][]byte, len(rows)), make([]int32, len(rows)), make([]int32, len(rows))
+	documents := make([]byte, 0, c.documentBytes())
 	for i, r := range rows {
-		kinds[i], names[i], deleted[i], hashes[i], documents[i] = r.Kind, r.Name, r.Deleted, r.hash[:], present(r.Document)
+		kinds[i], names[i], deleted[i], hashes[i] = r.Kind, r.Name, r.Deleted, r.hash[:]
+		firsts[i], lengths[i] = int32(len(documents)+1), int32(len(r.Document))
+		documents = append(documents, r.Document...)
 	}
 	var outcome pgconn.CommandTag
 	batch := &pgx.Batch{}
-	batch.Queue(postgresPut, kinds, names, next.Revision, deleted, hashes, documents)
+	batch.Queue(postgresPut, kinds, names, next.Revision, deleted, hashes, firsts, lengths, documents)
 	batch.Queue(postgresSetState, next.Revision, int64(next.Records), next.Digest[:])
 	batch.Queue(postgresKeepKey, c.key, next.Revision)
 	batch.Queue(postgresForgetKeys, next.Revision-keptKeys)
@@ -165,6 +168,13 @@ func (c *commit) end(ctx context.Context, conn *pgx.Conn, next Summary, rows []r
 	// batch is answered it says that nothing was sent.
 	start, _ := conn.PgConn().CustomData()[began].(time.Time)
 	return &unsettled{cause: err, pid: conn.PgConn().PID(), began: start}
+}
+
+func (c *commit) documentBytes() (n int) {
+	for _, put := range c.batch.Puts {
+		n += len(put.Document)
+	}
+	return n
 }
 
 // refused reports whether the server said that a statement failed, which

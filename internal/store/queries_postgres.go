@@ -32,10 +32,12 @@ const (
 		SELECT r.kind, r.name, r.revision, r.deleted, r.hash
 		FROM unnest($1::text[], $2::text[]) AS p (kind, name) JOIN avap_records r ON r.kind = p.kind AND r.name = p.name`
 
+	// The documents come as one value, which travels as it is: a list of them
+	// would be written as text while others wait for the lock.
 	postgresPut = `
 		INSERT INTO avap_records (kind, name, revision, deleted, hash, document)
-		SELECT kind, name, $3, deleted, hash, document
-		FROM unnest($1::text[], $2::text[], $4::bool[], $5::bytea[], $6::bytea[]) AS p (kind, name, deleted, hash, document)
+		SELECT kind, name, $3, deleted, hash, substring($8::bytea FROM first FOR length)
+		FROM unnest($1::text[], $2::text[], $4::bool[], $5::bytea[], $6::int[], $7::int[]) AS p (kind, name, deleted, hash, first, length)
 		ON CONFLICT (kind, name) DO UPDATE SET revision = excluded.revision, deleted = excluded.deleted,
 			hash = excluded.hash, document = excluded.document`
 

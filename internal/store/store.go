@@ -125,14 +125,14 @@ const (
 	MaxNameBytes     = 256
 	MaxDocumentBytes = 256 << 10
 	MaxBatchPuts     = 1000
-	MaxBatchBytes    = 16 << 20 // of documents
+	MaxBatchBytes    = 4 << 20  // of documents
 	MaxArtifactBytes = 64 << 20 // of a batch together
 
 	DefaultPageRecords = 1000
 	MaxPageRecords     = 10_000
 
 	// A page with so many bytes of documents ends with its commit.
-	fullPageBytes = 32 << 20
+	fullPageBytes = 16 << 20
 )
 
 // FileName is what the file of a SQLite store is called in the data directory.
@@ -140,7 +140,7 @@ const FileName = "avapd.db"
 
 // Options of both kinds of store. Zero values are defaults.
 type Options struct {
-	// Timeout bounds each call, besides its context: 15 s.
+	// Timeout bounds each call, besides its context: 30 s.
 	Timeout time.Duration
 	// Connections that read at the same time (SQLite: 4), or all (PostgreSQL: 8).
 	Connections int
@@ -153,7 +153,7 @@ type Options struct {
 }
 
 const (
-	defaultTimeout  = 15 * time.Second
+	defaultTimeout  = 30 * time.Second
 	defaultReaders  = 4
 	defaultConns    = 8
 	defaultMaxBytes = 64 << 30
