@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/avapd/avapd/compiler"
 	"github.com/avapd/avapd/internal/diag"
@@ -128,7 +129,7 @@ func TestRegisteredCommands(t *testing.T) {
 	s.add("broken", []byte("no module"), nil)
 	s.add("gone", []byte("gone"), errors.New("nobody has it"))
 	checkEffects(t, func(c *Config) {
-		c.Limits.Fuel = 3_000_000
+		c.Limits.Fuel, c.Limits.Duration = 1_000_000, time.Minute
 		c.Registered = func() Resolver { return s }
 	}, []effect{
 		{script: "x = add(1, 2)\naddResult(x)", want: `{"x":3}`},
@@ -181,7 +182,10 @@ func TestRegisteredCommandsFuel(t *testing.T) {
 	s := newShelf(t, shelfText)
 	const script = "total = 0\nstartLoop(i, 0, 20)\n  try()\n    x = outer(i)\n  exception(e)\n  end()\n  total = total + add(i, task(i))\nendLoop()\naddResult(total)"
 	used := map[int64]bool{}
-	for kind, e := range realEngines(t, func(c *Config) { c.Registered = func() Resolver { return s } }) {
+	for kind, e := range realEngines(t, func(c *Config) {
+		c.Limits.Duration = time.Minute
+		c.Registered = func() Resolver { return s }
+	}) {
 		for range 3 {
 			used[mustAnswer(t, e, &Request{Source: script}).Usage.FuelUsed] = true
 		}
@@ -297,4 +301,15 @@ func parameters(names ...string) []abi.Parameter {
 		list = append(list, abi.Parameter{Name: name, Kind: abi.ParameterValue})
 	}
 	return list
+}
+
+// BenchmarkRegisteredCommand is a thousand calls of a small command.
+func BenchmarkRegisteredCommand(b *testing.B) {
+	s := newShelf(b, shelfText)
+	e := newEngine(b, nil, func(c *Config) { c.Registered = func() Resolver { return s } })
+	const script = "startLoop(i, 1, 1000)\nx = add(i, i)\nendLoop()\naddResult(x)"
+	mustAnswer(b, e, &Request{Source: script})
+	for b.Loop() {
+		mustAnswer(b, e, &Request{Source: script})
+	}
 }
