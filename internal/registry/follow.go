@@ -15,10 +15,6 @@ const (
 	// maxBackoff is how long the registry waits at most before it asks a primary
 	// that is away again.
 	maxBackoff = 2 * time.Second
-	// fillPause and maxFillPause are between looks for artifacts that the copy
-	// lacks.
-	fillPause    = time.Second
-	maxFillPause = 30 * time.Second
 	// pageRecords is how many records are read at once.
 	pageRecords = 5000
 )
@@ -191,6 +187,9 @@ func (r *Registry) refresh(ctx context.Context) error {
 			return errDamaged
 		}
 	}
+	if r.config.Copy != nil {
+		r.lacks.note(next, records)
+	}
 	r.current.Store(next)
 	if r.seen != nil {
 		r.seen(next)
@@ -267,57 +266,4 @@ func read(ctx context.Context, from store.Store, after int64) (records []store.R
 		}
 		at = page.Records[len(page.Records)-1].Revision
 	}
-}
-
-// fill keeps the artifacts that the copy does not have.
-func (r *Registry) fill(ctx context.Context) {
-	var done int64 = -1
-	pause := fillPause
-	timer := time.NewTimer(pause)
-	defer timer.Stop()
-	for {
-		if revision := r.State().Revision(); revision != done {
-			missing, err := r.fillOnce(ctx)
-			pause = min(2*pause, maxFillPause)
-			if err == nil && missing == 0 {
-				done, pause = revision, fillPause
-			}
-		}
-		timer.Reset(pause)
-		select {
-		case <-ctx.Done():
-			return
-		case <-timer.C:
-		}
-	}
-}
-
-// fillOnce asks for what is missing and gives how much of it still is.
-func (r *Registry) fillOnce(ctx context.Context) (int, error) {
-	var digests [][32]byte
-	r.State().commands.all(func(_ string, c *Command) {
-		for _, v := range c.Versions {
-			digests = append(digests, v.Digest)
-		}
-	})
-	missing, err := r.config.Copy.Missing(ctx, digests)
-	if err != nil {
-		return 0, err //nolint:wrapcheck // the caller tries again
-	}
-	left := len(missing)
-	for _, digest := range missing {
-		r.health.missing(left)
-		b, err := r.config.Primary.Artifact(ctx, digest)
-		if err == nil && isDigest(b, digest) {
-			err = r.config.Copy.KeepArtifact(ctx, store.Artifact{Digest: digest, Bytes: b})
-		}
-		switch {
-		case ctx.Err() != nil, errors.Is(err, store.ErrUnavailable), errors.Is(err, store.ErrFull):
-			return left, err //nolint:wrapcheck // the caller tries again
-		case err == nil:
-			left--
-		}
-	}
-	r.health.missing(left)
-	return left, nil
 }

@@ -2,10 +2,13 @@ package registry
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -88,8 +91,8 @@ func TestPrimaryAway(t *testing.T) {
 	first := newNode(t, p.config(key.trust("team")))
 	one := key.module(t, "r = 1\naddResult(r)")
 	v := first.mustUpload(t, "order", one)
-	if left, err := first.fillOnce(t.Context()); left != 0 || err != nil {
-		t.Fatal(left, err)
+	if err := first.fillOnce(t.Context()); err != nil {
+		t.Fatal(err)
 	}
 	p.primary.away.Store(true)
 	second := newNode(t, p.config(key.trust("team")))
@@ -266,8 +269,14 @@ func TestCopyIsFilled(t *testing.T) {
 	for i := range 5 {
 		n.mustUpload(t, fmt.Sprintf("c%d", i), key.module(t, fmt.Sprintf("r = %d\naddResult(r)", i)))
 	}
-	if left, err := n.fillOnce(t.Context()); left != 0 || err != nil {
-		t.Fatal(left, err)
+	if missing := n.Health().Missing; missing != 5 {
+		t.Errorf("%d of 5 artifacts are missing", missing)
+	}
+	if err := n.fillOnce(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if missing := n.Health().Missing; missing != 0 {
+		t.Errorf("%d artifacts are missing", missing)
 	}
 	p.primary.away.Store(true)
 	alone := newNode(t, p.config(key.trust("team")))
@@ -276,8 +285,29 @@ func TestCopyIsFilled(t *testing.T) {
 			t.Error(got)
 		}
 	}
-	if _, err := alone.fillOnce(t.Context()); err != nil {
+	if err := alone.fillOnce(t.Context()); err != nil {
 		t.Error(err) // nothing is missing
+	}
+}
+
+// What a change brings is in the copy without waiting for the next look at
+// everything, and what cannot be had is asked for as long as a version has it.
+func TestCopyIsFilledAtOnce(t *testing.T) {
+	p, key := newPair(t), newSigner(t)
+	n := newNode(t, p.config(key.trust("team")))
+	n.Start()
+	v := n.mustUpload(t, "order", key.module(t, "r = 1\naddResult(r)"))
+	for n.Health().Missing > 0 {
+		runtime.Gosched()
+	}
+	if _, err := p.copied.Artifact(t.Context(), v.Digest); err != nil {
+		t.Error(err)
+	}
+	gone := sha256.Sum256([]byte("gone"))
+	n.lacks.add([]Digest{gone, v.Digest})
+	n.lacks.forget(n.State())
+	if left := n.lacks.list(); len(left) > 1 || slices.Contains(left, gone) {
+		t.Errorf("%x are lacking", left)
 	}
 }
 

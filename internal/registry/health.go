@@ -28,7 +28,7 @@ type Health struct {
 	Commands  int
 	Refreshed time.Time
 	// Copy tells whether there is an offline copy, CopyError what is wrong with
-	// it, and Missing how many artifacts it lacks.
+	// it, and Missing how many artifacts it is not known to have.
 	Copy      bool
 	CopyError string
 	Missing   int
@@ -72,12 +72,6 @@ func (h *health) copied(err error) {
 	}
 }
 
-func (h *health) missing(n int) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.now.Missing = n
-}
-
 // isDown tells whether the primary store did not answer the last time.
 func (h *health) isDown() bool {
 	h.mu.Lock()
@@ -99,5 +93,8 @@ func (r *Registry) Health() Health {
 	defer r.health.mu.Unlock()
 	h := r.health.now
 	h.Epoch, h.Revision, h.Commands = s.summary.Epoch, s.summary.Revision, len(s.names)
+	if r.config.Copy != nil {
+		h.Missing = r.lacks.count()
+	}
 	return h
 }

@@ -109,6 +109,7 @@ type Registry struct {
 	fixed   map[string]*Signer
 	current atomic.Pointer[State]
 	health  health
+	lacks   *lacks
 
 	mu sync.Mutex
 	// next is the refresh that begins next, and flying tells that one is under
@@ -133,7 +134,7 @@ func New(ctx context.Context, config Config) (*Registry, error) {
 	if err := config.setDefaults(); err != nil {
 		return nil, err
 	}
-	r := &Registry{config: config, wake: make(chan struct{}, 1)}
+	r := &Registry{config: config, wake: make(chan struct{}, 1), lacks: newLacks()}
 	if err := r.fix(config.Trust); err != nil {
 		return nil, err
 	}
@@ -152,6 +153,9 @@ func New(ctx context.Context, config Config) (*Registry, error) {
 	}
 	r.ctx, r.stop = context.WithCancel(context.Background())
 	r.current.Store(s)
+	if config.Copy != nil {
+		r.lacks.noteAll(s)
+	}
 	r.health.began(config.Copy != nil, config.Now())
 	return r, nil
 }
