@@ -35,6 +35,10 @@ var budgets = []budget{
 	{"metering.mean", "metering", "cost of metering, geometric mean over the computations", exactly(15, percent), false},
 	{"memory.idle", "memory", "resident memory of an idle server", exactly(60e6, bytesUnit), false},
 	{"memory.script", "memory", "memory of a cached small script", exactly(40e3, bytesUnit), false},
+	{"cluster.live", "cluster", "change of a command live on all nodes, slowest", exactly(1e9, nanoseconds), false},
+	{"cluster.failed", "cluster", "requests failed meanwhile", exactly(0, count), false},
+	{"cluster.lost", "cluster", "acknowledged uploads lost by kill -9", exactly(0, count), false},
+	{"cluster.cold", "cluster", "node ready with neither PostgreSQL nor Redis", exactly(1e9, nanoseconds), false},
 }
 
 // verdict is a budget and what was measured.
@@ -52,8 +56,11 @@ type verdict struct {
 
 func (v *budget) judge(f figure) verdict {
 	ratio := f.Value / v.limit.Value
-	if v.atLeast {
+	switch {
+	case v.atLeast:
 		ratio = v.limit.Value / f.Value
+	case v.limit.Value == 0 && f.Value == 0: // nothing of nothing is allowed
+		ratio = 0
 	}
 	// A figure that is no number is a miss.
 	return verdict{v.id, v.what, f, v.limit, ratio, ratio <= 1, v.atLeast}

@@ -34,6 +34,7 @@ var sections = []section{
 	{"kernels", "Computations", (*bench).kernels},
 	{"metering", "Metering", (*bench).metering},
 	{"memory", "Memory", (*bench).memory},
+	{"cluster", "Three nodes", (*bench).cluster},
 	{"capacity", "The highest rate", (*bench).capacity},
 	{"curves", "How cost grows", (*bench).curves},
 }

@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -46,7 +47,7 @@ type Postgres struct {
 	admin   url.URL // as the superuser, of the database postgres
 	dir     string  // empty: the server is not ours
 	bin     string
-	process *process // nil while it is down
+	process *Process // nil while it is down
 	names   atomic.Int64
 
 	attributes *syscall.SysProcAttr // of the server's user
@@ -67,6 +68,11 @@ func StartPostgres() (*Postgres, error) {
 		}
 		return &Postgres{admin: *admin}, nil
 	}
+	return NewPostgres()
+}
+
+// NewPostgres starts a server on a free port.
+func NewPostgres() (*Postgres, error) {
 	bin, err := postgresBinaries()
 	if err != nil {
 		return nil, err
@@ -148,7 +154,7 @@ func (p *Postgres) run() error {
 	output := &bytes.Buffer{}
 	server.Stdout, server.Stderr = output, output
 	var err error
-	if p.process, err = launch(server); err != nil {
+	if p.process, err = Launch(server); err != nil {
 		return err
 	}
 	if err := await(ctx, p.ping); err != nil {
@@ -164,7 +170,46 @@ func (p *Postgres) kill() error {
 	}
 	server := p.process
 	p.process = nil
-	return server.stop(syscall.SIGQUIT)
+	return server.Stop(syscall.SIGQUIT)
+}
+
+// Kill ends the server and all of its processes as kill -9 does.
+func (p *Postgres) Kill() error {
+	if p.process == nil {
+		return nil
+	}
+	server := p.process
+	p.process = nil
+	sessions := children(server.Pid())
+	// The next server does not start on memory that one of them still has.
+	return errors.Join(server.Stop(syscall.SIGKILL), killAll(sessions))
+}
+
+// Restart starts a server that is down, at the same address; otherwise it does
+// nothing.
+func (p *Postgres) Restart() error {
+	if p.process != nil {
+		return nil
+	}
+	return p.run()
+}
+
+// Pids are the processes of the sessions whose last statement is the given one.
+func (p *Postgres) Pids(ctx context.Context, statement string) ([]int, error) {
+	conn, err := pgconn.Connect(ctx, p.URL())
+	if err != nil {
+		return nil, err
+	}
+	result := conn.ExecParams(ctx, "SELECT pid FROM pg_stat_activity WHERE query = $1", [][]byte{[]byte(statement)}, nil, nil, nil).Read()
+	var pids []int
+	for _, row := range result.Rows {
+		pid, err := strconv.Atoi(string(row[0]))
+		if err != nil {
+			return nil, errors.Join(err, conn.Close(ctx))
+		}
+		pids = append(pids, pid)
+	}
+	return pids, errors.Join(result.Err, conn.Close(ctx))
 }
 
 // Down ends the server at once, as a crash would. It fails the test where the

@@ -7,20 +7,24 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"syscall"
 	"time"
 )
 
-// process is a server that ends when the test binary does.
-type process struct {
+// Process is a server that ends when the process that started it does.
+type Process struct {
 	command *exec.Cmd
 	end     chan os.Signal
 	ended   chan error
 }
 
-// launch starts a server on a thread that lives as long as the server, since
+// Launch starts a server on a thread that lives as long as the server, since
 // the kernel ends it together with the thread that started it.
-func launch(command *exec.Cmd) (*process, error) {
-	p := &process{command: command, end: make(chan os.Signal), ended: make(chan error, 1)}
+func Launch(command *exec.Cmd) (*Process, error) {
+	p := &Process{command: command, end: make(chan os.Signal), ended: make(chan error, 1)}
+	if command.SysProcAttr == nil {
+		command.SysProcAttr = &syscall.SysProcAttr{}
+	}
 	dieWithParent(command.SysProcAttr)
 	started := make(chan error, 1)
 	go func() {
@@ -36,8 +40,11 @@ func launch(command *exec.Cmd) (*process, error) {
 	return p, <-started
 }
 
-// stop ends the server by a signal and waits for it. It may be called once.
-func (p *process) stop(signal os.Signal) error {
+// Pid is the process's number.
+func (p *Process) Pid() int { return p.command.Process.Pid }
+
+// Stop ends the server by a signal and waits for it. It may be called once.
+func (p *Process) Stop(signal os.Signal) error {
 	p.end <- signal
 	return <-p.ended
 }

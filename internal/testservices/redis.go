@@ -6,10 +6,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/url"
 	"os"
 	"os/exec"
+	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -19,7 +22,7 @@ import (
 // a restart and asks for a password.
 type Redis struct {
 	binary, dir, port string
-	process           *process // nil while it is down
+	process           *Process // nil while it is down
 }
 
 const redisPassword = "secret-redis"
@@ -48,39 +51,66 @@ func (r *Redis) start() error {
 	ctx := context.Background()
 	server := exec.CommandContext(ctx, r.binary, "--port", r.port, "--bind", "127.0.0.1", "--dir", r.dir, //nolint:gosec // the server's own binary
 		"--save", "", "--appendonly", "no", "--requirepass", redisPassword)
-	server.SysProcAttr = &syscall.SysProcAttr{}
 	output := &bytes.Buffer{}
 	server.Stdout, server.Stderr = output, output
 	var err error
-	if r.process, err = launch(server); err != nil {
+	if r.process, err = Launch(server); err != nil {
 		return err
 	}
 	if err := await(ctx, r.ping); err != nil {
-		return errors.Join(err, r.kill(), errors.New(output.String()))
+		return errors.Join(err, r.Kill(), errors.New(output.String()))
 	}
 	return nil
 }
 
 func (r *Redis) ping(ctx context.Context) error {
+	_, err := r.Do(ctx, "PING")
+	return err
+}
+
+// Do sends a command of plain words and gives the answer, if that is text.
+func (r *Redis) Do(ctx context.Context, command string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", r.Address())
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer conn.Close()
 	deadline, _ := ctx.Deadline()
 	if err := conn.SetDeadline(deadline); err != nil {
-		return err
+		return "", err
 	}
-	if _, err := fmt.Fprintf(conn, "AUTH %s\r\n", redisPassword); err != nil {
-		return err
+	if _, err := fmt.Fprintf(conn, "AUTH %s\r\n%s\r\n", redisPassword, command); err != nil {
+		return "", err
 	}
-	answer, err := bufio.NewReader(conn).ReadString('\n')
-	if err == nil && answer != "+OK\r\n" {
-		err = fmt.Errorf("Redis answers %q", answer)
+	reader := bufio.NewReader(conn)
+	if answer, err := reader.ReadString('\n'); err != nil || answer != "+OK\r\n" {
+		return "", errors.Join(err, fmt.Errorf("Redis answers %q", answer))
 	}
-	return err
+	return readText(reader)
+}
+
+// readText reads a simple or a bulk string.
+func readText(reader *bufio.Reader) (string, error) {
+	line, err := reader.ReadString('\n')
+	if err != nil {
+		return "", err
+	}
+	line = strings.TrimSuffix(line, "\r\n")
+	switch {
+	case strings.HasPrefix(line, "+"):
+		return line[1:], nil
+	case strings.HasPrefix(line, "$"):
+		length, err := strconv.Atoi(line[1:])
+		if err != nil || length < 0 {
+			return "", errors.Join(err, fmt.Errorf("Redis answers %q", line))
+		}
+		text := make([]byte, length)
+		_, err = io.ReadFull(reader, text)
+		return string(text), err
+	}
+	return "", fmt.Errorf("Redis answers %q", line)
 }
 
 // Address is host and port.
@@ -99,7 +129,7 @@ func (r *Redis) URL(address string) string {
 // the same address and with nothing in it.
 func (r *Redis) Down(t testing.TB) {
 	t.Helper()
-	if err := r.kill(); err != nil {
+	if err := r.Kill(); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -107,21 +137,27 @@ func (r *Redis) Down(t testing.TB) {
 // Up starts a server that is down; otherwise it does nothing.
 func (r *Redis) Up(t testing.TB) {
 	t.Helper()
-	if r.process != nil {
-		return
-	}
-	if err := r.start(); err != nil {
+	if err := r.Restart(); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func (r *Redis) kill() error {
+// Restart is Up for those who are no test.
+func (r *Redis) Restart() error {
+	if r.process != nil {
+		return nil
+	}
+	return r.start()
+}
+
+// Kill is Down for those who are no test.
+func (r *Redis) Kill() error {
 	if r.process == nil {
 		return nil
 	}
 	p := r.process
 	r.process = nil
-	return p.stop(syscall.SIGKILL)
+	return p.Stop(syscall.SIGKILL)
 }
 
 // Stop ends the server and removes its files.
@@ -129,5 +165,5 @@ func (r *Redis) Stop() error {
 	if r == nil {
 		return nil
 	}
-	return errors.Join(r.kill(), os.RemoveAll(r.dir))
+	return errors.Join(r.Kill(), os.RemoveAll(r.dir))
 }

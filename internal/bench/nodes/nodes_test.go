@@ -1,0 +1,115 @@
+package nodes_test
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/avapd/avapd/internal/bench/nodes"
+	"github.com/avapd/avapd/internal/cli"
+	"github.com/avapd/avapd/internal/testservices"
+)
+
+// asServer makes the test binary a server.
+const asServer = "TEST_AS_SERVER"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asServer) == "" {
+		os.Exit(m.Run())
+	}
+	os.Exit(cli.Main(context.Background(), cli.Process{
+		Args: os.Args[1:], Environ: os.Environ(), Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
+	}))
+}
+
+// Three servers, with one PostgreSQL and one Redis, live through everything
+// that make bench measures. How long it takes is not asked here, only what
+// happens and in which order.
+func TestThreeNodes(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts servers and services")
+	}
+	c, err := nodes.Start(t.Context(), nodes.Options{
+		Nodes: 3, Dir: t.TempDir(), Log: t.Output(),
+		Serve: func(arguments ...string) *exec.Cmd {
+			command := exec.Command(os.Args[0], arguments...)
+			command.Env = append(os.Environ(), asServer+"=1")
+			return command
+		},
+	})
+	testservices.Need(t, err)
+	t.Cleanup(func() {
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	r, err := c.Run(t.Context(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	check(t, r)
+}
+
+func check(t *testing.T, r *nodes.Report) {
+	t.Helper()
+	var kinds, events []string
+	for _, c := range r.Changes {
+		kinds = append(kinds, c.Kind)
+		if len(c.Live) != 3 || c.Slowest() <= 0 {
+			t.Errorf("%s was followed on %v", c.Kind, c.Live)
+		}
+	}
+	for _, e := range r.Events {
+		events = append(events, e.What)
+		t.Log(e.Took, e.What)
+	}
+	if diff := cmp.Diff(nodes.Kinds, kinds); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff(strings.Split(strings.TrimSpace(order), "\n"), events); diff != "" {
+		t.Error(diff)
+	}
+	if r.Requests < 100 || r.Failed != 0 {
+		t.Errorf("%d requests were answered, %d failed", r.Requests, r.Failed)
+	}
+	if a := r.Acknowledged; a.Versions < 10 || a.Missing != 0 || a.Halves != 0 {
+		t.Errorf("of the uploads became %+v", a)
+	}
+	for _, refusal := range r.Refusals {
+		if !refusal.Clear() {
+			t.Errorf("a write was refused by %+v", refusal)
+		}
+	}
+	t.Logf("%+v", r)
+}
+
+const order = `
+a version is replaced and revoked while it is executed, which ends as it began
+kill -9 of node 2, in the middle of uploads
+a change meanwhile is live on the others
+node 2 is started again and ready
+all nodes have the same state
+node 2 is stopped by SIGTERM under load
+node 2 is started again and ready
+all nodes have the same state
+kill -9 of Redis
+a change without Redis is live on all nodes
+a change that nobody is told of is live on all nodes
+Redis is started again, empty
+a change afterwards is live on all nodes
+kill -9 of PostgreSQL, in the middle of uploads
+every node refuses a write, and executes
+PostgreSQL is started again
+every node takes writes again
+a change afterwards is live on all nodes
+kill -9 of PostgreSQL and Redis
+node 3 is started again and ready, from its copy
+node 3 executes, from its copy
+PostgreSQL and Redis are started again
+a change afterwards is live on all nodes
+all nodes have the same state
+`
