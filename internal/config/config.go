@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/avapd/avapd/internal/egress"
+	"github.com/avapd/avapd/internal/memory"
 )
 
 // Config is the whole configuration, checked.
@@ -72,7 +73,9 @@ type Config struct {
 	// MemoryTotalBytes bounds all executions together, MemoryClientBytes those of
 	// one client.
 	MemoryTotalBytes, MemoryClientBytes int64
-	Compute                             struct{ Slots, QueueLength, ClientQueueLength int64 }
+	// Memory is how that of the process is shared out.
+	Memory  memory.Parts
+	Compute struct{ Slots, QueueLength, ClientQueueLength int64 }
 	// GC are the garbage collector's settings.
 	GC struct{ Percent, MemoryBytes int64 }
 
@@ -136,8 +139,8 @@ func (f Faults) Error() string {
 }
 
 // finish checks what concerns several keys, fills in the maxima that follow
-// their limits, and reads the token.
-func (c *Config) finish(origin func(key string) string) Faults {
+// their limits, shares the memory out, and reads the token.
+func (c *Config) finish(origin func(key string) string, environ []string) Faults {
 	var faults Faults
 	add := func(key, format string, args ...any) {
 		faults = append(faults, Fault{key, origin(key), fmt.Sprintf(format, args...)})
@@ -153,6 +156,7 @@ func (c *Config) finish(origin func(key string) string) Faults {
 	if c.SourceLimitBytes > c.HTTP.BodyLimitBytes {
 		add("limits.source_bytes", "%d is more than http.body_limit_bytes, which is %d; raise that too", c.SourceLimitBytes, c.HTTP.BodyLimitBytes)
 	}
+	c.shareMemory(memory.LimitBytes(), goMemoryLimit(environ), add)
 	if c.Admin.TokenFile != "" {
 		token, err := ReadToken(c.Admin.TokenFile)
 		if err != nil {

@@ -210,7 +210,7 @@ var table = []Key{
 	},
 	{
 		Name: "limits.memory_total_bytes", Default: "0", Min: 0, Max: 1 << 50,
-		Doc:    "Memory of all executions together; 0 means half of what the machine or the control group has, or, if GOMEMLIMIT or gc.memory_bytes is less than half, seven eighths less that",
+		Doc:    "Memory of all executions together, those apart that are repeated, which have a quarter of it; 0 means seven eighths of what the machine or the control group has, less GOMEMLIMIT or gc.memory_bytes, with the repeated",
 		number: func(c *Config) *int64 { return &c.MemoryTotalBytes },
 	},
 	{
@@ -355,7 +355,7 @@ var table = []Key{
 	},
 	{
 		Name: "gc.memory_bytes", Default: "0", Min: 0, Max: 1 << 50,
-		Doc:    "Memory, other than that of scripts, from which garbage is collected sooner; 0 means three eighths of what the machine or the control group has; GOMEMLIMIT wins",
+		Doc:    "Memory, other than that of scripts, from which garbage is collected sooner; 0 means three eighths of what the machine or the control group has, or less if limits.memory_total_bytes leaves less; GOMEMLIMIT wins",
 		number: func(c *Config) *int64 { return &c.GC.MemoryBytes },
 	},
 	{

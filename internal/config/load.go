@@ -44,7 +44,7 @@ func Load(flags *pflag.FlagSet, environ []string) (*Config, error) {
 		defaults[k.Name] = k.Default
 	}
 
-	origins := map[string]string{}
+	origins := map[string]string{GoMemoryVariable: "environment"}
 	values := koanf.New(".")
 	layers := []koanf.Provider{
 		confmap.Provider(defaults, "."),
@@ -90,7 +90,7 @@ func Load(flags *pflag.FlagSet, environ []string) (*Config, error) {
 		}
 	}
 	if len(faults) == 0 {
-		faults = c.finish(origin)
+		faults = c.finish(origin, environ)
 	}
 	if len(faults) > 0 {
 		return nil, faults

@@ -38,10 +38,11 @@ type Config struct {
 	ComputeSlots, QueueLength, ClientQueueLength int
 	// MaxInstances bounds executions under way, computing or not.
 	MaxInstances int
-	// MemoryBytes bounds the memory of all executions together, half of what the
-	// process may use by default; ClientMemoryBytes that of one client, half of
-	// MemoryBytes by default.
-	MemoryBytes, ClientMemoryBytes int64
+	// MemoryBytes bounds the memory of all executions together, ShadowMemoryBytes
+	// that of those which are repeated; by default they are what memory.Share gives
+	// beside the Go runtime's limit. ClientMemoryBytes bounds that of one client, half
+	// of MemoryBytes by default.
+	MemoryBytes, ShadowMemoryBytes, ClientMemoryBytes int64
 	// CacheBytes bounds the memory of compiled scripts, roughly.
 	CacheBytes int64
 	// CompileWorkers is how many scripts are compiled at once.
@@ -87,7 +88,9 @@ func (c *Config) setDefaults() {
 	pick(&c.QueueLength, defaultQueueLength)
 	pick(&c.ClientQueueLength, (c.QueueLength+1)/2)
 	pick(&c.MaxInstances, c.ComputeSlots+c.QueueLength+childInstances)
-	pick(&c.MemoryBytes, memoryForScripts())
+	parts := memoryParts(c.MemoryBytes, c.ShadowRunsPerMillion > 0)
+	pick(&c.MemoryBytes, parts.Scripts)
+	pick(&c.ShadowMemoryBytes, parts.Shadow)
 	// One execution must have room.
 	most := int64(max(c.Limits.MemoryPages, c.MaxLimits.MemoryPages)) * abi.PageBytes
 	pick(&c.ClientMemoryBytes, max(c.MemoryBytes/2, min(most, c.MemoryBytes)))
@@ -161,7 +164,10 @@ func shadowOf(config *Config, settings wasmhost.Config) *shadow {
 		return nil
 	}
 	settings.Engine, settings.KeepBinaries, settings.IdleInstances = wasmhost.EngineInterpreter, false, 1
-	settings.MemoryBytes, settings.ClientMemoryBytes = settings.MemoryBytes/4, settings.ClientMemoryBytes/4
+	// The same part of it is a client's.
+	share := float64(settings.ClientMemoryBytes) / float64(settings.MemoryBytes)
+	settings.MemoryBytes = config.ShadowMemoryBytes
+	settings.ClientMemoryBytes = int64(share * float64(settings.MemoryBytes))
 	return newShadow(config.ShadowRunsPerMillion, config.Commands.Log, func() (otherHost, error) { return wasmhost.New(settings) })
 }
 

@@ -1,11 +1,12 @@
 package engine
 
 import (
+	"math"
 	"runtime/debug"
 	"time"
 
 	"github.com/avapd/avapd/internal/diag"
-	"github.com/avapd/avapd/internal/machine"
+	"github.com/avapd/avapd/internal/memory"
 	"github.com/avapd/avapd/wasmhost"
 )
 
@@ -47,20 +48,15 @@ func within[T int | int64 | uint32 | time.Duration](failure **diag.Failure, name
 	return asked
 }
 
-// unknownMemoryBytes stands for the memory of a machine that does not say how
-// much it has.
-const unknownMemoryBytes = 4 << 30
-
-// memoryForScripts is what executions may have together: half of what the
-// process may use or, if the Go runtime was told to keep to less than that, what
-// it leaves, for the memory of scripts is none of it.
-func memoryForScripts() int64 {
-	most := machine.MemoryBytes()
-	pick(&most, unknownMemoryBytes)
-	if own := debug.SetMemoryLimit(-1); own < most/2 {
-		return most - most/8 - own
+// memoryParts shares the memory of a process out that nobody configured, beside
+// what the Go runtime was told to keep to.
+func memoryParts(scripts int64, shadow bool) memory.Parts {
+	wishes := memory.Wishes{Scripts: scripts, Shadow: shadow}
+	if limit := debug.SetMemoryLimit(-1); limit != math.MaxInt64 {
+		wishes.Heap = limit
 	}
-	return most / 2
+	parts, _ := memory.Share(memory.LimitBytes(), wishes)
+	return parts
 }
 
 // orElse replaces the members of l that are zero.

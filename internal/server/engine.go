@@ -68,7 +68,7 @@ func EngineConfig(c *config.Config) engine.Config {
 		ClientQueueLength:    int(c.Compute.ClientQueueLength),
 		ShadowRunsPerMillion: int(c.Shadow.RunsPerMillion),
 		TrialFuel:            c.Trial.Fuel,
-		MemoryBytes:          c.MemoryTotalBytes, ClientMemoryBytes: c.MemoryClientBytes,
+		MemoryBytes:          c.Memory.Scripts, ShadowMemoryBytes: c.Memory.Shadow, ClientMemoryBytes: c.MemoryClientBytes,
 		CacheBytes: c.CacheBytes,
 		Zone:       c.Time.Location,
 		Commands:   Reach(c),

@@ -1,5 +1,5 @@
-// Package machine finds out how much memory the process may use.
-package machine
+// Package memory finds out how much memory the process may use, and shares it out.
+package memory
 
 import (
 	"io/fs"
@@ -9,11 +9,11 @@ import (
 	"strings"
 )
 
-// MemoryBytes is the memory that the process may use: the machine's, or what a
+// LimitBytes is the memory that the process may use: the machine's, or what a
 // control group leaves of it. It is 0 where nobody says so.
-func MemoryBytes() int64 { return memoryBytes(os.DirFS("/")) }
+func LimitBytes() int64 { return limitBytes(os.DirFS("/")) }
 
-func memoryBytes(root fs.FS) int64 {
+func limitBytes(root fs.FS) int64 {
 	least := int64(0)
 	lower := func(n int64) {
 		if n > 0 && (least == 0 || n < least) {

@@ -1,11 +1,11 @@
-package machine
+package memory
 
 import (
 	"testing"
 	"testing/fstest"
 )
 
-func TestMemoryBytes(t *testing.T) {
+func TestLimitBytes(t *testing.T) {
 	const meminfo = "MemTotal:       16000000 kB\nMemFree:  1 kB\n"
 	for name, c := range map[string]struct {
 		files map[string]string
@@ -30,7 +30,7 @@ func TestMemoryBytes(t *testing.T) {
 		for file, content := range c.files {
 			root[file] = &fstest.MapFile{Data: []byte(content)}
 		}
-		if got := memoryBytes(root); got != c.want {
+		if got := limitBytes(root); got != c.want {
 			t.Errorf("%s: %d, want %d", name, got, c.want)
 		}
 	}
