@@ -89,7 +89,7 @@ func TestReferences(t *testing.T) {
 		r := &Request{Source: fmt.Sprintf("ok %d", i)}
 		k := key{digest: sha256.Sum256([]byte(r.Source))}
 		return k, func() work {
-			return work{compile: func() (*wasmhost.Module, diag.List, error) { return e.compile(r.source()) }}
+			return work{compile: func() (*wasmhost.Module, diag.List, error) { return e.compile(e.source(r)) }}
 		}
 	}
 	c := e.cache
