@@ -1,0 +1,59 @@
+package cli
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/avapd/avapd/internal/diag"
+)
+
+// What a server refuses ends the program as the same failure does without a
+// server, with the next step.
+func TestRefusals(t *testing.T) {
+	for _, test := range []struct {
+		status int
+		code   diag.Code
+		want   int
+	}{
+		{400, diag.Raised, exitScript},
+		{404, diag.NoSuchCommand, exitScript},
+		{409, diag.Conflict, exitScript},
+		{422, diag.PolicyRefused, exitScript},
+		{422, diag.SignerUnknown, exitSignature},
+		{401, diag.Unauthorized, exitUsage},
+		{403, diag.Forbidden, exitUsage},
+		{400, diag.Forbidden, exitScript}, // the script's, not the caller's
+		{504, diag.OutOfFuel, exitLimit},
+		{429, diag.TooManyRequests, exitUnavailable},
+		{503, diag.StoreUnavailable, exitUnavailable},
+		{507, diag.StoreFull, exitUnavailable},
+		{500, diag.Internal, exitInternal},
+		{502, "", exitUnavailable},
+	} {
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/problem+json")
+			w.WriteHeader(test.status)
+			if test.code != "" {
+				_, _ = io.WriteString(w, `{"error":"it failed","code":"`+string(test.code)+`","suggestion":"do not","next_step":"Look.",
+					"diagnostics":[{"code":"AVAP6005","severity":"error","message":"one thing"},{"code":"AVAP1001","severity":"warning","file":"a.avap","line":2,"column":3,"message":"other"}]}`)
+			}
+		}))
+		var stderr strings.Builder
+		code := Main(t.Context(), Process{Args: []string{"rollback", "price", "--server", s.URL}, Stdin: strings.NewReader(""), Stdout: io.Discard, Stderr: &stderr})
+		s.Close()
+		if code != test.want {
+			t.Errorf("%d %s: exit code %d, want %d: %s", test.status, test.code, code, test.want, stderr.String())
+		}
+		if want := "avap: it failed [" + string(test.code) + "]\n    suggestion: do not\n    error: one thing [AVAP6005]\n    a.avap:2:3: warning: other [AVAP1001]\n    next step: Look.\n"; test.code != "" && stderr.String() != want {
+			t.Errorf("got %q, want %q", stderr.String(), want)
+		}
+	}
+	err := refused(usageError("a mistake"))
+	if e, ok := errors.AsType[*exitError](err); !ok || e.code != exitUsage {
+		t.Errorf("got %v", err)
+	}
+}
