@@ -15,6 +15,8 @@ const (
 	// maxBackoff is how long the registry waits at most before it asks a primary
 	// that is away again.
 	maxBackoff = 2 * time.Second
+	// copyPause is how long a copy that could not be written stays so at least.
+	copyPause = 10 * time.Second
 	// pageRecords is how many records are read at once.
 	pageRecords = 5000
 )
@@ -87,7 +89,7 @@ func (r *Registry) compare(ctx context.Context) error {
 		return err //nolint:wrapcheck // it says what is wrong
 	}
 	s := r.State()
-	if summary == s.summary && !r.health.needsRefresh() {
+	if summary == s.summary && !r.health.copyIsDue(r.config.Now()) {
 		r.health.refreshed(nil, r.config.Now())
 		return nil
 	}
@@ -159,7 +161,7 @@ func (r *Registry) fly() {
 
 // refresh makes the State, and then the copy, what the primary store is.
 func (r *Registry) refresh(ctx context.Context) error {
-	now := r.State()
+	now, copyIsDue := r.State(), r.health.copyIsDue(r.config.Now())
 	records, summary, err := read(ctx, r.config.Primary, now.summary.Revision)
 	if err != nil {
 		return err
@@ -167,7 +169,7 @@ func (r *Registry) refresh(ctx context.Context) error {
 	anew := now.summary.Epoch != "" && now.summary.Epoch != summary.Epoch || summary.Revision < now.summary.Revision
 	var next *State
 	if !anew {
-		if len(records) == 0 && summary == now.summary && !r.copyStale {
+		if len(records) == 0 && summary == now.summary && !copyIsDue {
 			return nil
 		}
 		if next, err = r.with(now, records, summary); err != nil {
@@ -175,7 +177,7 @@ func (r *Registry) refresh(ctx context.Context) error {
 		}
 		anew = !next.matches()
 	}
-	if anew || r.copyStale {
+	if anew || copyIsDue {
 		r.config.Log.Info("the commands are read anew", "epoch", summary.Epoch, "revision", summary.Revision, "before", now.summary.Revision)
 		if records, summary, err = read(ctx, r.config.Primary, 0); err != nil {
 			return err
@@ -194,14 +196,14 @@ func (r *Registry) refresh(ctx context.Context) error {
 	if r.seen != nil {
 		r.seen(next)
 	}
-	r.keep(ctx, anew || r.copyStale, summary, records)
+	r.keep(ctx, anew || copyIsDue, summary, records)
 	return nil
 }
 
 // keep brings the copy up to date. What goes wrong there is made good the next
 // time.
 func (r *Registry) keep(ctx context.Context, anew bool, summary store.Summary, records []store.Record) {
-	if r.config.Copy == nil {
+	if r.config.Copy == nil || r.copyStale && !anew {
 		return
 	}
 	take := r.config.Copy.Apply
@@ -213,7 +215,7 @@ func (r *Registry) keep(ctx context.Context, anew bool, summary store.Summary, r
 		r.config.Log.Error("the offline copy is not up to date", "error", err)
 	}
 	r.copyStale = err != nil
-	r.health.copied(err)
+	r.health.copied(err, r.config.Now())
 }
 
 // empty is the State that knows nothing but the configuration.

@@ -413,3 +413,57 @@ func TestRaces(t *testing.T) {
 		}
 	}
 }
+
+// full is a copy that has no room, for a while.
+type full struct {
+	*store.SQLite
+
+	now     atomic.Bool
+	written atomic.Int32
+}
+
+func (f *full) Apply(ctx context.Context, to store.Summary, records []store.Record) error {
+	f.written.Add(1)
+	if f.now.Load() {
+		return store.ErrFull
+	}
+	return f.SQLite.Apply(ctx, to, records)
+}
+
+func (f *full) Replace(ctx context.Context, to store.Summary, records []store.Record) error {
+	f.written.Add(1)
+	if f.now.Load() {
+		return store.ErrFull
+	}
+	return f.SQLite.Replace(ctx, to, records)
+}
+
+// A copy that cannot be written is tried again after a while, and the commands
+// are served meanwhile.
+func TestCopyIsFull(t *testing.T) {
+	p, key := newPair(t), newSigner(t)
+	var clock atomic.Int64
+	f := &full{SQLite: p.copied}
+	config := p.config(key.trust("team"))
+	config.Copy, config.Now = f, func() time.Time { return time.Unix(clock.Load(), 0) }
+	n := newNode(t, config)
+	f.now.Store(true)
+	module := key.module(t, "r = 1\naddResult(r)")
+	for _, name := range []string{"one", "two"} {
+		n.mustUpload(t, name, module)
+		if err := n.compare(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := n.result(t, "two", 0); got != `{"r":1}` || n.Health().CopyError == "" || f.written.Load() != 1 {
+		t.Errorf("%s %+v, written %d times", got, n.Health(), f.written.Load())
+	}
+	f.now.Store(false)
+	clock.Add(int64(copyPause.Seconds()))
+	if err := n.compare(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if copied, _ := p.copied.Summary(t.Context()); copied != n.State().summary || n.Health().CopyError != "" {
+		t.Errorf("%+v, copy %+v", n.Health(), copied)
+	}
+}

@@ -38,6 +38,8 @@ type Health struct {
 type health struct {
 	mu  sync.Mutex
 	now Health
+	// copyTried is when the copy was last written to.
+	copyTried time.Time
 }
 
 func (h *health) began(fromCopy bool, at time.Time) {
@@ -63,9 +65,10 @@ func (h *health) refreshed(err error, at time.Time) {
 	h.now.Origin, h.now.Refreshed = FromPrimary, at
 }
 
-func (h *health) copied(err error) {
+func (h *health) copied(err error, at time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.copyTried = at
 	h.now.CopyError = ""
 	if err != nil {
 		h.now.CopyError = err.Error()
@@ -79,11 +82,12 @@ func (h *health) isDown() bool {
 	return h.now.PrimaryError != ""
 }
 
-// needsRefresh tells whether the copy has to be made good.
-func (h *health) needsRefresh() bool {
+// copyIsDue tells whether the copy is to be made good now. That takes reading
+// everything, so it is not tried all the time.
+func (h *health) copyIsDue(at time.Time) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.now.CopyError != ""
+	return h.now.CopyError != "" && at.Sub(h.copyTried) >= copyPause
 }
 
 // Health tells how the registry is.

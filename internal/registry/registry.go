@@ -147,7 +147,7 @@ func New(ctx context.Context, config Config) (*Registry, error) {
 		// It is only a copy. The primary will make it good.
 		config.Log.Error("the offline copy cannot be used", "error", err)
 		s, r.copyStale = r.empty(), true
-		r.health.copied(err)
+		r.health.copied(err, time.Time{})
 	} else if err != nil {
 		return nil, err
 	}
