@@ -308,9 +308,9 @@ func (s *Server) store(c *fiber.Ctx, name string, add func(context.Context) (*re
 		c.Status(http.StatusCreated)
 		c.Response().Header.Set(fiber.HeaderLocation, fmt.Sprintf("%s/%s/versions/%d", pathCommands, url.PathEscape(v.Command), v.Number))
 	}
-	command, err := s.command(v.Command)
-	if err != nil {
-		return err
+	command, ok := s.commands.State().Command(v.Command)
+	if !ok { // it is stored, and not seen here yet
+		command = &registry.Command{Name: v.Command}
 	}
 	return sendJSON(c, versionDocument(command, v))
 }

@@ -27,11 +27,19 @@ import (
 	"github.com/avapd/avapd/internal/store"
 )
 
-// switchedStore is a store whose commits can be made to fail as if it were away.
+// switchedStore is a store whose commits, or looks at what changed, can be made
+// to fail as if it were away.
 type switchedStore struct {
 	store.Store
 
-	away atomic.Bool
+	away, deaf atomic.Bool
+}
+
+func (s *switchedStore) Changes(ctx context.Context, after int64, limit int) (store.Page, error) {
+	if s.deaf.Load() {
+		return store.Page{}, store.ErrUnavailable
+	}
+	return s.Store.Changes(ctx, after, limit)
 }
 
 func (s *switchedStore) Commit(ctx context.Context, b store.Batch) (int64, error) {
@@ -589,5 +597,21 @@ func TestReadyTellsOfRegistry(t *testing.T) {
 	d := decode[state](t, h.do(http.MethodGet, "/readyz?verbose", "", nil), 200)
 	if d.Registry == nil || !d.Registry.Primary || d.Registry.Origin != "primary" || d.Registry.Commands != 1 || d.Registry.Revision == 0 || d.Registry.Epoch == "" {
 		t.Errorf("got %+v", d.Registry)
+	}
+}
+
+// What is stored is acknowledged, also when it cannot be read back at once.
+func TestStoredAndNotSeen(t *testing.T) {
+	h := startCommands(t)
+	h.store.deaf.Store(true)
+	if v := decode[api.Version](t, h.upload("/commands/one?activate=true", "x = 1"), 201); v.Version != 1 {
+		t.Errorf("got %+v", v)
+	}
+	h.store.deaf.Store(false)
+	if err := h.commands.Refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if r := h.do(http.MethodPost, "/api/v1/commands/one/execute", "", nil); r.StatusCode != 200 {
+		t.Errorf("%d %s", r.StatusCode, r.body)
 	}
 }
