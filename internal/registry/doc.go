@@ -19,5 +19,5 @@
 //
 // An artifact is checked wherever it comes from: its digest, and that the keys of
 // the present State allow it. What is compiled already is looked up by digest,
-// and whether it may run is asked of the execution's State each time.
+// and whether it may run is asked of the present State at each call.
 package registry

@@ -220,7 +220,7 @@ func (r *Registry) keep(ctx context.Context, anew bool, summary store.Summary, r
 
 // empty is the State that knows nothing but the configuration.
 func (r *Registry) empty() *State {
-	s := &State{signers: r.fixed}
+	s := &State{registry: r, signers: r.fixed}
 	next, err := r.with(s, nil, store.Summary{})
 	if err != nil {
 		panic(err) // there is nothing to be wrong

@@ -133,6 +133,29 @@ func TestTrustEnds(t *testing.T) {
 	}
 }
 
+// An execution that is under way finds the versions that there were when it
+// began, but those that were revoked meanwhile do not run.
+func TestTrustEndsDuringAnExecution(t *testing.T) {
+	key := newSigner(t)
+	n := newNode(t, Config{Trust: []Signer{key.trust("team")}})
+	first := n.mustUpload(t, "order", key.module(t, "r = 1\naddResult(r)"))
+	begun := n.Resolver()
+	want := func(when, want string) {
+		t.Helper()
+		a, err := n.engine.Run(t.Context(), &engine.Request{Source: "r = order()\naddResult(r)", Commands: begun})
+		if got := string(codeOf(err)); err != nil && got != want || err == nil && string(a.Result) != want {
+			t.Errorf("%s: %v %v, want %s", when, a, err, want)
+		}
+	}
+	want("at first", `{"r":{"r":1}}`)
+	n.mustUpload(t, "order", key.module(t, "r = 2\naddResult(r)"))
+	want("with another version", `{"r":{"r":1}}`)
+	if err := n.Revoke(t.Context(), RevokeDigest, first.Digest.String(), "wrong", "ana"); err != nil {
+		t.Fatal(err)
+	}
+	want("revoked", "AVAP3012")
+}
+
 // corrupt gives artifacts as alter leaves them.
 type corrupt struct {
 	from  store.Store

@@ -200,7 +200,8 @@ func (r *Registry) Execute(ctx context.Context, name string, number int, request
 // Resolver gives the commands as they are now, for a script.
 func (r *Registry) Resolver() engine.Resolver { return calls{r.State()} }
 
-// calls are the commands of a State, as scripts call them.
+// calls are the commands of a State, as scripts call them. Whether they may run
+// is asked of the present State: an execution may outlive somebody's trust.
 type calls struct{ state *State }
 
 // Resolve implements engine.Resolver.
@@ -209,6 +210,9 @@ func (c calls) Resolve(name string) (*engine.Command, error) {
 		return nil, nil
 	}
 	v, p, err := c.state.resolve(name, 0)
+	if now := c.state.registry.State(); err == nil && now != c.state {
+		p, err = now.permit(v, v.Signers)
+	}
 	if err != nil {
 		return nil, err
 	}

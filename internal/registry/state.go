@@ -15,6 +15,7 @@ import (
 
 // State is everything at one moment. It does not change.
 type State struct {
+	registry *Registry
 	summary  store.Summary
 	commands table[*Command]
 	// names are those of the commands that exist, sorted.
