@@ -49,7 +49,7 @@ func appOf(routes ...string) string {
 
 func put(t *testing.T, r *Registry, name, source string) {
 	t.Helper()
-	if _, _, _, err := r.Put(name, source); err != nil {
+	if _, _, _, err := r.Put(t.Context(), "", name, source); err != nil {
 		t.Fatalf("%s: %v", name, err)
 	}
 }
@@ -111,7 +111,7 @@ func TestMatch(t *testing.T) {
 func TestRefusals(t *testing.T) {
 	r := newRegistry(t, newEngine(t), t.TempDir())
 	put(t, r, "shop", appOf("GET /orders/{id}"))
-	if _, err := r.Fix("fixed", &engine.Source{File: "fixed.avap", Text: appOf("GET /fixed")}); err != nil {
+	if _, err := r.Fix(t.Context(), "fixed", &engine.Source{File: "fixed.avap", Text: appOf("GET /fixed")}); err != nil {
 		t.Fatal(err)
 	}
 	for _, test := range []struct{ name, source, want string }{
@@ -123,7 +123,7 @@ func TestRefusals(t *testing.T) {
 		{"other", "", "Script cannot be empty"},
 		{"fixed", appOf("GET /x"), ErrFixed.Error()},
 	} {
-		_, _, _, err := r.Put(test.name, test.source)
+		_, _, _, err := r.Put(t.Context(), "", test.name, test.source)
 		if err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: %v, want %s", test.name, err, test.want)
 		}
@@ -179,10 +179,10 @@ func TestRestart(t *testing.T) {
 	}
 
 	second := newRegistry(t, e, dir)
-	if _, err := second.Fix("stock", &engine.Source{Text: appOf("GET /fixed")}); err != nil {
+	if _, err := second.Fix(t.Context(), "stock", &engine.Source{Text: appOf("GET /fixed")}); err != nil {
 		t.Fatal(err)
 	}
-	if err := second.Load(); err != nil {
+	if err := second.Load(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	states := map[string]string{}
@@ -219,13 +219,13 @@ func TestStoreFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := newRegistry(t, newEngine(t), dir)
-	if _, _, _, err := r.Put("shop", appOf("GET /orders")); err == nil {
+	if _, _, _, err := r.Put(t.Context(), "", "shop", appOf("GET /orders")); err == nil {
 		t.Error("no error")
 	}
 	if _, _, ok := r.Match("GET", "/orders"); ok || len(r.List()) > 0 {
 		t.Error("the app is served")
 	}
-	if err := r.Load(); err == nil {
+	if err := r.Load(t.Context()); err == nil {
 		t.Error("a directory that is none is read")
 	}
 }
@@ -278,7 +278,7 @@ func TestNames(t *testing.T) {
 // A fault is at the line that registers the endpoint.
 func TestFaultPlace(t *testing.T) {
 	r := newRegistry(t, newEngine(t), t.TempDir())
-	_, _, _, err := r.Put("x", appOf("GET /ok", "GET /api")) //nolint:dogsled // only the fault counts here
+	_, _, _, err := r.Put(t.Context(), "", "x", appOf("GET /ok", "GET /api")) //nolint:dogsled // only the fault counts here
 	list, ok := errors.AsType[diag.List](err)
 	if !ok || len(list) != 1 || list[0].Span.Start.Line != 4 {
 		t.Errorf("%v", err)

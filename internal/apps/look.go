@@ -11,8 +11,8 @@ import (
 // App describes an app.
 type App struct {
 	Name string
-	// Digest is the SHA-256 of the source in hexadecimal; empty if it could not
-	// be compiled.
+	// Digest is the SHA-256 of the source in hexadecimal, or of that and all it
+	// imports; empty if it could not be compiled.
 	Digest string
 	// Fixed apps come from the command line.
 	Fixed  bool

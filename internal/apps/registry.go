@@ -1,11 +1,13 @@
 package apps
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -32,7 +34,7 @@ const NameRule = "up to 64 lower-case letters, digits, _ and -, a letter or a di
 func IsName(name string) bool { return nameForm.MatchString(name) }
 
 // Errors of changes. Others are a diag.List about the script, a *diag.Failure
-// of the engine, a *ConflictError, and what the file system has to say.
+// or error of the engine, a *ConflictError, and what the file system has to say.
 var (
 	ErrUnknown = errors.New("there is no such app")
 	ErrFixed   = errors.New("the app was given on the command line and cannot be changed while the server runs")
@@ -51,7 +53,7 @@ func (e *ConflictError) Error() string {
 
 // Engine is what the registry needs of the engine.
 type Engine interface {
-	Prepare(source *engine.Source) (*engine.Script, diag.List, error)
+	Prepare(ctx context.Context, client string, source *engine.Source) (*engine.Script, diag.List, error)
 }
 
 // Config is what a registry is made of.
@@ -98,23 +100,57 @@ func New(config Config) *Registry {
 }
 
 // Load adds what is stored. An app that cannot be served is reported and kept,
-// so that it can be looked at and replaced.
-func (r *Registry) Load() error {
+// so that it can be looked at and replaced. It is for the start, before there are
+// requests.
+func (r *Registry) Load(ctx context.Context) error {
 	names, err := r.store.names()
 	if err != nil {
 		return err
 	}
-	for _, name := range names {
-		if r.isFixed(name) {
+	names = slices.DeleteFunc(names, func(name string) bool {
+		fixed := r.isFixed(name)
+		if fixed {
 			r.config.Log.Warn("a stored app is hidden by one of the command line", slog.String("app", name))
-			continue
 		}
-		if err := r.load(name); err != nil {
-			r.config.Log.Error("a stored app cannot be served", slog.String("app", name), slog.String("error", err.Error()))
-			r.keepBroken(name, err)
+		return fixed
+	})
+	loaded := r.loadAll(ctx, names)
+	r.changes.Lock()
+	defer r.changes.Unlock()
+	next := r.current.Load().without("")
+	for _, a := range loaded {
+		if a.err == nil {
+			if a.err = next.add(a); a.err == nil {
+				continue
+			}
+			a.script.Release()
+			a.script = nil
 		}
+		r.config.Log.Error("a stored app cannot be served", slog.String("app", a.name), slog.String("error", a.err.Error()))
+		next.apps[a.name] = a
 	}
+	r.current.Store(next)
 	return nil
+}
+
+// loadAll reads and compiles stored apps, as many at once as there are processors.
+func (r *Registry) loadAll(ctx context.Context, names []string) []*app {
+	loaded := make([]*app, len(names))
+	var next atomic.Int64
+	var workers sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		workers.Go(func() {
+			for i := next.Add(1) - 1; i < int64(len(names)); i = next.Add(1) - 1 {
+				a, err := r.load(ctx, names[i])
+				if err != nil {
+					a = &app{name: names[i], err: err}
+				}
+				loaded[i] = a
+			}
+		})
+	}
+	workers.Wait()
+	return loaded
 }
 
 func (r *Registry) isFixed(name string) bool {
@@ -122,30 +158,18 @@ func (r *Registry) isFixed(name string) bool {
 	return a != nil && a.fixed
 }
 
-func (r *Registry) load(name string) error {
+func (r *Registry) load(ctx context.Context, name string) (*app, error) {
 	source, err := r.store.read(name)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	a, _, err := r.prepare(name, &engine.Source{File: name + fileSuffix, Text: source})
-	if err != nil {
-		return err
-	}
-	return r.install(a, nil)
-}
-
-func (r *Registry) keepBroken(name string, err error) {
-	r.changes.Lock()
-	defer r.changes.Unlock()
-	old := r.current.Load()
-	next := maps.Clone(old.apps)
-	next[name] = &app{name: name, err: err}
-	r.current.Store(&state{next, old.table})
+	a, _, err := r.prepare(ctx, "", name, &engine.Source{File: name + fileSuffix, Text: source})
+	return a, err
 }
 
 // Fix adds an app of the command line, which stays as it is.
-func (r *Registry) Fix(name string, source *engine.Source) (diag.List, error) {
-	a, findings, err := r.prepare(name, source)
+func (r *Registry) Fix(ctx context.Context, name string, source *engine.Source) (diag.List, error) {
+	a, findings, err := r.prepare(ctx, "", name, source)
 	if err != nil {
 		return findings, err
 	}
@@ -153,13 +177,13 @@ func (r *Registry) Fix(name string, source *engine.Source) (diag.List, error) {
 	return findings, r.install(a, nil)
 }
 
-// Put stores an app and makes it answer; it replaces one of the same name. The
-// findings are warnings.
-func (r *Registry) Put(name, source string) (put App, replaced bool, findings diag.List, err error) {
+// Put stores an app and makes it answer; it replaces one of the same name. It is
+// compiled when it is the client's turn. The findings are warnings.
+func (r *Registry) Put(ctx context.Context, client, name, source string) (put App, replaced bool, findings diag.List, err error) {
 	if r.isFixed(name) {
 		return App{}, false, nil, ErrFixed
 	}
-	a, findings, err := r.prepare(name, &engine.Source{File: name + fileSuffix, Text: source})
+	a, findings, err := r.prepare(ctx, client, name, &engine.Source{File: name + fileSuffix, Text: source})
 	if err != nil {
 		return App{}, false, nil, err
 	}
@@ -172,8 +196,8 @@ func (r *Registry) Put(name, source string) (put App, replaced bool, findings di
 }
 
 // prepare compiles an app and looks at what it registers.
-func (r *Registry) prepare(name string, source *engine.Source) (*app, diag.List, error) {
-	script, findings, err := r.config.Engine.Prepare(source)
+func (r *Registry) prepare(ctx context.Context, client, name string, source *engine.Source) (*app, diag.List, error) {
+	script, findings, err := r.config.Engine.Prepare(ctx, client, source)
 	if err != nil {
 		return nil, nil, err //nolint:wrapcheck // a failure that has its words
 	}
@@ -185,7 +209,7 @@ func (r *Registry) prepare(name string, source *engine.Source) (*app, diag.List,
 		script.Release()
 		return nil, nil, faults
 	}
-	return &app{name: name, digest: manifest.SourceSHA256, script: script}, findings, nil
+	return &app{name: name, digest: script.Digest, script: script}, findings, nil
 }
 
 // faults are what keeps a script that compiles from being an app.
@@ -243,33 +267,30 @@ func (r *Registry) swap(a *app, before func(old *app) error) (*app, error) {
 
 // with is the state with one more app, or with another in its place.
 func (s *state) with(a *app) (*state, error) {
-	next := maps.Clone(s.apps)
-	delete(next, a.name)
-	table := newTable()
-	for _, other := range next {
-		if err := table.addApp(other); err != nil {
-			return nil, err
-		}
-	}
-	next[a.name] = a
-	if err := table.addApp(a); err != nil {
-		return nil, err
-	}
-	if len(next) > maxApps || table.routes > maxRoutes {
-		return nil, ErrTooMany
-	}
-	return &state{next, table}, nil
+	next := s.without(a.name)
+	return next, next.add(a)
 }
 
-func (t *table) addApp(a *app) error {
-	if a.script == nil {
-		return nil
+// without is the state without an app.
+func (s *state) without(name string) *state {
+	next := &state{maps.Clone(s.apps), newTable()}
+	delete(next.apps, name)
+	for _, other := range next.apps {
+		// What was together without conflict is so without one of them.
+		_ = next.table.add(other)
 	}
-	for i, e := range a.script.Manifest().Endpoints {
-		if taken := t.add(e.Method, e.Path, &target{app: a, endpoint: i}); taken != nil {
-			return &ConflictError{e.Method, e.Path, taken.app.name, taken.spec().Path}
-		}
+	return next
+}
+
+// add makes an app part of a state that nobody else has yet.
+func (s *state) add(a *app) error {
+	if len(s.apps) >= maxApps || a.script != nil && s.table.routes+len(a.script.Manifest().Endpoints) > maxRoutes {
+		return ErrTooMany
 	}
+	if err := s.table.add(a); err != nil {
+		return err
+	}
+	s.apps[a.name] = a
 	return nil
 }
 
@@ -296,13 +317,7 @@ func (r *Registry) take(name string) (*app, error) {
 	if err := r.store.remove(name); err != nil {
 		return nil, err
 	}
-	next := &state{maps.Clone(now.apps), newTable()}
-	delete(next.apps, name)
-	for _, other := range next.apps {
-		// What was together without conflict is so without one of them.
-		_ = next.table.addApp(other)
-	}
-	r.current.Store(next)
+	r.current.Store(now.without(name))
 	return a, nil
 }
 

@@ -36,9 +36,30 @@ type target struct {
 
 func newTable() *table { return &table{methods: map[string]*node{}} }
 
-// add puts an endpoint in its place. When the place is taken it gives the
-// endpoint that has it.
-func (t *table) add(method, path string, to *target) *target {
+// add routes the endpoints of an app, all or none.
+func (t *table) add(a *app) error {
+	if a.script == nil {
+		return nil
+	}
+	var places []*node
+	for i, e := range a.script.Manifest().Endpoints {
+		to := &target{app: a, endpoint: i}
+		n := t.place(e.Method, e.Path, to)
+		if taken := n.target; taken != nil {
+			for _, n := range places {
+				n.target = nil
+			}
+			return &ConflictError{e.Method, e.Path, taken.app.name, taken.spec().Path}
+		}
+		n.target = to
+		places = append(places, n)
+	}
+	t.routes += len(places)
+	return nil
+}
+
+// place finds the node of an endpoint, which learns the names of its parameters.
+func (t *table) place(method, path string, to *target) *node {
 	n := t.methods[method]
 	if n == nil {
 		n = &node{}
@@ -63,12 +84,7 @@ func (t *table) add(method, path string, to *target) *target {
 		}
 		n = next
 	}
-	if n.target != nil {
-		return n.target
-	}
-	n.target = to
-	t.routes++
-	return nil
+	return n
 }
 
 // parameterName gives the name of a segment that is a parameter.

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"path/filepath"
@@ -15,17 +16,17 @@ import (
 
 // deploy makes the registry of apps: those of the command line, which have to
 // be right, and then those that are stored.
-func deploy(p *Process, c *config.Config, scripts *engine.Engine, log *slog.Logger, files []string) (*apps.Registry, error) {
+func deploy(ctx context.Context, p *Process, c *config.Config, scripts *engine.Engine, log *slog.Logger, files []string) (*apps.Registry, error) {
 	registry := apps.New(apps.Config{
 		Engine: scripts, Dir: filepath.Join(c.DataDir, "apps"), Reserved: server.ReservedSegments(), Log: log,
 	})
 	for _, file := range files {
-		if err := deployFile(p, registry, file); err != nil {
+		if err := deployFile(ctx, p, registry, file); err != nil {
 			registry.Close()
 			return nil, err
 		}
 	}
-	if err := registry.Load(); err != nil {
+	if err := registry.Load(ctx); err != nil {
 		registry.Close()
 		return nil, usageError("cannot read the stored apps: %v; check --data-dir", err)
 	}
@@ -33,7 +34,7 @@ func deploy(p *Process, c *config.Config, scripts *engine.Engine, log *slog.Logg
 }
 
 // deployFile adds an app under the name of its file.
-func deployFile(p *Process, registry *apps.Registry, file string) error {
+func deployFile(ctx context.Context, p *Process, registry *apps.Registry, file string) error {
 	name := strings.TrimSuffix(filepath.Base(file), scriptSuffix)
 	if file == stdinName || !apps.IsName(name) {
 		return usageError("--app %s: an app is called after its file, whose name before %s has %s", file, scriptSuffix, apps.NameRule)
@@ -43,7 +44,7 @@ func deployFile(p *Process, registry *apps.Registry, file string) error {
 		return err
 	}
 	s := script{file, content}
-	findings, err := registry.Fix(name, &engine.Source{File: fileName(file), Text: string(content), Load: s.load})
+	findings, err := registry.Fix(ctx, name, &engine.Source{File: fileName(file), Text: string(content), Load: s.load})
 	if err == nil {
 		err = diag.Render(p.Stderr, findings, s.text)
 	}

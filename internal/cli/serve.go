@@ -93,7 +93,7 @@ func serve(ctx context.Context, p *Process, c *config.Config, appFiles []string)
 	if commands, err = openCommands(ctx, c, scripts, log); err != nil {
 		return errors.Join(err, scripts.Close(ctx))
 	}
-	registry, err := deploy(p, c, scripts, log, appFiles)
+	registry, err := deploy(ctx, p, c, scripts, log, appFiles)
 	if err != nil {
 		return errors.Join(err, scripts.Close(ctx), commands.close())
 	}

@@ -330,7 +330,7 @@ var table = []Key{
 	},
 	{
 		Name: "cache.bytes", Default: "67108864", Min: mib, Max: 64 * gib,
-		Doc:    "Memory for compiled scripts; those that are rarely wanted go first",
+		Doc:    "Memory for compiled scripts; those that are rarely wanted go first; those of apps stay, and have at most half of it",
 		number: func(c *Config) *int64 { return &c.CacheBytes },
 	},
 	{

@@ -116,23 +116,26 @@ type cache struct {
 	entries map[key]*entry // compiling or kept
 	// order decides which entries are kept. It is used under the lock only, and
 	// then does its work at once, on the goroutine that calls it.
-	order   *otter.Cache[place, *entry]
-	count   int // of what is kept
-	bytes   int64
-	pending int
+	order *otter.Cache[place, *entry]
+	count int // of what is kept
+	bytes int64
+	// maxBytes is for what is kept and for what others keep, which is reserved.
+	maxBytes, reserved int64
+	pending            int
 	// byClient counts what is pending.
 	byClient map[string]int
 }
 
 func newCache(maxBytes int64, workers, maxPending, maxClient int) *cache {
 	c := &cache{
+		maxBytes:   max(1, maxBytes),
 		maxPending: maxPending, maxClient: maxClient, now: time.Now, queueTime: queueTime,
 		workers: fairqueue.New(fairqueue.Limits{Slots: workers, ClientSlots: max(1, workers-1)}),
 		threads: newBackground(workers),
 		entries: make(map[key]*entry), byClient: make(map[string]int),
 	}
 	c.order = otter.Must(&otter.Options[place, *entry]{
-		MaximumWeight:    uint64(max(1, maxBytes)),
+		MaximumWeight:    uint64(c.maxBytes),
 		Weigher:          func(_ place, e *entry) uint32 { return uint32(min(e.bytes, math.MaxUint32)) },
 		OnAtomicDeletion: func(gone otter.DeletionEvent[place, *entry]) { c.drop(gone.Value) },
 		Executor:         func(work func()) { work() },
@@ -364,10 +367,11 @@ func (c *cache) compile(client string, e *entry, job *work, began time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.uncount(client)
-	e.bytes = entryBytes + int64(len(e.findings))*findingBytes
+	e.bytes = int64(len(e.findings)) * findingBytes
 	if e.module != nil {
-		e.bytes += int64(e.module.CodeBytes) * bytesPerCode
+		e.bytes += moduleBytes(e.module)
 	} else {
+		e.bytes += entryBytes
 		e.expires = c.now().Add(failureLifetime)
 	}
 	e.end()
@@ -443,6 +447,22 @@ func (c *cache) work(ctx context.Context, client string, do func()) error {
 	c.threads.run(do)
 	return nil
 }
+
+// reserve leaves less for what the cache keeps, or more again if bytes is
+// negative. More than half of all is not to be had.
+func (c *cache) reserve(bytes int64) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if bytes > 0 && c.reserved+bytes > c.maxBytes/2 {
+		return false
+	}
+	c.reserved += bytes
+	c.order.SetMaximum(uint64(c.maxBytes - c.reserved))
+	return true
+}
+
+// moduleBytes is about what a compiled script takes.
+func moduleBytes(m *wasmhost.Module) int64 { return entryBytes + int64(m.CodeBytes)*bytesPerCode }
 
 // close waits for compiles under way and forgets everything.
 func (c *cache) close() {

@@ -12,7 +12,7 @@ import (
 // prepare makes a script that is kept for the test.
 func prepare(t *testing.T, e *Engine, text string) *Script {
 	t.Helper()
-	s, findings, err := e.Prepare(&Source{File: "app.avap", Text: text})
+	s, findings, err := e.Prepare(t.Context(), "", &Source{File: "app.avap", Text: text})
 	if err != nil || s == nil {
 		t.Fatal(findings, err)
 	}
@@ -182,7 +182,7 @@ func TestEndpointLimits(t *testing.T) {
 // A script that is replaced lives as long as someone holds it.
 func TestScriptReferences(t *testing.T) {
 	e := newEngine(t, nil, func(c *Config) { c.Compiler = nil })
-	s, _, err := e.Prepare(&Source{Text: "function f(){\n}\nregisterEndpoint(\"/\", \"GET\", [], \"\", f, out)"})
+	s, _, err := e.Prepare(t.Context(), "", &Source{Text: "function f(){\n}\nregisterEndpoint(\"/\", \"GET\", [], \"\", f, out)"})
 	if err != nil || !s.Acquire() {
 		t.Fatal(err)
 	}
@@ -195,7 +195,7 @@ func TestScriptReferences(t *testing.T) {
 		t.Error("a released script can be acquired")
 	}
 	for _, text := range []string{"", "x = (", strings.Repeat(" ", DefaultSourceBytes+1)} {
-		if s, findings, err := e.Prepare(&Source{Text: text}); s != nil || !findings.HasErrors() && err == nil {
+		if s, findings, err := e.Prepare(t.Context(), "", &Source{Text: text}); s != nil || !findings.HasErrors() && err == nil {
 			t.Errorf("%.5q gives a script", text)
 		}
 	}

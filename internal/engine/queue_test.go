@@ -66,7 +66,7 @@ func TestWaitsTooLongForCompile(t *testing.T) {
 	if _, err := e.Run(context.Background(), &Request{Source: "ok imports", Load: imports}); codeOf(err) != diag.NoCapacity {
 		t.Errorf("run with imports: %v", err)
 	}
-	if _, _, err := e.Prepare(&Source{Text: "ok kept"}); codeOf(err) != diag.NoCapacity {
+	if _, _, err := e.Prepare(t.Context(), "", &Source{Text: "ok kept"}); codeOf(err) != diag.NoCapacity {
 		t.Errorf("prepare: %v", err)
 	}
 	close(c.gate)

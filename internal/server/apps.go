@@ -10,6 +10,7 @@ import (
 
 	"github.com/avapd/avapd/internal/apps"
 	"github.com/avapd/avapd/internal/diag"
+	"github.com/avapd/avapd/internal/engine"
 )
 
 // appDocument is an app as the API shows it.
@@ -76,7 +77,9 @@ func (s *Server) putApp(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	a, replaced, findings, err := s.apps.Put(name, source)
+	ctx := s.watch(c)
+	defer s.watcher.remove(&ctx.watched)
+	a, replaced, findings, err := s.apps.Put(ctx, clientOf(c), name, source)
 	if err != nil {
 		return s.appProblem(c, err)
 	}
@@ -150,7 +153,7 @@ func (s *Server) appProblem(c *fiber.Ctx, err error) error {
 		}
 		p.suggestion = diag.DidYouMean(strings.Clone(c.Params("name")), names)
 		return p
-	case isConflict, errors.Is(err, apps.ErrFixed), errors.Is(err, apps.ErrTooMany):
+	case isConflict, errors.Is(err, apps.ErrFixed), errors.Is(err, apps.ErrTooMany), errors.Is(err, engine.ErrKept):
 		return newProblem(http.StatusConflict, diag.Conflict, "%s", err.Error())
 	case isList, isFailure:
 		return runProblem(noteOf(c), err)

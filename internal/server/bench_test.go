@@ -84,7 +84,7 @@ func (p *path) open(t testing.TB) (ask func()) {
 	options := Options{Config: config.Default(), Engine: e, Log: slog.New(slog.DiscardHandler)}
 	if ours, ok := e.(*engine.Engine); ok {
 		options.Apps = apps.New(apps.Config{Engine: ours, Dir: t.TempDir(), Reserved: ReservedSegments()})
-		if _, err := options.Apps.Fix("greet", &engine.Source{Text: greetApp}); err != nil {
+		if _, err := options.Apps.Fix(t.Context(), "greet", &engine.Source{Text: greetApp}); err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(options.Apps.Close)
