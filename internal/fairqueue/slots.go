@@ -15,6 +15,10 @@ var (
 	ErrClientFull = errors.New("the client's part of the queue is full")
 )
 
+// ErrNoIdle says that slots of which a client can hold only some are for clients
+// alone: what is idle has no name to be counted under.
+var ErrNoIdle = errors.New("these slots are for clients only")
+
 // Limits are the bounds of Slots.
 type Limits struct {
 	// Slots is how many can be held at once, at least one. ClientSlots is how
@@ -119,7 +123,7 @@ func (s *Slots) overfull(c *client) error {
 
 // EnterIdle waits for a slot that no client wants. Whoever got one must Yield
 // often, with a waiter that is idle, and gives it back in the name of nobody.
-// There are no idle ones where a client can hold only some of the slots.
+// Where a client can hold only some of the slots it fails with ErrNoIdle.
 func (s *Slots) EnterIdle(ctx context.Context) error {
 	w := NewWaiter("")
 	w.Set("", true)
@@ -204,8 +208,11 @@ func (s *Slots) Charge(w *Waiter, took time.Duration) {
 }
 
 // Wait waits for a slot like one that yields: no bound on the queue holds for
-// it. After an error, which is the context's cause, no slot is held.
+// it. After an error, which is the context's cause or ErrNoIdle, no slot is held.
 func (s *Slots) Wait(ctx context.Context, w *Waiter) error {
+	if s.counted && w.idle {
+		return ErrNoIdle
+	}
 	if !s.counted && s.waiting.Load() == 0 && s.takeFree() {
 		return nil
 	}

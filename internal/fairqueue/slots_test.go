@@ -352,6 +352,25 @@ func TestIdleComesLast(t *testing.T) {
 	s.Leave("")
 }
 
+// Where it counts who holds a slot, nobody can hold one without a name, whoever
+// else is called "".
+func TestNoIdleWhereHoldersAreCounted(t *testing.T) {
+	s := New(Limits{Slots: 3, ClientSlots: 2, Queued: 10})
+	if err := s.Enter(t.Context(), ""); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.EnterIdle(t.Context()); !errors.Is(err, ErrNoIdle) {
+		t.Errorf("got %v", err)
+	}
+	if s.Free() != 2 || s.clients[""].held != 1 || s.Waiting() != 0 {
+		t.Errorf("%d free, %d held, %d waiting", s.Free(), s.clients[""].held, s.Waiting())
+	}
+	s.Leave("")
+	if s.Free() != 3 || len(s.clients) != 0 {
+		t.Errorf("%d free, %d clients", s.Free(), len(s.clients))
+	}
+}
+
 // A wait that ends with its context holds no slot, and none is lost.
 func TestCancelledWhileYielding(t *testing.T) {
 	s := New(Limits{Slots: 1, Queued: 10})
