@@ -7,6 +7,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -230,6 +231,35 @@ func TestForeignModules(t *testing.T) {
 	list, ok := errors.AsType[diag.List](err)
 	if !ok || list[0].Code != diag.ModuleExport {
 		t.Error(err)
+	}
+}
+
+// A trusted compiler's word is about fuel: what a module may do is what it
+// imports, and its manifest must say the same.
+func TestForgedCapabilities(t *testing.T) {
+	key := newSigner(t)
+	trust := key.trust("team")
+	trust.Capabilities = nil
+	n := newNode(t, Config{Trust: []Signer{trust}})
+	honest := compiled(t, "r = other()\naddResult(r)")
+	_, err := n.Upload(t.Context(), "order", key.sign(t, honest), UploadOptions{})
+	wantCode(t, err, diag.PolicyRefused)
+	b, err := wasm.Decode(honest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := slices.IndexFunc(b.Customs, func(c wasm.CustomSection) bool { return c.Name == abi.ManifestSection })
+	var manifest abi.Manifest
+	if err := json.Unmarshal(b.Customs[at].Bytes, &manifest); err != nil {
+		t.Fatal(err)
+	}
+	manifest.Capabilities = nil
+	if b.Customs[at].Bytes, err = json.Marshal(manifest); err != nil {
+		t.Fatal(err)
+	}
+	v, err := n.Upload(t.Context(), "order", key.sign(t, b.Encode()), UploadOptions{})
+	if list, ok := errors.AsType[diag.List](err); !ok || list[0].Code != diag.ModuleManifest {
+		t.Errorf("%+v, %v", v, err)
 	}
 }
 

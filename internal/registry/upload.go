@@ -13,6 +13,7 @@ import (
 	"github.com/avapd/avapd/internal/engine"
 	"github.com/avapd/avapd/internal/signature"
 	"github.com/avapd/avapd/internal/store"
+	"github.com/avapd/avapd/internal/wasm"
 	"github.com/avapd/avapd/runtime/abi"
 	"github.com/avapd/avapd/runtime/catalog"
 )
@@ -154,10 +155,32 @@ func (r *Registry) examine(ctx context.Context, v *Version, module []byte) error
 	if err != nil {
 		return loadFailure(v.Command, err)
 	}
+	if err := checkCapabilities(module, &manifest); err != nil {
+		return err
+	}
 	v.Capabilities, v.SourceSHA256 = manifest.Capabilities, manifest.SourceSHA256
 	if v.Interface == nil {
 		v.Interface = manifest.Interface
 		return checkInterface(v.Interface)
+	}
+	return nil
+}
+
+// checkCapabilities compares what a module imports with what its manifest
+// declares, by which signers are held to what they may grant.
+func checkCapabilities(module []byte, manifest *abi.Manifest) error {
+	b, err := wasm.Decode(module)
+	if err != nil {
+		return failed(diag.ModuleUnusable, err, "the module cannot be read")
+	}
+	var fields []string
+	for i := range b.Imports {
+		if imp := &b.Imports[i]; imp.Module == abi.HostModule {
+			fields = append(fields, imp.Field)
+		}
+	}
+	if needed := catalog.Capabilities(fields); !slices.Equal(needed, manifest.Capabilities) {
+		return diag.List{diag.New(diag.ModuleManifest, diag.Span{}, "the imports take the capabilities %q, the manifest declares %q", needed, manifest.Capabilities)}
 	}
 	return nil
 }
