@@ -186,7 +186,7 @@ func (c *Call) Blocking(f func(context.Context)) {
 	e.releaseFuel()
 	ctx, cancel := e.waiting()
 	defer cancel()
-	e.withoutSlot(func() { f(ctx) })
+	e.withoutTurn(func() { f(ctx) })
 	if cause := e.mayGoOn(); cause != stopNone {
 		e.stop(cause, 0)
 	}

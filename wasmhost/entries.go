@@ -34,7 +34,7 @@ func (p *pair) entry(name string) api.Function {
 		}
 	}
 	f := p.script.ExportedFunction(name)
-	if f != nil && p.of.state.shallow && len(p.entries) < maxEntries {
+	if f != nil && p.of.keepsEntries && len(p.entries) < maxEntries {
 		p.entries = append(p.entries, entry{f, name})
 	}
 	return f

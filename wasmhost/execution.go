@@ -27,7 +27,7 @@ type Limits struct {
 // the guest is called with: host functions get at it without a look-up. It is
 // reused with its memory slot; reset takes care that nothing stays behind.
 type execution struct {
-	meter
+	fuelMeter
 	pair
 	host   *Host
 	slot   *slot
@@ -99,7 +99,7 @@ func (e *execution) resolve(name string) api.Module {
 // Run executes a module once and appends the answer to dst. Exactly one of
 // the results counts: the failure if it is not nil. The usage is always set.
 func (h *Host) Run(ctx context.Context, m *Module, in *Input, limits Limits, dst []byte) (Output, diag.Usage, *diag.Failure) {
-	e, failure := h.admit(ctx, m, in.Client, in.Idle)
+	e, failure := h.takeTurn(ctx, m, in.Client, in.Idle)
 	if failure != nil {
 		return Output{}, diag.Usage{}, failure
 	}
@@ -107,7 +107,7 @@ func (h *Host) Run(ctx context.Context, m *Module, in *Input, limits Limits, dst
 	e.outer, e.module, e.limits, e.began, e.hashSeed = ctx, m, limits, time.Now(), in.HashSeed
 	e.own.registered = in.Registered
 	e.deadline, e.yielded = e.began.Add(limits.Duration), e.began
-	e.found()
+	e.foundFamily()
 
 	output, failure := e.run(in, dst)
 	if ended := e.family.ended(); ended != nil && failure == nil {
@@ -157,7 +157,7 @@ func (h *Host) giveExecution(e *execution) {
 func (e *execution) reset() {
 	e.outer, e.module = nil, nil
 	e.client, e.computing = "", false
-	e.meter.script, e.meter.library = nil, nil
+	e.fuelMeter.script, e.fuelMeter.library = nil, nil
 	e.own.end()
 	e.family, e.byName, e.raised = nil, nil, nil
 	e.depth, e.started, e.apart, e.callsAbove, e.callee = 0, 0, false, 0, nil
@@ -248,7 +248,7 @@ func (e *execution) instantiate() *diag.Failure {
 			return e.fault(err)
 		}
 	}
-	e.meter.library, e.meter.script = e.libraryFuel, e.scriptFuel
+	e.fuelMeter.library, e.fuelMeter.script = e.libraryFuel, e.scriptFuel
 	return nil
 }
 

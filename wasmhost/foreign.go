@@ -7,7 +7,7 @@ import (
 
 	"github.com/avapd/avapd/internal/diag"
 	"github.com/avapd/avapd/internal/wasm"
-	inject "github.com/avapd/avapd/internal/wasm/meter"
+	"github.com/avapd/avapd/internal/wasm/meter"
 	"github.com/avapd/avapd/internal/wasm/validate"
 	"github.com/avapd/avapd/runtime/abi"
 )
@@ -19,14 +19,14 @@ import (
 // far as they bound compiling, they hold for the metered module, and the error
 // of one that goes beyond them is a *wasm.Error.
 func (h *Host) LoadForeign(b *wasm.Binary, manifest abi.Manifest, limits validate.Limits) (*Module, error) {
-	metered, err := inject.Module(b, inject.Options{
+	metered, err := meter.Module(b, meter.Options{
 		Refuel: wasm.ImportName{Module: abi.HostModule, Field: abi.RefuelField},
 		Fuel:   abi.FuelExport, Depth: abi.DepthExport, Start: abi.StartExport,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("meter the module: %w", err)
 	}
-	if _, err := validate.Module(metered, inject.Limits(limits)); err != nil {
+	if _, err := validate.Module(metered, meter.Limits(limits)); err != nil {
 		return nil, fmt.Errorf("metered module: %w", err)
 	}
 	m, err := h.Load(metered, manifest)

@@ -46,9 +46,9 @@ const (
 // errStopped unwinds the guest. The cause is in the execution.
 var errStopped = errors.New("execution stopped")
 
-// meter is the fuel of one member of a family: what its modules hold, of what
+// fuelMeter is the fuel of one member of a family: what its modules hold, of what
 // the family has.
-type meter struct {
+type fuelMeter struct {
 	script, library api.MutableGlobal
 	deadline        time.Time
 	yielded         time.Time // when other threads last had their turn
@@ -59,8 +59,8 @@ type meter struct {
 
 // start hands out the first slices, so that a short script never calls refuel.
 func (e *execution) start() {
-	e.meter.script.Set(uint64(max(0, e.family.take(e.slice(scriptSliceFuel), 0))))
-	e.meter.library.Set(uint64(max(0, e.family.take(e.slice(librarySliceFuel), 0))))
+	e.fuelMeter.script.Set(uint64(max(0, e.family.take(e.slice(scriptSliceFuel), 0))))
+	e.fuelMeter.library.Set(uint64(max(0, e.family.take(e.slice(librarySliceFuel), 0))))
 }
 
 // slice is what machine code gets at a time, or in a trial the part of it that
@@ -74,7 +74,7 @@ func (e *execution) slice(fuel int64) int64 {
 
 // enter charges for the top level as such.
 func (e *execution) enter() (failure *diag.Failure) {
-	cell := e.meter.script
+	cell := e.fuelMeter.script
 	cell.Set(cell.Get() - uint64(e.module.Manifest.EntryFuel))
 	if int64(cell.Get()) >= 0 {
 		return nil
@@ -97,7 +97,7 @@ func (e *execution) enter() (failure *diag.Failure) {
 // refused counts only as far as there was fuel for it. It is asked for when
 // there are no children.
 func (e *execution) used() int64 {
-	if e.meter.script == nil || e.meter.library == nil {
+	if e.fuelMeter.script == nil || e.fuelMeter.library == nil {
 		return 0
 	}
 	used := e.family.limit - e.family.left() - e.leftover()
@@ -105,7 +105,7 @@ func (e *execution) used() int64 {
 }
 
 // leftover is what both modules hold, or owe.
-func (m *meter) leftover() int64 {
+func (m *fuelMeter) leftover() int64 {
 	if m.script == nil || m.library == nil {
 		return 0
 	}
@@ -115,7 +115,7 @@ func (m *meter) leftover() int64 {
 // releaseFuel gives back what this member holds while others may need it.
 func (e *execution) releaseFuel() {
 	if e.family.cancel != nil {
-		e.family.give(callIn(e.meter.script) + callIn(e.meter.library))
+		e.family.give(callIn(e.fuelMeter.script) + callIn(e.fuelMeter.library))
 	}
 }
 
@@ -133,16 +133,16 @@ func callIn(cell api.MutableGlobal) int64 {
 func refuel(ctx context.Context, mod api.Module, stack []uint64) {
 	e := ctx.(*execution)
 	if mod == e.pair.library && mod != e.pair.script {
-		e.refuel(e.meter.library, e.meter.script, librarySliceFuel, stack)
+		e.refuel(e.fuelMeter.library, e.fuelMeter.script, librarySliceFuel, stack)
 		return
 	}
-	e.refuel(e.meter.script, e.meter.library, scriptSliceFuel, stack)
+	e.refuel(e.fuelMeter.script, e.fuelMeter.library, scriptSliceFuel, stack)
 }
 
 // libraryRefuel is what the library's part of a merged module imports.
 func libraryRefuel(ctx context.Context, _ api.Module, stack []uint64) {
 	e := ctx.(*execution)
-	e.refuel(e.meter.library, e.meter.script, librarySliceFuel, stack)
+	e.refuel(e.fuelMeter.library, e.fuelMeter.script, librarySliceFuel, stack)
 }
 
 // refuel grants the next slice to the module whose cell is given, or ends the
@@ -197,7 +197,7 @@ func (e *execution) spend(units int64) bool {
 	if units <= 0 || e.family.take(units, units) >= 0 {
 		return true
 	}
-	e.family.give(callIn(e.meter.library) + callIn(e.meter.script))
+	e.family.give(callIn(e.fuelMeter.library) + callIn(e.fuelMeter.script))
 	if e.family.take(units, units) >= 0 || e.starve(units) >= 0 {
 		return true
 	}
@@ -207,10 +207,10 @@ func (e *execution) spend(units int64) bool {
 
 // settle pays the library's debt with what other members hold unused.
 func (e *execution) settle() bool {
-	e.family.give(callIn(e.meter.script))
-	n := e.starve(-int64(e.meter.library.Get()))
+	e.family.give(callIn(e.fuelMeter.script))
+	n := e.starve(-int64(e.fuelMeter.library.Get()))
 	if n > 0 {
-		e.meter.library.Set(e.meter.library.Get() + uint64(n))
+		e.fuelMeter.library.Set(e.fuelMeter.library.Get() + uint64(n))
 	}
 	return n > 0
 }
@@ -219,7 +219,7 @@ func (e *execution) settle() bool {
 func (e *execution) await(w *parked) (granted bool) {
 	ctx, cancel := e.waiting()
 	defer cancel()
-	e.withoutSlot(func() {
+	e.withoutTurn(func() {
 		select {
 		case granted = <-w.wake:
 		case <-ctx.Done():
@@ -251,7 +251,7 @@ func (e *execution) mayGoOn() stopCause {
 // for the compute slot. After a wait the world may have changed.
 func (e *execution) takeTurns() {
 	e.letThreads()
-	if !e.yieldSlot(e.outer) {
+	if !e.yieldTurn(e.outer) {
 		return
 	}
 	if cause := e.mayGoOn(); cause != stopNone {

@@ -11,6 +11,7 @@ import (
 	"github.com/tetratelabs/wazero"
 
 	"github.com/avapd/avapd/internal/fairqueue"
+	"github.com/avapd/avapd/internal/wasm"
 	"github.com/avapd/avapd/runtime/abi"
 )
 
@@ -123,7 +124,11 @@ func (h *Host) prepare(ctx context.Context) error {
 			return fmt.Errorf("the guest library imports %s.%s, which nothing implements", module, field)
 		}
 	}
-	if h.libraryState, h.resettable, err = freshStateOf(h.config.Library); err != nil {
+	b, err := wasm.Decode(h.config.Library)
+	if err != nil {
+		return fmt.Errorf("read the guest library: %w", err)
+	}
+	if h.libraryState, h.resettable, err = freshStateOf(b); err != nil {
 		return err
 	}
 	h.libraryExports = make(map[string]bool)

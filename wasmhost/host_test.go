@@ -461,7 +461,7 @@ func TestReadManifest(t *testing.T) {
 func TestWipingTakesTurns(t *testing.T) {
 	gate := fairqueue.New(fairqueue.Limits{Slots: 1, Queued: 10})
 	h := newHost(t, EngineCompiler, func(c *Config) { c.Gate = gate })
-	e, failure := h.admit(t.Context(), newScript(nil, nil).finish(t, h, 0), "a", false)
+	e, failure := h.takeTurn(t.Context(), newScript(nil, nil).finish(t, h, 0), "a", false)
 	if failure != nil {
 		t.Fatal(failure)
 	}
@@ -469,7 +469,7 @@ func TestWipingTakesTurns(t *testing.T) {
 	if e.slot.Reallocate(3*discardPiece) == nil {
 		t.Fatal("no memory")
 	}
-	e.found()
+	e.foundFamily()
 	left := make(chan uint64, 1)
 	go func() {
 		if err := gate.Enter(context.Background(), "v"); err != nil {

@@ -206,7 +206,7 @@ func TestParameters(t *testing.T) {
 	}
 	defer h.giveExecution(e)
 	e.module, e.limits = m, testLimits
-	e.found()
+	e.foundFamily()
 	if failure := e.instantiate(); failure != nil {
 		t.Fatal(failure.Cause)
 	}

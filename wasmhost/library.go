@@ -46,7 +46,7 @@ var libraryCalls = map[string]api.GoModuleFunc{
 // regexTurn is a running search's turn: it takes the fuel for what was done,
 // and ends the run when there is no more or its time is over.
 func (e *execution) regexTurn(units int64) {
-	e.meter.library.Set(e.meter.library.Get() - uint64(units))
+	e.fuelMeter.library.Set(e.fuelMeter.library.Get() - uint64(units))
 	cause := e.mayGoOn()
 	if cause == stopNone && e.family.left()+e.leftover() < 0 && !e.settle() {
 		cause = stopFuel

@@ -43,6 +43,8 @@ type Module struct {
 	// be put back into it.
 	state      freshState
 	resettable bool
+	// keepsEntries tells that a kept pair keeps its entries, too.
+	keepsEntries bool
 	// merged is set for a module that contains what it needs of the library.
 	merged bool
 	// memoryBytes is what the memory has at the start.
@@ -75,13 +77,12 @@ func (h *Host) Load(module []byte, manifest abi.Manifest) (*Module, error) {
 	if err := errors.Join(h.checkImports(compiled), checkEndpoints(compiled, &manifest), checkTasks(compiled, &manifest)); err != nil {
 		return nil, errors.Join(err, compiled.Close(context.Background()))
 	}
-	state, resettable, err := freshStateOf(module)
-	if err != nil {
-		return nil, errors.Join(err, compiled.Close(context.Background()))
-	}
 	m := &Module{
 		Manifest: manifest, CodeBytes: len(module), host: h, compiled: compiled, side: &h.main,
-		state: state, resettable: resettable && h.resettable, memoryBytes: h.libraryBytes,
+		memoryBytes: h.libraryBytes,
+	}
+	if err := m.readCode(module); err != nil {
+		return nil, errors.Join(err, compiled.Close(context.Background()))
 	}
 	if memory, ok := compiled.ExportedMemories()[abi.MemoryExport]; ok {
 		m.merged, m.resettable, m.memoryBytes = true, false, uint64(memory.Min())*abi.PageBytes
@@ -92,6 +93,19 @@ func (h *Host) Load(module []byte, manifest abi.Manifest) (*Module, error) {
 	m.index()
 	m.refs.Store(1)
 	return m, nil
+}
+
+// readCode finds out what of the module's instances can be kept.
+func (m *Module) readCode(module []byte) error {
+	b, err := wasm.Decode(module)
+	if err != nil {
+		return fmt.Errorf("read the module: %w", err)
+	}
+	var resettable bool
+	m.state, resettable, err = freshStateOf(b)
+	m.resettable = resettable && m.host.resettable
+	m.keepsEntries = resettable && len(module) <= entryCodeBytes && isShallow(b)
+	return err
 }
 
 // LoadTrial makes a module, other than a merged one, that each run compiles for

@@ -16,8 +16,6 @@ import (
 type freshState struct {
 	data    []wasm.Data
 	globals []globalStart
-	// shallow tells that entries may be kept, too.
-	shallow bool
 }
 
 // globalStart is a mutable global by its export, and its initial value.
@@ -40,11 +38,7 @@ func (s freshState) put(m memory) {
 // segments, and only globals that are exported and begin as numbers, putting
 // back memory and globals makes an instance that nothing can tell from a fresh
 // one.
-func freshStateOf(module []byte) (freshState, bool, error) {
-	b, err := wasm.Decode(module)
-	if err != nil {
-		return freshState{}, false, fmt.Errorf("read the module: %w", err)
-	}
+func freshStateOf(b *wasm.Binary) (freshState, bool, error) {
 	if !slices.ContainsFunc(b.Exports, func(e wasm.Export) bool { return e.Kind == wasm.KindGlobal && e.Name == abi.FuelExport }) {
 		return freshState{}, false, fmt.Errorf("the module does not count fuel: it exports no global %q", abi.FuelExport)
 	}
@@ -65,7 +59,6 @@ func freshStateOf(module []byte) (freshState, bool, error) {
 		// The bytes are the caller's.
 		state.data = append(state.data, wasm.Data{Offset: offset, Bytes: append([]byte(nil), s.Bytes...)})
 	}
-	state.shallow = len(module) <= entryCodeBytes && isShallow(b)
 	return state, true, nil
 }
 

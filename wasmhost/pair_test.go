@@ -132,7 +132,7 @@ func stateOf(t *testing.T, h *Host, m *Module) state {
 	}
 	defer h.giveExecution(e)
 	e.module, e.limits = m, testLimits
-	e.found()
+	e.foundFamily()
 	if failure := e.instantiate(); failure != nil {
 		t.Fatal(failure)
 	}

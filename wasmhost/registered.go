@@ -108,8 +108,8 @@ func (e *execution) callsTaken() uint32 {
 // surrender gives all fuel back, and debts, for another to go on with.
 func (e *execution) surrender() {
 	e.family.give(e.leftover())
-	e.meter.script.Set(0)
-	e.meter.library.Set(0)
+	e.fuelMeter.script.Set(0)
+	e.fuelMeter.library.Set(0)
 }
 
 // serve makes an execution that of a command, in the place of its caller: it is

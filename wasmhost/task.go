@@ -89,8 +89,8 @@ type children struct {
 	own    family // of an execution that is the first member
 }
 
-// found makes an execution the first member of a family.
-func (e *execution) found() {
+// foundFamily makes an execution the first member of a family.
+func (e *execution) foundFamily() {
 	e.family = &e.own
 	e.own.begin(e.outer, &e.limits)
 }
@@ -227,7 +227,7 @@ func (e *execution) takeChild(m *Module) (*execution, error) {
 	defer cancel()
 	ctx, stop := context.WithTimeout(ctx, slotWait)
 	defer stop()
-	e.withoutSlot(func() { child, err = host.awaitExecution(ctx, m, e.client) })
+	e.withoutTurn(func() { child, err = host.awaitExecution(ctx, m, e.client) })
 	if cause := e.mayGoOn(); cause != stopNone {
 		if err == nil {
 			host.giveExecution(child)
@@ -357,7 +357,7 @@ func (t *task) fingerprints(parent *execution, args cell) error {
 // its place, its memory and what it left of its fuel go back.
 func (e *execution) live(t *task) {
 	f, host := e.family, e.host
-	e.rejoinSlot()
+	e.beginTurn()
 	failure := e.work(t)
 	e.endChildren()
 	if failure != nil && t.failure == nil && failure.Code != diag.Cancelled {
@@ -466,7 +466,7 @@ func (e *execution) endChildren() {
 	for _, t := range all {
 		t.cancel()
 	}
-	e.withoutSlot(func() {
+	e.withoutTurn(func() {
 		for _, t := range all {
 			<-t.done
 		}
@@ -571,7 +571,7 @@ func (e *execution) join(t *task, seconds float64, limited bool) bool {
 		defer stop()
 	}
 	e.family.await(t)
-	e.withoutSlot(func() {
+	e.withoutTurn(func() {
 		select {
 		case <-t.done:
 		case <-ctx.Done():

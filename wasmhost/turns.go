@@ -11,8 +11,8 @@ import (
 
 var errClientWaits = errors.New("as many scripts of this client wait as may")
 
-// admit waits for a compute slot and gives an execution that holds it.
-func (h *Host) admit(ctx context.Context, m *Module, client string, idle bool) (*execution, *diag.Failure) {
+// takeTurn waits for a compute slot and gives an execution that holds it.
+func (h *Host) takeTurn(ctx context.Context, m *Module, client string, idle bool) (*execution, *diag.Failure) {
 	gate := h.config.Gate
 	if gate != nil {
 		var err error
@@ -89,8 +89,8 @@ func (h *Host) discharge(e *execution) {
 	}
 }
 
-// leaveSlot gives the compute slot back, if the execution holds one.
-func (e *execution) leaveSlot() {
+// endTurn gives the compute slot back, if the execution holds one.
+func (e *execution) endTurn() {
 	if e.computing {
 		e.chargeTurn()
 		e.computing = false
@@ -98,18 +98,18 @@ func (e *execution) leaveSlot() {
 	}
 }
 
-// rejoinSlot waits for a compute slot. When the execution is cancelled while it
+// beginTurn waits for a compute slot. When the execution is cancelled while it
 // waits it goes on without one, which is enough to end.
-func (e *execution) rejoinSlot() {
+func (e *execution) beginTurn() {
 	if gate := e.host.config.Gate; gate != nil && !e.computing {
 		e.computing = gate.Wait(e.outer, e.waiter) == nil
 		e.turnBegan = time.Now()
 	}
 }
 
-// yieldSlot lets those have the compute slot whose turn it is, and reports
+// yieldTurn lets those have the compute slot whose turn it is, and reports
 // whether the execution had to wait.
-func (e *execution) yieldSlot(ctx context.Context) (waited bool) {
+func (e *execution) yieldTurn(ctx context.Context) (waited bool) {
 	if !e.computing {
 		return false
 	}
@@ -134,12 +134,12 @@ func (e *execution) chargeTurn() {
 // pause lets others run while the memory is wiped, which is done in any case.
 func (e *execution) pause() {
 	e.letThreads()
-	e.yieldSlot(context.Background())
+	e.yieldTurn(context.Background())
 }
 
-// withoutSlot gives the compute slot away for as long as f runs.
-func (e *execution) withoutSlot(f func()) {
-	e.leaveSlot()
-	defer e.rejoinSlot()
+// withoutTurn gives the compute slot away for as long as f runs.
+func (e *execution) withoutTurn(f func()) {
+	e.endTurn()
+	defer e.beginTurn()
 	f()
 }
