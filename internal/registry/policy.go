@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -12,6 +13,9 @@ import (
 
 // everything is the prefix of all names, and the capability to do all.
 const everything = "*"
+
+// maxPages is the largest memory that there is.
+const maxPages = 1 << 16
 
 // permission is what a signer's word is good for.
 type permission struct {
@@ -133,8 +137,10 @@ func (l Limits) negative() bool {
 
 // ceiling is the limits in the engine's units.
 func (l Limits) ceiling() engine.Limits {
+	const mostMS = math.MaxInt64 / int64(time.Millisecond)
 	return engine.Limits{
-		Fuel: l.Fuel, Duration: time.Duration(l.TimeMS) * time.Millisecond,
-		MemoryPages: uint32(min((l.MemoryBytes+abi.PageBytes-1)/abi.PageBytes, 1<<16)), CallDepth: uint32(min(l.CallDepth, 1<<30)), OutputBytes: int(l.OutputBytes),
+		Fuel: l.Fuel, Duration: time.Duration(min(l.TimeMS, mostMS)) * time.Millisecond,
+		MemoryPages: uint32((min(l.MemoryBytes, maxPages*abi.PageBytes) + abi.PageBytes - 1) / abi.PageBytes),
+		CallDepth:   uint32(min(l.CallDepth, 1<<30)), OutputBytes: int(l.OutputBytes),
 	}
 }

@@ -3,13 +3,16 @@ package registry
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/avapd/avapd/internal/diag"
 	"github.com/avapd/avapd/internal/engine"
@@ -155,6 +158,28 @@ func TestTrustEndsDuringAnExecution(t *testing.T) {
 		t.Fatal(err)
 	}
 	want("revoked", "AVAP3012")
+}
+
+// What cannot be the identifier of a key, such as the key itself, is refused: a
+// revocation that means nothing would be taken for one.
+func TestRevokeNothing(t *testing.T) {
+	n := newNode(t, Config{})
+	key := newSigner(t).key.Public()
+	for _, value := range []string{hex.EncodeToString(key.Key), key.String()[:20], key.String() + "00", "", "no"} {
+		wantCode(t, n.Revoke(t.Context(), RevokeKey, value, "stolen", ""), diag.BadFieldValue)
+	}
+	if r := n.Revocations(); len(r) > 0 {
+		t.Errorf("%+v", r)
+	}
+}
+
+// Limits that are as high as can be bound nothing.
+func TestHighLimits(t *testing.T) {
+	const most = math.MaxInt64
+	c := Limits{most, most, most, most, most}.ceiling()
+	if c.Fuel != most || c.Duration < time.Hour || c.MemoryPages != 1<<16 || c.CallDepth < 1<<30 || c.OutputBytes != most {
+		t.Errorf("%+v", c)
+	}
 }
 
 // corrupt gives artifacts as alter leaves them.

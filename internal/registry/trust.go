@@ -138,11 +138,15 @@ func (r *Registry) DeleteSigner(ctx context.Context, name, _ string) error {
 // Revoke takes trust in a key or an artifact away for good.
 func (r *Registry) Revoke(ctx context.Context, kind Revocable, value, reason, by string) error {
 	raw, err := hex.DecodeString(value)
+	size := len(Digest{})
+	if kind == RevokeKey {
+		size = signature.KeyIDBytes
+	}
 	switch {
 	case kind != RevokeKey && kind != RevokeDigest:
 		return diag.NewFailure(diag.BadFieldValue, "what is revoked is a %s or a %s", RevokeKey, RevokeDigest)
-	case err != nil, len(raw) == 0, kind == RevokeDigest && len(raw) != len(Digest{}), len(raw) > maxListedBytes:
-		return diag.NewFailure(diag.BadFieldValue, "%q is no %s in hexadecimal digits", value, kind)
+	case err != nil, len(raw) != size:
+		return diag.NewFailure(diag.BadFieldValue, "%q does not name a %s, which has %d hexadecimal digits; that of a key is its identifier", value, kind, 2*size)
 	case len(reason) > maxReasonBytes:
 		return diag.NewFailure(diag.BadFieldValue, "the reason has more than %d bytes", maxReasonBytes)
 	}

@@ -545,7 +545,7 @@ func TestPrimaryAway(t *testing.T) {
 		h.upload("/commands/one", "x = 2"),
 		h.ask(http.MethodPost, "/commands/one/disable", "", nil),
 		h.ask(http.MethodDelete, "/commands/one", "", nil),
-		h.ask(http.MethodPost, "/revocations", "application/json", []byte(`{"kind":"key","value":"00","reason":""}`)),
+		h.ask(http.MethodPost, "/revocations", "application/json", []byte(`{"kind":"key","value":"00112233445566778899aabb","reason":""}`)),
 	} {
 		r.wantProblem(t, 503, diag.StoreUnavailable)
 		if r.Header.Get("Retry-After") == "" {

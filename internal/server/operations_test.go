@@ -95,7 +95,7 @@ func TestOperations(t *testing.T) {
 		{"GET /api/v1/signers", "", "", nil, "", 200},
 		{"GET /api/v1/signers/{name}", "/api/v1/signers/ci", "", nil, "", 200},
 		{"DELETE /api/v1/signers/{name}", "/api/v1/signers/ci", "", nil, "", 204},
-		{"POST /api/v1/revocations", "", asJSON, text(`{"kind":"key","value":"00ff","reason":"lost"}`), "", 200},
+		{"POST /api/v1/revocations", "", asJSON, text(`{"kind":"key","value":"00112233445566778899aabb","reason":"lost"}`), "", 200},
 		{"GET /api/v1/revocations", "", "", nil, "", 200},
 	}
 	asked := map[string]bool{}

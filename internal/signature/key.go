@@ -15,8 +15,8 @@ import (
 	"github.com/avapd/avapd/internal/diag"
 )
 
-// keyIDBytes is how long the identifiers are that KeyID makes.
-const keyIDBytes = 12
+// KeyIDBytes is how long the identifiers are that KeyID makes.
+const KeyIDBytes = 12
 
 // PublicKey says whose signatures are right.
 type PublicKey struct {
@@ -47,7 +47,7 @@ func (k PublicKey) String() string { return hex.EncodeToString(k.ID) }
 func KeyID(key ed25519.PublicKey) []byte {
 	mac := hmac.New(sha256.New, key)
 	mac.Write([]byte("key_id"))
-	return mac.Sum(nil)[:keyIDBytes]
+	return mac.Sum(nil)[:KeyIDBytes]
 }
 
 // The encodings of the y coordinates of the points of small order, with the
