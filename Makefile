@@ -21,6 +21,10 @@ help: ## List the targets
 run: ## Serve on 127.0.0.1:8888 (ARGS="--listen 127.0.0.1:0" for other flags)
 	$(GO) run ./cmd/avap serve $(ARGS)
 
+.PHONY: nodes
+nodes: build ## Serve on three nodes that share a PostgreSQL and a Redis, until Ctrl-C
+	$(GO) run ./internal/bench/nodes/serve --avap $(BIN)/avap $(ARGS)
+
 .PHONY: build
 build: ## Build bin/avap for this machine
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/avap ./cmd/avap

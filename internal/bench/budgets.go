@@ -35,6 +35,7 @@ var budgets = []budget{
 	{"metering.mean", "metering", "cost of metering, geometric mean over the computations", exactly(15, percent), false},
 	{"memory.idle", "memory", "resident memory of an idle server", exactly(60e6, bytesUnit), false},
 	{"memory.script", "memory", "memory of a cached small script", exactly(40e3, bytesUnit), false},
+	{"registry.start", "registry", "node with 10,000 commands ready, neither PostgreSQL nor Redis", exactly(1e9, nanoseconds), false},
 	{"cluster.live", "cluster", "change of a command live on all nodes, slowest", exactly(1e9, nanoseconds), false},
 	{"cluster.failed", "cluster", "requests failed meanwhile", exactly(0, count), false},
 	{"cluster.lost", "cluster", "acknowledged uploads lost by kill -9", exactly(0, count), false},

@@ -34,6 +34,7 @@ var sections = []section{
 	{"kernels", "Computations", (*bench).kernels},
 	{"metering", "Metering", (*bench).metering},
 	{"memory", "Memory", (*bench).memory},
+	{"registry", "Stored commands", (*bench).registry},
 	{"cluster", "Three nodes", (*bench).cluster},
 	{"capacity", "The highest rate", (*bench).capacity},
 	{"curves", "How cost grows", (*bench).curves},

@@ -24,6 +24,7 @@ var roles = map[string]func(in io.Reader, out io.Writer) error{
 	"engine":    serveEngine,
 	"unmetered": serveUnmetered,
 	"native":    kernels.ServeNative,
+	"tiers":     serveTiers,
 }
 
 // playRole runs the part that the environment names, if any.

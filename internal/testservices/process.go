@@ -35,7 +35,11 @@ func Launch(command *exec.Cmd) (*Process, error) {
 		if err != nil {
 			return
 		}
-		p.ended <- errors.Join(command.Process.Signal(<-p.end), exited(command.Wait()))
+		err = command.Process.Signal(<-p.end)
+		if errors.Is(err, os.ErrProcessDone) { // the terminal was faster
+			err = nil
+		}
+		p.ended <- errors.Join(err, exited(command.Wait()))
 	}()
 	return p, <-started
 }

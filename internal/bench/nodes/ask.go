@@ -64,6 +64,21 @@ func (n *Node) execute(ctx context.Context, name string) (*answer, error) {
 	return n.ask(ctx, http.MethodPost, "/api/v1/commands/"+name+"/execute", jsonType, []byte("{}"))
 }
 
+// Call executes a command that must succeed, and tells how long that took.
+func (n *Node) Call(ctx context.Context, name string, body []byte) (time.Duration, error) {
+	began := time.Now()
+	err := n.change(ctx, http.MethodPost, "/api/v1/commands/"+name+"/execute", jsonType, body)
+	return time.Since(began), err
+}
+
+// Await asks the server how it is until that is as wanted.
+func (n *Node) Await(ctx context.Context, what string, is func(api.Health) bool) error {
+	return n.await(ctx, what, func(ctx context.Context) bool {
+		h, err := n.Health(ctx)
+		return err == nil && is(h)
+	})
+}
+
 // number is what a command of ours answers, if it was executed.
 func (a *answer) number() (int, bool) {
 	var document struct {

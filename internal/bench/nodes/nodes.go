@@ -17,6 +17,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -59,8 +60,11 @@ type Node struct {
 	// URL is where it listens, also after it was started again.
 	URL string
 
+	// Dir is where its copy is.
+	Dir string
+
 	cluster *Cluster
-	dir     string
+	flags   []string
 	process *testservices.Process
 	api     *client.Client
 	// up is set while requests may be sent to it.
@@ -94,14 +98,20 @@ func (c *Cluster) start(ctx context.Context) (err error) {
 	if err := c.write(); err != nil {
 		return err
 	}
-	for i := range c.options.Nodes {
-		n := &Node{Name: fmt.Sprintf("node %d", i+1), cluster: c, dir: filepath.Join(c.options.Dir, fmt.Sprintf("node%d", i+1))}
-		c.Nodes = append(c.Nodes, n)
-		if err := n.Start(ctx); err != nil {
+	for range c.options.Nodes {
+		if _, err := c.Add(ctx); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// Add starts one more server, with flags of its own behind those that all have.
+func (c *Cluster) Add(ctx context.Context, flags ...string) (*Node, error) {
+	number := len(c.Nodes) + 1
+	n := &Node{Name: fmt.Sprintf("node %d", number), Dir: filepath.Join(c.options.Dir, fmt.Sprintf("node%d", number)), cluster: c, flags: flags}
+	c.Nodes = append(c.Nodes, n)
+	return n, n.Start(ctx)
 }
 
 // write makes the files that the servers share.
@@ -142,7 +152,7 @@ func (n *Node) Start(ctx context.Context) error {
 	if n.URL != "" {
 		listen = strings.TrimPrefix(n.URL, "http://")
 	}
-	command := n.cluster.options.Serve(append([]string{"serve", "--listen", listen, "--data-dir", n.dir, "--log-level", "warn", "--egress-allow", "127.0.0.0/8"}, n.cluster.shared...)...)
+	command := n.cluster.options.Serve(append([]string{"serve", "--listen", listen, "--data-dir", n.Dir, "--log-level", "warn", "--egress-allow", "127.0.0.0/8"}, append(slices.Clip(n.cluster.shared), n.flags...)...)...)
 	command.Stderr = n.cluster.options.Log
 	out, err := command.StdoutPipe()
 	if err != nil {
