@@ -49,13 +49,13 @@ func (b *bench) cluster() (err error) {
 		return err
 	}
 	columns := []string{"change, asked for until live: p50, slowest"}
-	for _, n := range c.Nodes {
+	for _, n := range c.Nodes[:clusterNodes] {
 		columns = append(columns, n.Name)
 	}
 	t := b.table(columns...)
 	for _, kind := range nodes.Kinds {
 		row := []any{kind}
-		for i := range c.Nodes {
+		for i := range clusterNodes {
 			row = append(row, middleAndMost(liveAt(r.Changes, kind, i)))
 		}
 		t.row(row...)

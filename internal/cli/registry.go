@@ -28,6 +28,10 @@ const (
 	// artifactTTL is how long Redis keeps an artifact.
 	artifactTTL  = 24 * time.Hour
 	announceTime = time.Second
+	// catchUpTime is how long a start waits for the primary store to tell what
+	// has changed, and firstTime how long if nothing is known yet.
+	catchUpTime = 250 * time.Millisecond
+	firstTime   = 2 * time.Second
 )
 
 // commandServices are the registered commands of a server, and what they live
@@ -47,8 +51,8 @@ type commandServices struct {
 }
 
 // openCommands opens the stores and reads what is registered. With PostgreSQL
-// nothing waits for the network: the commands are those of the offline copy
-// until more is known.
+// little waits for the network: the commands are those of the offline copy until
+// more is known.
 func openCommands(ctx context.Context, c *config.Config, scripts *engine.Engine, log *slog.Logger) (*commandServices, error) {
 	settings := registry.Config{
 		Engine: scripts, ArtifactBytes: int(c.Registry.ArtifactLimitBytes), Compare: c.RegistryRefresh(), Log: log,
@@ -69,7 +73,24 @@ func openCommands(ctx context.Context, c *config.Config, scripts *engine.Engine,
 		return nil, errors.Join(err, s.close())
 	}
 	s.begin(log)
+	s.catchUp(ctx)
 	return s, nil
+}
+
+// catchUp gives the primary store some time before the first request is taken,
+// which is for the commands as they are now and not as they were when the server
+// stopped.
+func (s *commandServices) catchUp(ctx context.Context) {
+	if s.postgres == nil {
+		return
+	}
+	wait := catchUpTime
+	if s.registry.State().Revision() == 0 {
+		wait = firstTime
+	}
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	_ = s.registry.Refresh(ctx) // Start tries it again
 }
 
 // readTrust reads the key of the server and the signers it trusts from the

@@ -112,4 +112,6 @@ node 3 executes, from its copy
 PostgreSQL and Redis are started again
 a change afterwards is live on all nodes
 all nodes have the same state
+a new node is started and ready
+the new node executes
 `

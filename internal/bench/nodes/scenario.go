@@ -73,7 +73,20 @@ func (c *Cluster) Run(ctx context.Context, rounds int) (*Report, error) {
 	if err = errors.Join(err, failure); err != nil {
 		return &e.report, err
 	}
+	if err := e.join(ctx); err != nil {
+		return &e.report, err
+	}
 	return &e.report, e.reckon(ctx)
+}
+
+// join starts one more server, which has nothing, and executes on it as soon as
+// it is ready.
+func (e *exercise) join(ctx context.Context) error {
+	if err := e.timed("a new node is started and ready", func() error { _, err := e.Add(ctx); return err }); err != nil {
+		return err
+	}
+	n := e.Nodes[len(e.Nodes)-1]
+	return e.timed("the new node executes", func() error { return rightly(ctx, n) })
 }
 
 // prepare makes the command that the load executes, known everywhere.
