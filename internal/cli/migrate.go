@@ -72,7 +72,7 @@ func migrateStep(p *Process, name, short, did string, run func(context.Context, 
 			}
 			c, err := config.Load(cmd.Flags(), p.Environ)
 			if err != nil {
-				return usageError("the configuration has faults\n%v", err)
+				return configError(err)
 			}
 			migrator, err := migratorOf(c)
 			if err != nil {

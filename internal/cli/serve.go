@@ -42,7 +42,7 @@ once.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := config.Load(cmd.Flags(), p.Environ)
 			if err != nil {
-				return usageError("the configuration has faults\n%v", err)
+				return configError(err)
 			}
 			return serve(cmd.Context(), p, c, appFiles)
 		},
@@ -63,7 +63,7 @@ func checkReach(reach commands.Config) error {
 	}
 	set, err := commands.New(reach)
 	if err != nil {
-		return usageError("the configuration has faults\n%v", err)
+		return configError(err)
 	}
 	if err := set.Close(); err != nil {
 		return fmt.Errorf("close the commands: %w", err)

@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"os"
@@ -19,12 +20,8 @@ type Config struct {
 	Listen  string
 	DataDir string
 	Log     struct{ Level, Format string }
-	Admin   struct {
-		TokenFile string
-		// Token is the content of TokenFile.
-		Token string
-	}
-	HTTP struct {
+	Admin   struct{ Token string }
+	HTTP    struct {
 		BodyLimitBytes   int64
 		HeaderLimitBytes int64
 		Connections      int64
@@ -38,26 +35,25 @@ type Config struct {
 	SourceLimitBytes  int64
 	// Egress says which servers scripts may reach over HTTP.
 	Egress struct {
-		Allow, Deny, Hosts string
+		Allow, Deny, Hosts []string
 		// AllowPrefixes and DenyPrefixes are what the lists name.
 		AllowPrefixes, DenyPrefixes []netip.Prefix
 		// Requests bounds those under way at once, ClientRequests those of one
 		// client.
 		Requests, ClientRequests int64
 	}
-	// Data is the database of scripts; URL is also what URLFile holds.
+	// Data is the database of scripts.
 	Data struct {
-		URL, URLFile      string
-		RequireParameters string
+		URL               string
+		RequireParameters bool
 		// Connections bounds those to each PostgreSQL database, ClientConnections
 		// those of one client.
 		Connections, ClientConnections int64
 	}
-	// Postgres is the database of the server's own data; URL is also what
-	// URLFile holds.
-	Postgres struct{ URL, URLFile string }
-	// Redis is what nodes share; URL is also what URLFile holds.
-	Redis struct{ URL, URLFile string }
+	// Postgres is the database of the server's own data.
+	Postgres struct{ URL string }
+	// Redis is what nodes share.
+	Redis struct{ URL string }
 	// Registry is about the registered commands.
 	Registry struct {
 		ArtifactLimitBytes, RefreshMS int64
@@ -68,7 +64,10 @@ type Config struct {
 		Zone     string
 		Location *time.Location
 	}
-	Connectors struct{ File, Tokens string }
+	Connectors struct {
+		File   string
+		Tokens bool
+	}
 	CacheBytes int64
 	// MemoryTotalBytes bounds all executions together, MemoryClientBytes those of
 	// one client.
@@ -118,11 +117,11 @@ func milliseconds(n int64) time.Duration { return time.Duration(n) * time.Millis
 type Fault struct {
 	// Key is the dotted name, or the name of the environment variable when no
 	// key has it.
-	Key string
+	Key string `json:"key"`
 	// Origin says where the value was written.
-	Origin string
+	Origin string `json:"origin"`
 	// Problem says what is wrong with it and what would be right.
-	Problem string
+	Problem string `json:"problem"`
 }
 
 func (f Fault) Error() string { return fmt.Sprintf("%s (from %s): %s", f.Key, f.Origin, f.Problem) }
@@ -138,70 +137,51 @@ func (f Faults) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// finish checks what concerns several keys, fills in the maxima that follow
-// their limits, shares the memory out, and reads the token.
-func (c *Config) finish(origin func(key string) string, environ []string) Faults {
-	var faults Faults
-	add := func(key, format string, args ...any) {
-		faults = append(faults, Fault{key, origin(key), fmt.Sprintf(format, args...)})
+// review checks what concerns several keys, and fills in what follows from
+// others. It tells no fault of a key that has one already, or that is measured by
+// such a key.
+type review struct {
+	origin func(key string) string
+	faulty map[string]bool
+	faults Faults
+	// goLimit is what the environment told the Go runtime.
+	goLimit int64
+}
+
+func (r *review) add(key, format string, args ...any) {
+	if !r.faulty[key] {
+		r.faulty[key] = true
+		r.faults = append(r.faults, Fault{key, r.origin(key), fmt.Sprintf(format, args...)})
 	}
+}
+
+func (c *Config) finish(r *review) {
 	for _, pair := range c.limitPairs() {
 		if *pair.most == 0 {
 			*pair.most = pair.usual
 		}
-		if pair.usual > *pair.most {
-			add(pair.key, "%d is more than %s, which is %d; raise that too", pair.usual, pair.mostKey, *pair.most)
+		if pair.usual > *pair.most && !r.faulty[pair.mostKey] {
+			r.add(pair.key, "%d is more than %s, which is %d; raise that too", pair.usual, pair.mostKey, *pair.most)
 		}
 	}
-	if c.SourceLimitBytes > c.HTTP.BodyLimitBytes {
-		add("limits.source_bytes", "%d is more than http.body_limit_bytes, which is %d; raise that too", c.SourceLimitBytes, c.HTTP.BodyLimitBytes)
+	if c.SourceLimitBytes > c.HTTP.BodyLimitBytes && !r.faulty["http.body_limit_bytes"] {
+		r.add("limits.source_bytes", "%d is more than http.body_limit_bytes, which is %d; raise that too", c.SourceLimitBytes, c.HTTP.BodyLimitBytes)
 	}
-	c.shareMemory(memory.LimitBytes(), goMemoryLimit(environ), add)
-	if c.Admin.TokenFile != "" {
-		token, err := ReadToken(c.Admin.TokenFile)
-		if err != nil {
-			add("admin.token_file", "%v", err)
-		}
-		c.Admin.Token = token
+	c.shareMemory(memory.LimitBytes(), r.goLimit, r.add)
+	var err error
+	if c.Egress.AllowPrefixes, err = egress.ParsePrefixes(strings.Join(c.Egress.Allow, ",")); err != nil {
+		r.add("egress.allow", "%v", err)
 	}
-	c.finishReach(add)
+	if c.Egress.DenyPrefixes, err = egress.ParsePrefixes(strings.Join(c.Egress.Deny, ",")); err != nil {
+		r.add("egress.deny", "%v", err)
+	}
 	location, err := time.LoadLocation(c.Time.Zone)
 	if err != nil || c.Time.Zone == "Local" {
-		add("time.zone", "there is no time zone %q; names look like Europe/Madrid", c.Time.Zone)
+		r.add("time.zone", "there is no time zone %q; names look like Europe/Madrid", c.Time.Zone)
 	}
 	c.Time.Location = location
-	if err := c.checkListen(); err != nil {
-		add("listen", "%v", err)
-	}
-	return faults
-}
-
-// finishReach reads what is written about where scripts and the server may go.
-func (c *Config) finishReach(add func(key, format string, args ...any)) {
-	var err error
-	if c.Egress.AllowPrefixes, err = egress.ParsePrefixes(c.Egress.Allow); err != nil {
-		add("egress.allow", "%v", err)
-	}
-	if c.Egress.DenyPrefixes, err = egress.ParsePrefixes(c.Egress.Deny); err != nil {
-		add("egress.deny", "%v", err)
-	}
-	for _, secret := range []struct {
-		key, fileKey, file string
-		value              *string
-	}{
-		{"data.url", "data.url_file", c.Data.URLFile, &c.Data.URL},
-		{"postgres.url", "postgres.url_file", c.Postgres.URLFile, &c.Postgres.URL},
-		{"redis.url", "redis.url_file", c.Redis.URLFile, &c.Redis.URL},
-	} {
-		if secret.file == "" {
-			continue
-		}
-		if *secret.value != "" {
-			add(secret.fileKey, "%s is set too; one of the two is enough", secret.key)
-		}
-		if *secret.value, err = readSecret(secret.file); err != nil {
-			add(secret.fileKey, "%v", err)
-		}
+	if err := c.checkListen(); err != nil && !r.faulty["admin.token"] && !r.faulty["admin.token_file"] {
+		r.add("listen", "%v", err)
 	}
 }
 
@@ -210,15 +190,32 @@ const maxSecretBytes = 64 << 10
 
 // readSecret reads a file that holds one line.
 func readSecret(path string) (string, error) {
-	content, err := os.ReadFile(path) //nolint:gosec // the path is the operator's own
+	content, err := readBounded(path, maxSecretBytes)
 	if err != nil {
-		return "", fmt.Errorf("the file cannot be read: %w", errors.Unwrap(err))
+		return "", err
 	}
 	secret := strings.TrimSpace(string(content))
-	if secret == "" || len(content) > maxSecretBytes || strings.ContainsAny(secret, "\r\n") {
+	if secret == "" || strings.ContainsAny(secret, "\r\n") {
 		return "", errors.New("the file does not hold one line")
 	}
 	return secret, nil
+}
+
+// readBounded reads a whole file, if it is not too large.
+func readBounded(path string, maxBytes int64) ([]byte, error) {
+	file, err := os.Open(path) //nolint:gosec // the path is the operator's own
+	if err != nil {
+		return nil, fmt.Errorf("the file cannot be read: %w", errors.Unwrap(err))
+	}
+	defer file.Close()
+	content, err := io.ReadAll(io.LimitReader(file, maxBytes+1))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("the file cannot be read: %w", errors.Unwrap(err))
+	case int64(len(content)) > maxBytes:
+		return nil, fmt.Errorf("the file has more than %d bytes", maxBytes)
+	}
+	return content, nil
 }
 
 type limitPair struct {
@@ -244,7 +241,7 @@ func (c *Config) checkListen() error {
 	if err != nil {
 		return fmt.Errorf("%q is not host:port, such as 127.0.0.1:8888", c.Listen)
 	}
-	if IsLoopback(host) || c.Admin.TokenFile != "" {
+	if IsLoopback(host) || c.Admin.Token != "" {
 		return nil
 	}
 	return fmt.Errorf("%s can be reached by other machines; set %sADMIN_TOKEN_FILE to a file that holds a token of at least %d characters, or listen on 127.0.0.1",
@@ -267,21 +264,24 @@ const (
 
 // ReadToken reads a file that holds a token. The token must be sendable in a header.
 func ReadToken(path string) (string, error) {
-	file, err := os.Open(path) //nolint:gosec // the path is the operator's own
-	if err != nil {
-		return "", fmt.Errorf("the file cannot be read: %w", errors.Unwrap(err))
+	token, err := readSecret(path)
+	if err == nil {
+		err = checkToken(token)
 	}
-	defer file.Close()
-	content := make([]byte, maxTokenLength+2)
-	n, _ := file.Read(content)
-	token := strings.TrimSpace(string(content[:n]))
-	switch {
-	case len(token) < minTokenLength:
-		return "", fmt.Errorf("the file holds %d characters; a token has at least %d, such as `openssl rand -hex 32` makes", len(token), minTokenLength)
-	case len(token) > maxTokenLength:
-		return "", fmt.Errorf("the file holds more than %d characters", maxTokenLength)
-	case slices.ContainsFunc([]byte(token), func(b byte) bool { return b <= ' ' || b >= 0x7f }):
-		return "", errors.New("a token consists of " + tokenCharacters)
+	if err != nil {
+		return "", err
 	}
 	return token, nil
+}
+
+func checkToken(token string) error {
+	switch {
+	case len(token) < minTokenLength:
+		return fmt.Errorf("the token has %d characters; it needs at least %d, such as `openssl rand -hex 32` makes", len(token), minTokenLength)
+	case len(token) > maxTokenLength:
+		return fmt.Errorf("the token has more than %d characters", maxTokenLength)
+	case slices.ContainsFunc([]byte(token), func(b byte) bool { return b <= ' ' || b >= 0x7f }):
+		return errors.New("a token consists of " + tokenCharacters)
+	}
+	return nil
 }

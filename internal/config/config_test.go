@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-var update = flag.Bool("update", false, "write docs/configuration.md")
+var update = flag.Bool("update", false, "write what is made from the key table, and what tests expect")
 
 func load(t *testing.T, args, environ []string) (*Config, error) {
 	t.Helper()
@@ -115,7 +115,7 @@ func TestFaults(t *testing.T) {
 			"short token",
 			[]string{"--admin-token-file", short},
 			nil,
-			"admin.token_file (from flag --admin-token-file): the file holds 3 characters; a token has at least 16, such as `openssl rand -hex 32` makes",
+			"admin.token_file (from flag --admin-token-file): the token has 3 characters; it needs at least 16, such as `openssl rand -hex 32` makes",
 		},
 		{
 			"no token file",
@@ -171,10 +171,21 @@ func TestTable(t *testing.T) {
 	seen := map[any]string{}
 	c := new(Config)
 	for _, k := range Keys() {
+		if k.holds != "" {
+			if secret, known := find(k.holds); !known || !secret.Secret || k.Name != k.holds+"_file" {
+				t.Errorf("%s is no twin of a secret", k.Name)
+			}
+			continue
+		}
 		var place any
-		if k.number != nil {
+		switch {
+		case k.number != nil:
 			place = k.number(c)
-		} else {
+		case k.boolean != nil:
+			place = k.boolean(c)
+		case k.list != nil:
+			place = k.list(c)
+		default:
 			place = k.text(c)
 		}
 		if other, taken := seen[reflect.ValueOf(place).Pointer()]; taken {
@@ -191,9 +202,16 @@ func TestTable(t *testing.T) {
 }
 
 func TestDocumentationIsFresh(t *testing.T) {
-	path := filepath.Join("..", "..", "docs", "configuration.md")
+	for path, want := range map[string]string{"docs/configuration.md": Markdown(), "deploy/config.example.yaml": Example()} {
+		golden(t, filepath.Join("..", "..", filepath.FromSlash(path)), want)
+	}
+}
+
+// golden compares a file with what it should be, or writes it.
+func golden(t *testing.T, path, want string) {
+	t.Helper()
 	if *update {
-		if err := os.WriteFile(path, []byte(Markdown()), 0o644); err != nil {
+		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -201,7 +219,7 @@ func TestDocumentationIsFresh(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(Markdown(), string(have)); diff != "" {
-		t.Errorf("run make generate: %s", diff)
+	if diff := cmp.Diff(want, string(have)); diff != "" {
+		t.Errorf("%s is not what the key table says; run make generate: %s", path, diff)
 	}
 }

@@ -18,6 +18,9 @@ const (
 	CAFileVariable    = EnvPrefix + "CA_FILE"
 )
 
+// FilesVariable names the files of settings, separated by commas.
+const FilesVariable = EnvPrefix + "CONFIG"
+
 // Key is one line of the table.
 type Key struct {
 	// Name is the dotted name; a unit stands last in it.
@@ -30,10 +33,22 @@ type Key struct {
 	Allowed []string
 	// Min and Max bound a number.
 	Min, Max int64
+	// Secret marks a value that is never shown. The key has a twin with "_file"
+	// at the end of its name, which names a file that holds the value.
+	Secret bool
+	// Reload marks a setting that a running server takes anew.
+	Reload bool
 
-	// Exactly one of these points at the setting's place in a Config.
-	text   func(*Config) *string
-	number func(*Config) *int64
+	// Exactly one of these points at the setting's place in a Config; a twin has
+	// the name of its secret instead.
+	text    func(*Config) *string
+	number  func(*Config) *int64
+	boolean func(*Config) *bool
+	list    func(*Config) *[]string
+	holds   string
+	// check says what else is wrong with a text, without showing it; nil for
+	// nothing.
+	check func(string) error
 }
 
 // Env is the name of the key's environment variable.
@@ -41,8 +56,12 @@ func (k Key) Env() string {
 	return EnvPrefix + strings.ToUpper(strings.ReplaceAll(k.Name, ".", "_"))
 }
 
-// Flag is the name of the key's flag, without dashes.
+// Flag is the name of the key's flag, without dashes. The token has none: who is
+// on the machine can read what a process was started with.
 func (k Key) Flag() string {
+	if k.Name == "admin.token" {
+		return ""
+	}
 	return strings.NewReplacer(".", "-", "_", "-").Replace(k.Name)
 }
 
@@ -51,6 +70,10 @@ func (k Key) Type() string {
 	switch {
 	case k.number != nil:
 		return "number"
+	case k.boolean != nil:
+		return "true|false"
+	case k.list != nil:
+		return "list"
 	case len(k.Allowed) > 0:
 		return strings.Join(k.Allowed, "|")
 	case strings.HasSuffix(k.Name, "_file"), strings.HasSuffix(k.Name, "_dir"):
@@ -65,6 +88,10 @@ func (k Key) Range() string {
 	switch {
 	case k.number != nil:
 		return fmt.Sprintf("a whole number from %d to %d", k.Min, k.Max)
+	case k.boolean != nil:
+		return "true or false"
+	case k.list != nil:
+		return "a list, in text separated by commas"
 	case len(k.Allowed) > 0:
 		return "one of " + strings.Join(k.Allowed, ", ")
 	case k.Name == "listen":
@@ -76,19 +103,45 @@ func (k Key) Range() string {
 
 // store checks the text and writes it into the configuration.
 func (k Key) store(c *Config, value string) error {
-	if k.number != nil {
+	switch {
+	case k.holds != "": // the file was read already
+	case k.number != nil:
 		n, err := strconv.ParseInt(value, 10, 64)
 		if err != nil || n < k.Min || n > k.Max {
-			return fmt.Errorf("%q is not %s", value, k.Range())
+			return k.refuse(value)
 		}
 		*k.number(c) = n
-		return nil
+	case k.boolean != nil:
+		if value != "true" && value != "false" {
+			return k.refuse(value)
+		}
+		*k.boolean(c) = value == "true"
+	case k.list != nil:
+		*k.list(c) = splitList(value)
+	case len(k.Allowed) > 0 && !slices.Contains(k.Allowed, value):
+		return k.refuse(value)
+	default:
+		if k.check != nil && value != "" {
+			if err := k.check(value); err != nil {
+				return err
+			}
+		}
+		*k.text(c) = value
 	}
-	if len(k.Allowed) > 0 && !slices.Contains(k.Allowed, value) {
-		return fmt.Errorf("%q is not %s", value, k.Range())
-	}
-	*k.text(c) = value
 	return nil
+}
+
+func (k Key) refuse(value string) error { return fmt.Errorf("%q is not %s", value, k.Range()) }
+
+// splitList reads the items of a list, separated by commas.
+func splitList(text string) []string {
+	var items []string
+	for item := range strings.SplitSeq(text, ",") {
+		if item = strings.TrimSpace(item); item != "" {
+			items = append(items, item)
+		}
+	}
+	return items
 }
 
 const (
@@ -102,10 +155,10 @@ const (
 // Keys returns the table, in the order in which it is documented.
 func Keys() []Key { return table }
 
-var table = []Key{
+var table = withTwins([]Key{
 	{
 		Name: "listen", Default: "127.0.0.1:8888",
-		Doc:  "Address to serve HTTP on; port 0 takes a free one and prints it; an address other machines can reach needs admin.token_file",
+		Doc:  "Address to serve HTTP on; port 0 takes a free one and prints it; an address other machines can reach needs admin.token",
 		text: func(c *Config) *string { return &c.Listen },
 	},
 	{
@@ -114,7 +167,7 @@ var table = []Key{
 		text: func(c *Config) *string { return &c.DataDir },
 	},
 	{
-		Name: "log.level", Default: "info", Allowed: []string{"debug", "info", "warn", "error"},
+		Name: "log.level", Reload: true, Default: "info", Allowed: []string{"debug", "info", "warn", "error"},
 		Doc:  "Least severe log lines to write",
 		text: func(c *Config) *string { return &c.Log.Level },
 	},
@@ -124,9 +177,9 @@ var table = []Key{
 		text: func(c *Config) *string { return &c.Log.Format },
 	},
 	{
-		Name: "admin.token_file", Default: "",
-		Doc:  "File that holds the token for routes that store something; without it they refuse",
-		text: func(c *Config) *string { return &c.Admin.TokenFile },
+		Name: "admin.token", Secret: true, Reload: true, Default: "", check: checkToken,
+		Doc:  "Token for routes that store something; without it they refuse",
+		text: func(c *Config) *string { return &c.Admin.Token },
 	},
 	{
 		Name: "http.body_limit_bytes", Default: "8388608", Min: kib, Max: gib,
@@ -159,22 +212,22 @@ var table = []Key{
 		number: func(c *Config) *int64 { return &c.HTTP.IdleTimeoutMS },
 	},
 	{
-		Name: "limits.fuel", Default: "1000000000", Min: 1, Max: 1 << 60,
+		Name: "limits.fuel", Reload: true, Default: "1000000000", Min: 1, Max: 1 << 60,
 		Doc:    "Fuel of an execution whose request names none",
 		number: func(c *Config) *int64 { return &c.Limits.Fuel },
 	},
 	{
-		Name: "limits.fuel_max", Default: "0", Min: 0, Max: 1 << 60,
+		Name: "limits.fuel_max", Reload: true, Default: "0", Min: 0, Max: 1 << 60,
 		Doc:    "Most fuel a request may ask for; 0 means limits.fuel",
 		number: func(c *Config) *int64 { return &c.LimitsMax.Fuel },
 	},
 	{
-		Name: "limits.time_ms", Default: "5000", Min: 1, Max: hourMS,
+		Name: "limits.time_ms", Reload: true, Default: "5000", Min: 1, Max: hourMS,
 		Doc:    "Time of an execution whose request names none",
 		number: func(c *Config) *int64 { return &c.Limits.TimeMS },
 	},
 	{
-		Name: "limits.time_max_ms", Default: "0", Min: 0, Max: hourMS,
+		Name: "limits.time_max_ms", Reload: true, Default: "0", Min: 0, Max: hourMS,
 		Doc:    "Most time a request may ask for; 0 means limits.time_ms",
 		number: func(c *Config) *int64 { return &c.LimitsMax.TimeMS },
 	},
@@ -189,22 +242,22 @@ var table = []Key{
 		number: func(c *Config) *int64 { return &c.LimitsMax.MemoryBytes },
 	},
 	{
-		Name: "limits.call_depth", Default: "1000", Min: 1, Max: 100_000,
+		Name: "limits.call_depth", Reload: true, Default: "1000", Min: 1, Max: 100_000,
 		Doc:    "Depth of script calls in an execution whose request names none",
 		number: func(c *Config) *int64 { return &c.Limits.CallDepth },
 	},
 	{
-		Name: "limits.call_depth_max", Default: "0", Min: 0, Max: 100_000,
+		Name: "limits.call_depth_max", Reload: true, Default: "0", Min: 0, Max: 100_000,
 		Doc:    "Greatest depth a request may ask for; 0 means limits.call_depth",
 		number: func(c *Config) *int64 { return &c.LimitsMax.CallDepth },
 	},
 	{
-		Name: "limits.output_bytes", Default: "8388608", Min: kib, Max: gib,
+		Name: "limits.output_bytes", Reload: true, Default: "8388608", Min: kib, Max: gib,
 		Doc:    "Size of the answer of an execution whose request names none",
 		number: func(c *Config) *int64 { return &c.Limits.OutputBytes },
 	},
 	{
-		Name: "limits.output_max_bytes", Default: "0", Min: 0, Max: gib,
+		Name: "limits.output_max_bytes", Reload: true, Default: "0", Min: 0, Max: gib,
 		Doc:    "Largest answer a request may ask for; 0 means limits.output_bytes",
 		number: func(c *Config) *int64 { return &c.LimitsMax.OutputBytes },
 	},
@@ -219,24 +272,24 @@ var table = []Key{
 		number: func(c *Config) *int64 { return &c.MemoryClientBytes },
 	},
 	{
-		Name: "limits.source_bytes", Default: "1048576", Min: 1, Max: 64 * mib,
+		Name: "limits.source_bytes", Reload: true, Default: "1048576", Min: 1, Max: 64 * mib,
 		Doc:    "Largest script source",
 		number: func(c *Config) *int64 { return &c.SourceLimitBytes },
 	},
 	{
-		Name: "egress.allow", Default: "",
-		Doc:  "Address prefixes that scripts may reach over HTTP although they are not public, separated by commas, such as 127.0.0.0/8",
-		text: func(c *Config) *string { return &c.Egress.Allow },
+		Name: "egress.allow", Reload: true, Default: "",
+		Doc:  "Address prefixes that scripts may reach over HTTP although they are not public, such as 127.0.0.0/8",
+		list: func(c *Config) *[]string { return &c.Egress.Allow },
 	},
 	{
-		Name: "egress.deny", Default: "",
+		Name: "egress.deny", Reload: true, Default: "",
 		Doc:  "Address prefixes that scripts may not reach over HTTP although they are public",
-		text: func(c *Config) *string { return &c.Egress.Deny },
+		list: func(c *Config) *[]string { return &c.Egress.Deny },
 	},
 	{
-		Name: "egress.hosts", Default: "",
-		Doc:  "The only hosts that scripts may reach over HTTP, separated by commas, such as api.example.com,*.example.org; none means all",
-		text: func(c *Config) *string { return &c.Egress.Hosts },
+		Name: "egress.hosts", Reload: true, Default: "",
+		Doc:  "The only hosts that scripts may reach over HTTP, such as api.example.com,*.example.org; none means all",
+		list: func(c *Config) *[]string { return &c.Egress.Hosts },
 	},
 	{
 		Name: "egress.requests", Default: "256", Min: 1, Max: 65_536,
@@ -259,34 +312,19 @@ var table = []Key{
 		number: func(c *Config) *int64 { return &c.Data.ClientConnections },
 	},
 	{
-		Name: "data.url", Default: "",
+		Name: "data.url", Secret: true, Default: "",
 		Doc:  "URL of the PostgreSQL database of the orm commands; without one it is the file data.db in data_dir",
 		text: func(c *Config) *string { return &c.Data.URL },
 	},
 	{
-		Name: "data.url_file", Default: "",
-		Doc:  "File that holds data.url, which has a password in it",
-		text: func(c *Config) *string { return &c.Data.URLFile },
-	},
-	{
-		Name: "postgres.url", Default: "",
+		Name: "postgres.url", Secret: true, Default: "",
 		Doc:  "URL of the PostgreSQL database of the server's own data, with several hosts separated by commas for failover; without one it is the file avapd.db in data_dir",
 		text: func(c *Config) *string { return &c.Postgres.URL },
 	},
 	{
-		Name: "postgres.url_file", Default: "",
-		Doc:  "File that holds postgres.url, which has a password in it",
-		text: func(c *Config) *string { return &c.Postgres.URLFile },
-	},
-	{
-		Name: "redis.url", Default: "",
+		Name: "redis.url", Secret: true, Default: "",
 		Doc:  "URL of the Redis that nodes share artifacts and announcements by; without one they find changes by themselves",
 		text: func(c *Config) *string { return &c.Redis.URL },
-	},
-	{
-		Name: "redis.url_file", Default: "",
-		Doc:  "File that holds redis.url, which has a password in it",
-		text: func(c *Config) *string { return &c.Redis.URLFile },
 	},
 	{
 		Name: "registry.artifact_limit_bytes", Default: "16777216", Min: 64 * kib, Max: 64 * mib,
@@ -309,9 +347,9 @@ var table = []Key{
 		text: func(c *Config) *string { return &c.Registry.TrustFile },
 	},
 	{
-		Name: "sql.require_parameters", Default: "false", Allowed: []string{"true", "false"},
-		Doc:  "Refuse SQL that a script puts together without keeping its values apart",
-		text: func(c *Config) *string { return &c.Data.RequireParameters },
+		Name: "sql.require_parameters", Reload: true, Default: "false",
+		Doc:     "Refuse SQL that a script puts together without keeping its values apart",
+		boolean: func(c *Config) *bool { return &c.Data.RequireParameters },
 	},
 	{
 		Name: "time.zone", Default: "UTC",
@@ -319,14 +357,14 @@ var table = []Key{
 		text: func(c *Config) *string { return &c.Time.Zone },
 	},
 	{
-		Name: "connectors_file", Default: "",
+		Name: "connectors_file", Reload: true, Default: "",
 		Doc:  "JSON file that describes the connectors of avapConnector by name",
 		text: func(c *Config) *string { return &c.Connectors.File },
 	},
 	{
-		Name: "connectors.tokens", Default: "false", Allowed: []string{"true", "false"},
-		Doc:  "Let scripts describe an API by a token for avapConnector",
-		text: func(c *Config) *string { return &c.Connectors.Tokens },
+		Name: "connectors.tokens", Reload: true, Default: "false",
+		Doc:     "Let scripts describe an API by a token for avapConnector",
+		boolean: func(c *Config) *bool { return &c.Connectors.Tokens },
 	},
 	{
 		Name: "cache.bytes", Default: "67108864", Min: mib, Max: 64 * gib,
@@ -349,7 +387,7 @@ var table = []Key{
 		number: func(c *Config) *int64 { return &c.Compute.ClientQueueLength },
 	},
 	{
-		Name: "gc.percent", Default: "800", Min: 10, Max: 10_000,
+		Name: "gc.percent", Reload: true, Default: "800", Min: 10, Max: 10_000,
 		Doc:    "Garbage that may pile up before it is collected, in percent of what is in use; the Go runtime's variable GOGC wins",
 		number: func(c *Config) *int64 { return &c.GC.Percent },
 	},
@@ -373,6 +411,29 @@ var table = []Key{
 		Doc:    "Time running requests have to end after a stop signal; then they are cancelled",
 		number: func(c *Config) *int64 { return &c.ShutdownTimeoutMS },
 	},
+})
+
+// withTwins puts behind every secret the key of the file that holds it.
+func withTwins(keys []Key) []Key {
+	var all []Key
+	for _, k := range keys {
+		all = append(all, k)
+		if k.Secret {
+			all = append(all, Key{
+				Name: k.Name + "_file", Doc: "File that holds " + k.Name, Reload: k.Reload, holds: k.Name,
+			})
+		}
+	}
+	return all
+}
+
+// find gives a key by its name.
+func find(name string) (Key, bool) {
+	i := slices.IndexFunc(table, func(k Key) bool { return k.Name == name })
+	if i < 0 {
+		return Key{}, false
+	}
+	return table[i], true
 }
 
 // MinMemoryBytes is the least memory an execution can start in: the guest

@@ -23,79 +23,197 @@ func (v *flagValue) String() string         { return v.text }
 func (v *flagValue) Set(value string) error { v.text = value; return nil }
 func (v *flagValue) Type() string           { return v.kind }
 
-// AddFlags adds a flag for every key, or for those that are named.
+// filesFlag names the files to read.
+const filesFlag = "config"
+
+// AddFlags adds a flag for every key, or for those that are named, and one for
+// files.
 func AddFlags(flags *pflag.FlagSet, names ...string) {
+	flags.StringArray(filesFlag, nil, "`FILE` of settings in YAML, TOML or JSON; can be given several times, the last one wins ["+FilesVariable+"]")
 	for _, k := range table {
-		if len(names) > 0 && !slices.Contains(names, k.Name) {
+		if len(names) > 0 && !slices.Contains(names, k.Name) || k.Flag() == "" {
 			continue
 		}
 		flags.Var(&flagValue{k.Default, k.Type()}, k.Flag(), k.Doc+" ["+k.Env()+"]")
 	}
 }
 
-// Load reads the configuration from flags made by AddFlags and from the
-// environment, given as os.Environ gives it. Its error is of type Faults.
+// Settings is what was read, value by value.
+type Settings struct {
+	Config *Config
+	// values are texts by key, origins where they were written; what is not in
+	// there is a default.
+	values  map[string]string
+	origins map[string]origin
+	files   []string
+	goLimit int64
+}
+
+// origin is where a value was written. Of a secret and its twin the one of the
+// higher layer counts.
+type origin struct {
+	layer int
+	text  string
+}
+
+// Load reads the configuration from flags made by AddFlags, from the environment,
+// given as os.Environ gives it, and from the files that one of them names. Its
+// error is of type Faults.
 func Load(flags *pflag.FlagSet, environ []string) (*Config, error) {
+	s, err := Read(flags, environ)
+	if err != nil {
+		return nil, err
+	}
+	return s.Config, nil
+}
+
+// Read is Load, with where the values come from.
+func Read(flags *pflag.FlagSet, environ []string) (*Settings, error) {
+	s := &Settings{origins: map[string]origin{GoMemoryVariable: {text: "environment"}}, files: configFiles(flags, environ), goLimit: goMemoryLimit(environ)}
+	faults := s.gather(flags, environ)
+	faults = append(faults, s.build(faults)...)
+	if len(faults) > 0 {
+		return nil, faults
+	}
+	return s, nil
+}
+
+// ReadFiles reads files alone.
+func ReadFiles(files []string) (*Settings, error) {
+	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
+	AddFlags(flags)
+	for _, path := range files {
+		if err := flags.Set(filesFlag, path); err != nil {
+			return nil, Faults{{"config", path, err.Error()}}
+		}
+	}
+	return Read(flags, nil)
+}
+
+// gather merges the layers and opens the files of secrets.
+func (s *Settings) gather(flags *pflag.FlagSet, environ []string) Faults {
 	// A key must be found by its flag and by its variable.
 	byFlag, byEnv := map[string]Key{}, map[string]Key{}
 	defaults := map[string]any{}
 	for _, k := range table {
-		byFlag[k.Flag()], byEnv[k.Env()] = k, k
+		byEnv[k.Env()] = k
+		if k.Flag() != "" {
+			byFlag[k.Flag()] = k
+		}
 		defaults[k.Name] = k.Default
 	}
-
-	origins := map[string]string{GoMemoryVariable: "environment"}
-	values := koanf.New(".")
-	layers := []koanf.Provider{
-		confmap.Provider(defaults, "."),
-		env.Provider(".", env.Opt{
-			Prefix:      EnvPrefix,
-			EnvironFunc: func() []string { return environ },
-			TransformFunc: func(name, value string) (string, any) {
-				k, known := byEnv[name]
-				// An empty variable is how a deployment file says "not set".
-				if !known || value == "" {
-					return "", nil
-				}
-				origins[k.Name] = "environment variable " + name
-				return k.Name, value
-			},
-		}),
-		posflag.ProviderWithFlag(flags, ".", nil, func(f *pflag.Flag) (string, any) {
-			k, known := byFlag[f.Name]
-			if !known || !f.Changed {
+	faults := unknownVariables(environ, byEnv)
+	layers := []koanf.Provider{confmap.Provider(defaults, ".")}
+	for _, path := range s.files {
+		file, more := readFile(path)
+		faults = append(faults, more...)
+		layers = append(layers, confmap.Provider(file.values, "."))
+		for name, line := range file.lines {
+			s.origins[name] = origin{len(layers), fmt.Sprintf("%s:%d", path, line)}
+		}
+	}
+	layers = append(layers, env.Provider(".", env.Opt{
+		Prefix:      EnvPrefix,
+		EnvironFunc: func() []string { return environ },
+		TransformFunc: func(name, value string) (string, any) {
+			k, known := byEnv[name]
+			// An empty variable is how a deployment file says "not set".
+			if !known || value == "" {
 				return "", nil
 			}
-			origins[k.Name] = "flag --" + f.Name
-			return k.Name, f.Value.String()
-		}),
-	}
+			s.origins[k.Name] = origin{len(layers) + 1, "environment variable " + name}
+			return k.Name, value
+		},
+	}), posflag.ProviderWithFlag(flags, ".", nil, func(f *pflag.Flag) (string, any) {
+		k, known := byFlag[f.Name]
+		if !known || !f.Changed {
+			return "", nil
+		}
+		s.origins[k.Name] = origin{len(layers) + 2, "flag --" + f.Name}
+		return k.Name, f.Value.String()
+	}))
+	merged := koanf.New(".")
 	for _, layer := range layers {
-		if err := values.Load(layer, nil); err != nil {
-			return nil, Faults{{"configuration", "start", err.Error()}}
+		if err := merged.Load(layer, nil); err != nil {
+			return Faults{{"configuration", "start", err.Error()}}
 		}
 	}
-
-	origin := func(key string) string {
-		if o, ok := origins[key]; ok {
-			return o
-		}
-		return "default"
-	}
-	c := new(Config)
-	faults := unknownVariables(environ, byEnv)
+	s.values = map[string]string{}
 	for _, k := range table {
-		if err := k.store(c, values.String(k.Name)); err != nil {
-			faults = append(faults, Fault{k.Name, origin(k.Name), err.Error()})
+		s.values[k.Name] = merged.String(k.Name)
+	}
+	return append(faults, s.openSecrets()...)
+}
+
+// openSecrets reads the files that hold secrets.
+func (s *Settings) openSecrets() Faults {
+	var faults Faults
+	for _, k := range table {
+		path := s.values[k.Name]
+		if k.holds == "" || path == "" {
+			continue
+		}
+		own, file := s.origins[k.holds], s.origins[k.Name]
+		switch {
+		case s.values[k.holds] == "" || own.layer < file.layer:
+		case own.layer > file.layer:
+			continue
+		default:
+			faults = append(faults, Fault{k.Name, file.text, k.holds + " is set too; one of the two is enough"})
+			continue
+		}
+		secret, err := readSecret(path)
+		if held, _ := find(k.holds); err == nil && held.check != nil {
+			err = held.check(secret)
+		}
+		if err != nil {
+			faults = append(faults, Fault{k.Name, file.text, err.Error()})
+			secret = ""
+		}
+		s.values[k.holds], s.origins[k.holds] = secret, origin{file.layer, "file " + path}
+	}
+	return faults
+}
+
+// build makes the Config of the values.
+func (s *Settings) build(known Faults) Faults {
+	s.Config = new(Config)
+	r := &review{origin: s.Origin, faulty: map[string]bool{}, goLimit: s.goLimit}
+	for _, fault := range known {
+		r.faulty[fault.Key] = true
+	}
+	for _, k := range table {
+		if err := k.store(s.Config, s.values[k.Name]); err != nil {
+			r.add(k.Name, "%v", err)
+			// What depends on this key is checked as if it had not been set.
+			_ = k.store(s.Config, k.Default)
 		}
 	}
-	if len(faults) == 0 {
-		faults = c.finish(origin, environ)
+	s.Config.finish(r)
+	return r.faults
+}
+
+// Origin says where the value of a key was written.
+func (s *Settings) Origin(key string) string {
+	if o, ok := s.origins[key]; ok {
+		return o.text
 	}
-	if len(faults) > 0 {
-		return nil, faults
+	return "default"
+}
+
+// configFiles are the files to read, in order.
+func configFiles(flags *pflag.FlagSet, environ []string) []string {
+	if f := flags.Lookup(filesFlag); f != nil && f.Changed {
+		files, _ := flags.GetStringArray(filesFlag)
+		return files
 	}
-	return c, nil
+	var files []string
+	for _, entry := range environ {
+		if list, ok := strings.CutPrefix(entry, FilesVariable+"="); ok {
+			files = splitList(list)
+		}
+	}
+	return files
 }
 
 // Default is the configuration without flags and environment.
@@ -121,7 +239,7 @@ func unknownVariables(environ []string, byEnv map[string]Key) Faults {
 		name, _, _ := strings.Cut(entry, "=")
 		_, known := byEnv[name]
 		switch name {
-		case ServerVariable, TokenFileVariable, CAFileVariable:
+		case ServerVariable, TokenFileVariable, CAFileVariable, FilesVariable:
 			known = true
 		}
 		if !strings.HasPrefix(name, EnvPrefix) || known || serviceLink.MatchString(entry) {
@@ -144,46 +262,3 @@ func envNames() []string {
 	}
 	return names
 }
-
-// Markdown is the text of docs/configuration.md.
-func Markdown() string {
-	var b strings.Builder
-	b.WriteString(markdownHead)
-	b.WriteString("| key | flag | environment variable | default | takes | what it does |\n| --- | --- | --- | --- | --- | --- |\n")
-	for _, k := range table {
-		value := "none"
-		if k.Default != "" {
-			value = "`" + k.Default + "`"
-		}
-		fmt.Fprintf(&b, "| `%s` | `--%s` | `%s` | %s | %s | %s |\n", k.Name, k.Flag(), k.Env(), value, k.Range(), k.Doc)
-	}
-	b.WriteString(markdownTail)
-	return b.String()
-}
-
-const markdownHead = `# Configuration
-<!-- Made from the key table in internal/config; "make generate" writes it. -->
-
-` + "`avap serve`" + ` needs no configuration. Every setting has a key, a flag and an
-environment variable; the flag wins over the variable, the variable over the
-default. A variable that is set to the empty text counts as not set. All faults
-are reported at once, with the place the value came from, and the server does
-not start (exit code 2).
-
-`
-
-const markdownTail = `
-## Names that are left alone
-An environment variable that begins with ` + "`AVAP_`" + ` and is no setting is refused,
-because it is most likely a typing error. Exempt are the variables that
-Kubernetes sets for services named ` + "`avap` or `avap-…`" + `: names ending in
-` + "`_SERVICE_HOST`, `_SERVICE_PORT`, `_SERVICE_PORT_<name>`, `_PORT_<number>_<protocol>`" + `
-with or without ` + "`_PROTO`, `_PORT`, `_ADDR`" + `, and names ending in ` + "`_PORT`" + ` whose value is
-an address such as ` + "`tcp://10.0.0.1:80`" + `.
-
-## The token
-` + "`admin.token_file`" + ` names a file that holds one token of 16 to 4096 characters
-without blanks; white space around it is ignored. Callers send it as
-` + "`Authorization: Bearer <token>`" + ` to routes that store something. An address that
-other machines can reach is served only if there is a token.
-`

@@ -89,6 +89,8 @@ var owners = map[string][]string{
 	"github.com/tetratelabs/wazero": {"wasmhost", "internal/wasm/spectest"},
 	"github.com/spf13/cobra":        {"internal/cli"},
 	"github.com/knadh/koanf":        {"internal/config"},
+	"github.com/pelletier/go-toml":  {"internal/config"},
+	"go.yaml.in/yaml":               {"internal/config"},
 	"github.com/jackc/pgx":          {"internal/datasource", "internal/store", "internal/testservices"},
 	"modernc.org/sqlite":            {"internal/datasource", "internal/store"},
 	"github.com/pressly/goose":      {"internal/store"},

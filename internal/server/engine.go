@@ -4,7 +4,6 @@ import (
 	"context"
 	"path/filepath"
 	"runtime"
-	"strings"
 	"time"
 
 	"github.com/avapd/avapd/internal/config"
@@ -83,17 +82,13 @@ func Reach(c *config.Config) commands.Config {
 			SQLiteFile:  filepath.Join(c.DataDir, "data.db"),
 			Connections: int(c.Data.Connections),
 			PerClient:   int(c.Data.ClientConnections),
-			Policy:      datasource.Policy{RequireParameters: c.Data.RequireParameters == "true"},
+			Policy:      datasource.Policy{RequireParameters: c.Data.RequireParameters},
 		},
 		ConnectorsFile: c.Connectors.File,
-		AllowTokens:    c.Connectors.Tokens == "true",
+		AllowTokens:    c.Connectors.Tokens,
 	}
 	reach.Egress.MaxRequests, reach.Egress.MaxPerClient = int(c.Egress.Requests), int(c.Egress.ClientRequests)
 	reach.Egress.Allow, reach.Egress.Deny = c.Egress.AllowPrefixes, c.Egress.DenyPrefixes
-	for host := range strings.SplitSeq(c.Egress.Hosts, ",") {
-		if host = strings.TrimSpace(host); host != "" {
-			reach.Egress.Hosts = append(reach.Egress.Hosts, host)
-		}
-	}
+	reach.Egress.Hosts = c.Egress.Hosts
 	return reach
 }
