@@ -34,6 +34,13 @@ type Health struct {
 	Missing   int
 }
 
+// Settled tells whether it is known what there is, or that this cannot be known
+// now. A node with a new copy knows of no command before it has asked the
+// primary store for the first time.
+func (h *Health) Settled() bool {
+	return h.Origin == FromPrimary || h.Revision > 0 || h.PrimaryError != ""
+}
+
 // health is what Health is made of.
 type health struct {
 	mu  sync.Mutex

@@ -60,6 +60,11 @@ type commandHarness struct {
 
 func startCommands(t *testing.T, args ...string) *commandHarness {
 	t.Helper()
+	return startCommandsWith(t, func(*registry.Config) {}, args...)
+}
+
+func startCommandsWith(t *testing.T, prepare func(*registry.Config), args ...string) *commandHarness {
+	t.Helper()
 	h := &commandHarness{key: newKey(t), store: new(switchedStore)}
 	args = append(args, "--admin-token-file", tokenFile(t))
 	h.harness = startWith(t, func(o *Options) {
@@ -75,10 +80,12 @@ func startCommands(t *testing.T, args ...string) *commandHarness {
 		}
 		h.store.Store = sqlite
 		builder := newKey(t)
-		commands, err := registry.New(t.Context(), registry.Config{
+		settings := registry.Config{
 			Primary: h.store, Engine: scripts, Signer: &builder, ArtifactBytes: int(o.Config.Registry.ArtifactLimitBytes),
 			Trust: []registry.Signer{{Name: "team", Key: h.key.Public().Key, Prefixes: []string{"*"}, Capabilities: []string{"*"}, TrustedCompiler: true}},
-		})
+		}
+		prepare(&settings)
+		commands, err := registry.New(t.Context(), settings)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -597,6 +604,31 @@ func TestReadyTellsOfRegistry(t *testing.T) {
 	d := decode[state](t, h.do(http.MethodGet, "/readyz?verbose", "", nil), 200)
 	if d.Registry == nil || !d.Registry.Primary || d.Registry.Origin != "primary" || d.Registry.Commands != 1 || d.Registry.Revision == 0 || d.Registry.Epoch == "" {
 		t.Errorf("got %+v", d.Registry)
+	}
+}
+
+// A server that has nothing yet, and has not asked the primary store, would call
+// every command unknown.
+func TestReadyWhenCommandsAreKnown(t *testing.T) {
+	for _, deaf := range []bool{false, true} {
+		h := startCommandsWith(t, func(c *registry.Config) {
+			sqlite, err := store.OpenSQLite(t.Context(), filepath.Join(t.TempDir(), "copy.db"), store.Options{Copy: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { sqlite.Close() })
+			c.Copy = sqlite
+		})
+		h.store.deaf.Store(deaf)
+		if r := h.do(http.MethodGet, "/readyz", "", nil); r.StatusCode != 503 || string(r.body) != `{"status":"starting"}` {
+			t.Errorf("%d %s", r.StatusCode, r.body)
+		}
+		if err := h.commands.Refresh(t.Context()); (err != nil) != deaf {
+			t.Error(err)
+		}
+		if r := h.do(http.MethodGet, "/readyz", "", nil); r.StatusCode != 200 {
+			t.Errorf("%d %s", r.StatusCode, r.body)
+		}
 	}
 }
 

@@ -115,15 +115,23 @@ func (s *Server) live(c *fiber.Ctx) error { return sendJSON(c, state{Status: "al
 
 // ready says whether new work should come here and, if more is asked for, how
 // the registry is. A server whose primary store is away goes on with what it
-// has, and is ready.
+// has, and is ready; one that has not asked it for the first time is not.
 func (s *Server) ready(c *fiber.Ctx) error {
 	d := state{Status: "ready"}
+	if s.commands != nil {
+		health := s.commands.Health()
+		if !health.Settled() {
+			d.Status = "starting" // every command would be unknown
+		}
+		if c.Context().QueryArgs().Has("verbose") {
+			d.Registry = new(healthDocument(health))
+		}
+	}
 	if s.stopping.Load() {
-		c.Status(http.StatusServiceUnavailable)
 		d.Status = "stopping"
 	}
-	if s.commands != nil && c.Context().QueryArgs().Has("verbose") {
-		d.Registry = new(healthDocument(s.commands.Health()))
+	if d.Status != "ready" {
+		c.Status(http.StatusServiceUnavailable)
 	}
 	return sendJSON(c, d)
 }
