@@ -160,6 +160,21 @@ func TestTrustEndsDuringAnExecution(t *testing.T) {
 	want("revoked", "AVAP3012")
 }
 
+// Of two signers of the configuration with one name or one key, one would be
+// passed over without a word.
+func TestTrustTwice(t *testing.T) {
+	key, other := newSigner(t), newSigner(t)
+	for what, list := range map[string][]Signer{
+		"name": {key.trust("team"), other.trust("team")},
+		"key":  {key.trust("team"), key.trust("friends")},
+	} {
+		s := openStore(t, filepath.Join(t.TempDir(), "avapd.db"), store.Options{})
+		if _, err := New(t.Context(), Config{Primary: s, Engine: newEngine(t, func() *Registry { return nil }), Trust: list}); err == nil {
+			t.Errorf("the %s twice is taken", what)
+		}
+	}
+}
+
 // What cannot be the identifier of a key, such as the key itself, is refused: a
 // revocation that means nothing would be taken for one.
 func TestRevokeNothing(t *testing.T) {

@@ -3,6 +3,7 @@ package registry
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -166,6 +167,11 @@ func (r *Registry) fix(signers []Signer) error {
 	for _, s := range signers {
 		if err := s.complete(); err != nil {
 			return err
+		}
+		for _, other := range r.fixed {
+			if other.Name == s.Name || other.KeyID == s.KeyID {
+				return fmt.Errorf("the signers %s and %s of the configuration have the same name or key", other.Name, s.Name)
+			}
 		}
 		s.Fixed = true
 		r.fixed[s.Name] = &s
