@@ -262,7 +262,7 @@ func (e *execution) takeTurns() {
 // letThreads lets other threads and goroutines run.
 func (e *execution) letThreads() {
 	if now := time.Now(); now.Sub(e.yielded) > maxOccupied {
-		yieldThread()
+		YieldThread()
 		e.yielded = now
 	}
 	runtime.Gosched()

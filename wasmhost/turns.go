@@ -85,7 +85,12 @@ func (h *Host) discharge(e *execution) {
 	computing, client := e.computing, e.client
 	h.giveExecution(e)
 	if computing {
-		h.config.Gate.Leave(client)
+		gate := h.config.Gate
+		crowded := gate.Waiting() > 0
+		gate.Leave(client)
+		if crowded {
+			YieldThread()
+		}
 	}
 }
 

@@ -3,15 +3,17 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/avapd/avapd/internal/bench/load"
 )
 
 // aggressors are what a client can do to its neighbours. Each script ends at
-// its limits, or soon.
+// its limits, or soon. The texts are new with each call.
 func aggressors(slow string) map[string][][]byte {
 	limits := map[string]any{"time_ms": 300}
 	post := func(script string) []byte {
@@ -21,15 +23,20 @@ func aggressors(slow string) map[string][][]byte {
 		}
 		return load.Post("/api/v1/execute", body)
 	}
-	var fresh [][]byte
-	for i := range 5000 {
+	var fresh, twice [][]byte
+	for i := range 10_000 {
 		fresh = append(fresh, post(fmt.Sprintf("x = %d\nif(x, 3, \">\")\ny = x * 2\nend()\naddResult(y)", time.Now().UnixNano()+int64(i))))
 	}
+	for batch := range slices.Chunk(fresh[len(fresh)/2:], aggressorConnections) {
+		twice = append(append(twice, batch...), batch...)
+	}
+	fresh = fresh[:len(fresh)/2]
 	return map[string][][]byte{
 		"computes without end":   {post("i = 0\nwhile(True)\n    i = (i + 1) % 1000\nend()")},
 		"takes all memory":       {post("s = \"x\" * 50000000\nwhile(len(s) > 0)\n    i = 1\nend()")},
 		"waits for others":       {post("r = RequestGet(\"" + slow + "\")\naddResult(r)")},
 		"sends never-seen texts": fresh,
+		"sends each text twice":  twice,
 	}
 }
 
@@ -74,12 +81,14 @@ func (b *bench) neighbour() error {
 			return err
 		}
 	}
-	attacks := aggressors(slow)
+	names := slices.Sorted(maps.Keys(aggressors(slow)))
 	m, err := b.repeat(comparison{what: "neighbour", rounds: b.rounds, steady: "alone.p50", once: func(r round) error {
 		if err := b.suffer(r, "alone", product, roles, nil); err != nil {
 			return err
 		}
-		for name, requests := range attacks {
+		attacks := aggressors(slow)
+		for _, name := range names {
+			requests := attacks[name]
 			if err := b.suffer(r, name, product, roles, requests); err != nil {
 				return fmt.Errorf("%s: %w", name, err)
 			}
@@ -92,7 +101,7 @@ func (b *bench) neighbour() error {
 	t := b.table("the other client", "p50", "p99", "p99 / alone", "/livez p99")
 	t.row("is not there", m.of("alone.p50", nanoseconds), m.of("alone.p99", nanoseconds), "", m.of("alone.live", nanoseconds))
 	var worst, live figure
-	for name := range attacks {
+	for _, name := range names {
 		ratio, probe := m.ratio(name+".p99", "alone.p99"), m.of(name+".live", nanoseconds)
 		t.row(name, m.of(name+".p50", nanoseconds), m.of(name+".p99", nanoseconds), ratio, probe)
 		if ratio.Value >= worst.Value {

@@ -104,6 +104,8 @@ type cache struct {
 	// maxPending bounds the scripts that wait to be compiled, maxClient those of
 	// one client.
 	maxPending, maxClient int
+	// gate has the compute slots, in which quick work is done.
+	gate *fairqueue.Slots
 	// workers go round the clients; none has them all.
 	workers *fairqueue.Slots
 	threads *background
@@ -126,9 +128,9 @@ type cache struct {
 	byClient map[string]int
 }
 
-func newCache(maxBytes int64, workers, maxPending, maxClient int) *cache {
+func newCache(gate *fairqueue.Slots, maxBytes int64, workers, maxPending, maxClient int) *cache {
 	c := &cache{
-		maxBytes:   max(1, maxBytes),
+		gate: gate, maxBytes: max(1, maxBytes),
 		maxPending: maxPending, maxClient: maxClient, now: time.Now, queueTime: queueTime,
 		workers: fairqueue.New(fairqueue.Limits{Slots: workers, ClientSlots: max(1, workers-1)}),
 		threads: newBackground(workers),
@@ -149,9 +151,10 @@ type work struct {
 	// fetch, if there is one, gets what is compiled. It takes none of the workers.
 	fetch   func(context.Context) error
 	compile compileFunc
-	// quick work needs no thread of low priority; whoever asks for it does it, if
-	// there is a worker for it at once.
-	quick bool
+	// quick, if there is one, takes no longer than a turn of computing, and is one:
+	// whoever asks for the entry does it in a compute slot. Where it makes no module
+	// and finds no fault, compile goes on from there.
+	quick compileFunc
 }
 
 type compileFunc func() (*wasmhost.Module, diag.List, error)
@@ -182,7 +185,9 @@ func (c *cache) get(ctx context.Context, client string, k key, prepare func() wo
 		return found{}, err
 	}
 	if job != nil {
-		c.do(ctx, client, e, job)
+		if err := c.do(ctx, client, e, job); err != nil {
+			return found{}, err
+		}
 	}
 	hit := false
 	select {
@@ -212,7 +217,7 @@ func (c *cache) begin(client string, k key, prepare func() work) {
 	}
 	c.mu.Unlock()
 	if job != nil {
-		c.do(context.Background(), client, e, job)
+		c.doBehind(client, e, job, time.Now())
 	}
 }
 
@@ -259,26 +264,64 @@ func (c *cache) add(client string, k key, prepare func() work) (*entry, *work, e
 	return e, &job, nil
 }
 
-// do has an entry made: at once, if that is quick and there is a worker, or
-// behind the caller's back.
-func (c *cache) do(ctx context.Context, client string, e *entry, job *work) {
-	// Nobody may stand in this line: it is now or never.
-	if job.quick && c.workers.Enter(ctx, client) == nil {
-		c.compile(client, e, job, time.Now())
-		return
+// do has an entry made: what is quick by the caller in its turn to compute, the
+// rest behind its back. The error is why the turn did not come.
+func (c *cache) do(ctx context.Context, client string, e *entry, job *work) error {
+	began := time.Now()
+	if job.quick != nil {
+		made := false
+		err := c.gate.Do(ctx, client, func() {
+			began = time.Now()
+			e.module, e.findings, e.err = job.quick.guarded()
+			made = e.module != nil || e.err != nil || e.findings.HasErrors()
+		})
+		if c.gate.Waiting() > 0 {
+			wasmhost.YieldThread()
+		}
+		if made {
+			c.finish(client, e, began)
+			return nil
+		}
+		if err != nil && c.giveUp(client, e, err) {
+			return err
+		}
+		c.doBehind(client, e, job, began)
+		return err
 	}
+	c.doBehind(client, e, job, began)
+	return nil
+}
+
+// giveUp tells that the turn of whoever would make an entry did not come. Unless
+// others wait for the entry, it is the end of it.
+func (c *cache) giveUp(client string, e *entry, err error) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if e.wanted--; e.wanted > 0 {
+		return false
+	}
+	delete(c.entries, e.key)
+	c.uncount(client)
+	e.err = err
+	e.end()
+	return true
+}
+
+// doBehind has an entry made on a thread of low priority.
+func (c *cache) doBehind(client string, e *entry, job *work, began time.Time) {
 	waiting, abandon := context.WithTimeoutCause(context.Background(), c.queueTime, errCompileLate)
 	c.mu.Lock()
 	e.abandon = abandon
 	c.mu.Unlock()
 	c.running.Go(func() {
 		defer abandon()
-		began := time.Now()
 		if job.fetch != nil && !c.fetch(waiting, client, e, job.fetch) {
 			return
 		}
 		if c.start(waiting, client, e) {
-			c.compile(client, e, job, began)
+			c.threads.run(func() { e.module, e.findings, e.err = job.compile.guarded() })
+			c.workers.Leave(client)
+			c.finish(client, e, began)
 		}
 	})
 }
@@ -353,17 +396,9 @@ func (c *cache) use(e *entry) {
 	c.order.GetIfPresent(e.place())
 }
 
-// compile does the work of one entry that began at a time, for one of the workers.
-func (c *cache) compile(client string, e *entry, job *work, began time.Time) {
-	load := func() { e.module, e.findings, e.err = job.compile.guarded() }
-	if job.quick {
-		load()
-	} else {
-		c.threads.run(load)
-	}
+// finish ends the work on an entry, which began at a time.
+func (c *cache) finish(client string, e *entry, began time.Time) {
 	e.took = time.Since(began)
-	c.workers.Leave(client)
-
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.uncount(client)

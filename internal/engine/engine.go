@@ -152,7 +152,7 @@ func New(config Config) (*Engine, error) {
 	return &Engine{
 		config: config, host: host, commands: set, gate: gate, idle: make(chan struct{}),
 		shadow:  shadowOf(&config, settings),
-		cache:   newCache(config.CacheBytes, config.CompileWorkers, config.QueueLength+config.CompileWorkers, config.ClientQueueLength+config.CompileWorkers),
+		cache:   newCache(gate, config.CacheBytes, config.CompileWorkers, config.QueueLength+config.CompileWorkers, config.ClientQueueLength+config.CompileWorkers),
 		buffers: sync.Pool{New: func() any { b := make([]byte, 0, pooledBytes); return &b }},
 	}, nil
 }
@@ -355,9 +355,9 @@ func findFailure(ctx context.Context, err error) error {
 		return failure
 	case errors.As(err, &artifact):
 		return artifact
-	case errors.Is(err, errClientCompiles):
+	case errors.Is(err, errClientCompiles), errors.Is(err, fairqueue.ErrClientFull):
 		failure = diag.NewFailure(diag.TooManyRequests, "too many requests at once: %v", err)
-	case errors.Is(err, errTooManyCompiles), errors.Is(err, errCompileLate):
+	case errors.Is(err, errTooManyCompiles), errors.Is(err, errCompileLate), errors.Is(err, fairqueue.ErrFull):
 		failure = diag.NewFailure(diag.NoCapacity, "no capacity: %v", err)
 	case ctx.Err() != nil && (errors.Is(err, ctx.Err()) || errors.Is(err, context.Cause(ctx))):
 		failure = diag.NewFailure(diag.Cancelled, "cancelled: %v", context.Cause(ctx))

@@ -130,3 +130,99 @@ func TestCompilesOfOneClientAreBounded(t *testing.T) {
 		t.Errorf("still counted: %v", e.cache.byClient)
 	}
 }
+
+// A never-seen text is compiled in a turn of computing: as many at once as there
+// are slots, and turns go round the clients.
+func TestTrialsAreMadeInTurns(t *testing.T) {
+	const flood = 12
+	c := &fakeCompiler{}
+	e := newEngine(t, c, func(config *Config) {
+		withTrials(config)
+		config.ComputeSlots, config.CompileWorkers = 1, 4
+	})
+	if err := e.gate.Enter(t.Context(), "other"); err != nil {
+		t.Fatal(err)
+	}
+	a := attack(t, e, flood, func(i int) Request { return Request{Source: fmt.Sprint("ok ", i)} })
+	awaitWaiting(e, flood)
+	var victim sync.WaitGroup
+	victim.Go(func() { mustAnswer(t, e, &Request{Client: "v", Source: "count 1"}) })
+	awaitWaiting(e, flood+1)
+	if n := c.compiles.Load(); n != 0 {
+		t.Errorf("%d compiles without a slot", n)
+	}
+	e.gate.Leave("other")
+	victim.Wait()
+	a.group.Wait()
+	if i := slices.Index(c.texts, "count 1"); i > 1 {
+		t.Errorf("the other client's compile was number %d of %q", i+1, c.texts)
+	}
+}
+
+func awaitWaiting(e *Engine, n int) {
+	for e.gate.Waiting() < n {
+		runtime.Gosched()
+	}
+}
+
+// Who waits for a trial that another request was to make gets it also when that
+// is gone; when all are gone, nothing is made.
+func TestTrialWhoseTurnDoesNotCome(t *testing.T) {
+	for _, followers := range []int{0, 1, 3} {
+		c := &fakeCompiler{}
+		e := newEngine(t, c, func(config *Config) {
+			withTrials(config)
+			config.ComputeSlots = 1
+		})
+		if err := e.gate.Enter(t.Context(), "other"); err != nil {
+			t.Fatal(err)
+		}
+		a := attack(t, e, 1, func(int) Request { return Request{Source: "count 1"} })
+		awaitWaiting(e, 1)
+		var others sync.WaitGroup
+		for range followers {
+			others.Go(func() { mustAnswer(t, e, &Request{Client: "v", Source: "count 1"}) })
+		}
+		for wantedOf(e) < 1+followers {
+			runtime.Gosched()
+		}
+		a.end()
+		e.gate.Leave("other")
+		others.Wait()
+		if n := int(c.compiles.Load()); n != min(1, followers) || e.Stats().Cache.Pending != 0 {
+			t.Errorf("%d compiles for %d who wait, %d pending", n, followers, e.Stats().Cache.Pending)
+		}
+	}
+}
+
+// wantedOf is how many wait for what is being made.
+func wantedOf(e *Engine) (n int) {
+	e.cache.mu.Lock()
+	defer e.cache.mu.Unlock()
+	for _, entry := range e.cache.entries {
+		if !entry.kept {
+			n += entry.wanted
+		}
+	}
+	return n
+}
+
+// The queue is as long for trials as for executions.
+func TestTrialsOfOneClientAreBounded(t *testing.T) {
+	e := newEngine(t, &fakeCompiler{}, func(config *Config) {
+		withTrials(config)
+		config.ComputeSlots, config.CompileWorkers, config.QueueLength, config.ClientQueueLength = 1, 8, 8, 4
+	})
+	if err := e.gate.Enter(t.Context(), "other"); err != nil {
+		t.Fatal(err)
+	}
+	a := attack(t, e, 4, func(i int) Request { return Request{Source: fmt.Sprint("ok ", i)} })
+	awaitWaiting(e, 4)
+	_, err := e.Run(t.Context(), &Request{Client: "a", Source: "ok more"})
+	if codeOf(err) != diag.TooManyRequests {
+		t.Errorf("one more of the client: %v", err)
+	}
+	e.gate.Leave("other")
+	a.group.Wait()
+	mustAnswer(t, e, &Request{Client: "a", Source: "ok more"})
+}

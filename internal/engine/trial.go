@@ -15,8 +15,8 @@ import (
 // code is made and the script begins anew, so it must be one that has no effects.
 // The second request has machine code made behind its back.
 
-// quickBytes is the largest source whose trial is made without a thread of low
-// priority: it takes no longer than a turn of computing.
+// quickBytes is the largest source whose trial is made in a turn of computing; it
+// takes no longer than others do.
 const quickBytes = 4 << 10
 
 // trialFuelPerByte is what a trial has for each byte of its module, as machine
@@ -50,25 +50,41 @@ func (e *Engine) findFirst(ctx context.Context, k key, r *Request) (found, error
 // trialWork makes the trial of a source, or machine code if it may not be tried.
 func (e *Engine) trialWork(r *Request) func() work {
 	return func() work {
-		source := e.source(r)
-		quick := len(source.Text) <= quickBytes
-		return work{quick: quick, compile: func() (m *wasmhost.Module, findings diag.List, err error) {
-			artifact, findings, err := guardedCompile(e.config.Compiler, source)
-			if artifact == nil || err != nil {
-				return nil, findings, err
-			}
-			load := func() { m, err = e.host.Load(artifact.Wasm, artifact.Manifest) }
-			switch {
-			case mayTry(&artifact.Manifest):
-				m, err = e.host.LoadTrial(artifact.Wasm, artifact.Manifest)
-			case quick:
-				e.cache.threads.run(load)
-			default:
-				load()
-			}
-			return m, findings, err
-		}}
+		a := &attempt{engine: e, source: e.source(r)}
+		if len(a.source.Text) > quickBytes {
+			return work{compile: a.compile}
+		}
+		return work{quick: a.try, compile: a.compile}
 	}
+}
+
+// attempt is a source on its way to a trial, or to machine code.
+type attempt struct {
+	engine *Engine
+	source *Source
+	// artifact and findings are what the compiler made of it.
+	artifact *Artifact
+	findings diag.List
+}
+
+// try makes a trial, but not of what may not be tried.
+func (a *attempt) try() (m *wasmhost.Module, _ diag.List, err error) {
+	a.artifact, a.findings, err = guardedCompile(a.engine.config.Compiler, a.source)
+	if a.artifact != nil && err == nil && mayTry(&a.artifact.Manifest) {
+		m, err = a.engine.host.LoadTrial(a.artifact.Wasm, a.artifact.Manifest)
+	}
+	return m, a.findings, err
+}
+
+// compile makes machine code where there is no trial.
+func (a *attempt) compile() (*wasmhost.Module, diag.List, error) {
+	if a.artifact == nil {
+		if m, findings, err := a.try(); m != nil || err != nil || a.artifact == nil {
+			return m, findings, err
+		}
+	}
+	m, err := a.engine.host.Load(a.artifact.Wasm, a.artifact.Manifest)
+	return m, a.findings, err
 }
 
 // codeWork makes the machine code of a trial that the caller holds.

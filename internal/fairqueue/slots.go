@@ -110,6 +110,21 @@ func (s *Slots) Enter(ctx context.Context, name string) error {
 	return s.await(ctx, w)
 }
 
+// Do calls f in a slot, for which it waits like Enter, and has the client pay for
+// the time. After an error f was not called.
+func (s *Slots) Do(ctx context.Context, name string, f func()) error {
+	if err := s.Enter(ctx, name); err != nil {
+		return err
+	}
+	defer s.Leave(name)
+	began := time.Now()
+	f()
+	if s.Waiting() > 0 {
+		s.charge(name, time.Since(began))
+	}
+	return nil
+}
+
 // overfull tells whether more wait than may.
 func (s *Slots) overfull(c *client) error {
 	switch {
@@ -186,7 +201,13 @@ func (s *Slots) Yield(ctx context.Context, w *Waiter) (changed bool, err error) 
 // Charge makes the client of w pay for a turn that took longer than Turn, before
 // the slot is given back. As long as nobody else waits there is nothing to pay.
 func (s *Slots) Charge(w *Waiter, took time.Duration) {
-	if w.idle || took <= Turn {
+	if !w.idle {
+		s.charge(w.name, took)
+	}
+}
+
+func (s *Slots) charge(name string, took time.Duration) {
+	if took <= Turn {
 		return
 	}
 	s.mu.Lock()
@@ -194,9 +215,9 @@ func (s *Slots) Charge(w *Waiter, took time.Duration) {
 	if len(s.line) == 0 {
 		return
 	}
-	c := s.clients[w.name]
+	c := s.clients[name]
 	if c == nil {
-		c = s.meet(w.name)
+		c = s.meet(name)
 	}
 	if c.index < 0 {
 		c.pass = max(c.pass, s.now)

@@ -491,3 +491,39 @@ func BenchmarkUncontended(b *testing.B) {
 		}
 	})
 }
+
+// What is done in a slot is paid for by whose it is.
+func TestDoIsPaidFor(t *testing.T) {
+	slots := New(Limits{Slots: 1, Queued: 4})
+	var order []string
+	var group sync.WaitGroup
+	turn := func(client string, f func()) {
+		waiting := slots.Waiting()
+		group.Go(func() {
+			if err := slots.Do(context.Background(), client, func() { order = append(order, client); f() }); err != nil {
+				t.Error(err)
+			}
+		})
+		awaitWaiting(slots, waiting+1)
+	}
+	err := slots.Do(t.Context(), "holder", func() {
+		turn("a", func() { slots.charge("a", time.Second) })
+		turn("a", func() {})
+		turn("b", func() {})
+		turn("b", func() {})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	group.Wait()
+	if got := strings.Join(order, ""); got != "abba" {
+		t.Errorf("turns of %s", got)
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	_ = slots.Enter(t.Context(), "holder")
+	if err := slots.Do(ended, "a", func() { t.Error("called without a slot") }); err == nil {
+		t.Error("no error")
+	}
+	slots.Leave("holder")
+}

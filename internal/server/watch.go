@@ -21,11 +21,12 @@ const (
 // goes unnoticed until the answer is written.
 //
 // The watcher asks the kernel about the socket and never reads from it, so it
-// cannot take bytes of a pipelined request away (see peerGone). One goroutine
+// cannot take bytes of a pipelined request away (see peersGone). One goroutine
 // serves all executions; it sleeps while there are none. An entry's connection
 // is only touched while the entry is in the list, under the lock, and the
 // handler takes the entry out before it returns: the descriptor cannot be
-// closed and used again in between.
+// closed and used again in between. Every request needs that lock twice, so what
+// is done under it is short, and its thread does not leave the scheduler for it.
 //
 // A client that closes its sending side only (shutdown(SHUT_WR)) counts as
 // gone, as it does for net/http.
@@ -38,6 +39,9 @@ type watcher struct {
 	wake   chan struct{}
 	done   chan struct{}
 	stop   chan struct{}
+	// asked are the entries of one look, with their sockets.
+	asked   []*watched
+	sockets []uintptr
 }
 
 // watched is one running execution. It is embedded in the state of a request,
@@ -45,9 +49,10 @@ type watcher struct {
 type watched struct {
 	prev, next *watched
 	conn       net.Conn
-	raw        syscall.RawConn // made at the first look
 	cancel     func(error)
-	seen       bool // was in the list at an earlier look
+	seen       bool    // was in the list at an earlier look
+	socket     uintptr // once it is known
+	known      bool
 }
 
 func newWatcher() *watcher {
@@ -115,12 +120,21 @@ func (w *watcher) run() {
 func (w *watcher) look() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.asked, w.sockets = w.asked[:0], w.sockets[:0]
 	for e := w.head.next; e != &w.head; e = e.next {
-		if e.seen && e.cancel != nil && e.gone() {
-			e.cancel(errClientGone)
-			e.cancel = nil
+		if e.seen && e.cancel != nil {
+			w.ask(e)
 		}
 		e.seen = true
+	}
+	if len(w.asked) > 0 {
+		gone := peersGone(w.sockets)
+		for i, e := range w.asked {
+			if gone(i) {
+				e.end()
+			}
+		}
+		clear(w.asked)
 	}
 	w.idle++
 	if w.head.next != &w.head {
@@ -128,6 +142,31 @@ func (w *watcher) look() bool {
 	}
 	w.asleep = w.idle > watchIdleLooks
 	return !w.asleep
+}
+
+// ask puts a connection among those that the kernel is asked about.
+func (w *watcher) ask(e *watched) {
+	if !e.known {
+		c, ok := e.conn.(syscall.Conn)
+		if !ok {
+			return
+		}
+		raw, err := c.SyscallConn()
+		if err == nil {
+			err = raw.Control(func(fd uintptr) { e.socket = fd })
+		}
+		if err != nil {
+			e.end() // closed on this side
+			return
+		}
+		e.known = true
+	}
+	w.asked, w.sockets = append(w.asked, e), append(w.sockets, e.socket)
+}
+
+func (e *watched) end() {
+	e.cancel(errClientGone)
+	e.cancel = nil
 }
 
 // cancelAll cancels every execution there is, and those that still come: a
@@ -142,22 +181,4 @@ func (w *watcher) cancelAll(cause error) {
 			e.cancel = nil
 		}
 	}
-}
-
-// gone reports whether the peer has closed the connection.
-func (e *watched) gone() bool {
-	if e.raw == nil {
-		c, ok := e.conn.(syscall.Conn)
-		if !ok {
-			return false
-		}
-		raw, err := c.SyscallConn()
-		if err != nil {
-			return true // closed on this side
-		}
-		e.raw = raw
-	}
-	gone := false
-	err := e.raw.Control(func(fd uintptr) { gone = peerGone(fd) })
-	return gone || err != nil
 }

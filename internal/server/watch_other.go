@@ -2,6 +2,6 @@
 
 package server
 
-// peerGone knows no way to ask without reading or blocking on this system; an
+// peersGone knows no way to ask without reading or blocking on this system; an
 // execution whose client is gone ends by its own limits.
-func peerGone(uintptr) bool { return false }
+func peersGone([]uintptr) func(int) bool { return func(int) bool { return false } }
