@@ -62,7 +62,11 @@ func openCommands(ctx context.Context, c *config.Config, scripts *engine.Engine,
 	}
 	s := &commandServices{news: make(chan int64, 1)}
 	err := s.open(ctx, c, log)
+	asking, cancel := context.WithTimeout(ctx, firstTime)
+	defer cancel()
+	var reached <-chan error
 	if err == nil {
+		reached = s.reach(asking)
 		settings.Primary, settings.Artifacts, settings.Announce, settings.Keep = s.local, s, s.announce, s.chain.Keep
 		if s.postgres != nil {
 			settings.Primary, settings.Copy = s.postgres, s.local
@@ -70,18 +74,33 @@ func openCommands(ctx context.Context, c *config.Config, scripts *engine.Engine,
 		s.registry, err = registry.New(ctx, settings)
 	}
 	if err != nil {
+		cancel()
 		return nil, errors.Join(err, s.close())
 	}
 	s.begin(log)
-	s.catchUp(ctx)
+	s.catchUp(asking, reached)
 	return s, nil
+}
+
+// reach asks whether the primary store is there, while the copy is read. It gives
+// nil where the primary is the local store.
+func (s *commandServices) reach(ctx context.Context) <-chan error {
+	if s.postgres == nil {
+		return nil
+	}
+	reached := make(chan error, 1)
+	s.running.Go(func() {
+		_, err := s.postgres.Summary(ctx)
+		reached <- err
+	})
+	return reached
 }
 
 // catchUp gives the primary store some time before the first request is taken,
 // which is for the commands as they are now and not as they were when the server
 // stopped.
-func (s *commandServices) catchUp(ctx context.Context) {
-	if s.postgres == nil {
+func (s *commandServices) catchUp(ctx context.Context, reached <-chan error) {
+	if reached == nil {
 		return
 	}
 	wait := catchUpTime
@@ -90,7 +109,13 @@ func (s *commandServices) catchUp(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
-	_ = s.registry.Refresh(ctx) // Start tries it again
+	select {
+	case err := <-reached:
+		if err == nil {
+			_ = s.registry.Refresh(ctx) // Start tries it again
+		}
+	case <-ctx.Done():
+	}
 }
 
 // readTrust reads the key of the server and the signers it trusts from the
