@@ -1,6 +1,6 @@
-// Package api holds the documents about registered commands that the server and
-// its clients exchange as JSON. The names of their members are part of the
-// contract, and the OpenAPI document is made from them.
+// Package api holds the documents about registered commands and executions that
+// the server and its clients exchange as JSON. The names of their members are
+// part of the contract, and the OpenAPI document is made from them.
 package api
 
 import "time"

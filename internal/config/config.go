@@ -69,6 +69,8 @@ type Config struct {
 		Tokens bool
 	}
 	CacheBytes int64
+	// Executions says how many are kept that have ended.
+	Executions struct{ Kept int64 }
 	// MemoryTotalBytes bounds all executions together, MemoryClientBytes those of
 	// one client.
 	MemoryTotalBytes, MemoryClientBytes int64

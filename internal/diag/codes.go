@@ -119,6 +119,9 @@ const (
 	ArtifactUnavailable Code = "AVAP5025"
 	ArtifactDamaged     Code = "AVAP5026"
 	NoSuchSigner        Code = "AVAP5027"
+
+	NoSuchExecution Code = "AVAP5028"
+	ExecutionOver   Code = "AVAP5029"
 )
 
 // Modules: a WebAssembly module that this server did not compile is refused.
@@ -251,6 +254,9 @@ var table = map[Code]Entry{
 	StoreFull:           {Title: "Store full", Next: "Make room where the store keeps its data, and try again."},
 	ArtifactUnavailable: {Title: "Artifact not to be had", Next: "Try again after the time in the Retry-After header; if it stays so, upload the artifact again."},
 	ArtifactDamaged:     {Title: "Artifact damaged", Next: "Upload the artifact again, and have the place where it is stored looked at."},
+
+	NoSuchExecution: {Title: "No such execution", Next: "GET /api/v1/executions lists those that run; of those that have ended the server keeps executions.kept."},
+	ExecutionOver:   {Title: "Execution has ended", Next: "GET /api/v1/executions/{id} tells what became of it."},
 
 	ModuleMalformed: {Title: "Not a WebAssembly module", Next: "Build the module again; the file is damaged or of another kind."},
 	ModuleInvalid:   {Title: "Module not valid", Next: "Run a validator such as wasm-validate on the module, and report the defect to the maker of the compiler."},

@@ -66,7 +66,7 @@ func post(path, body string) []byte {
 }
 
 func theConstantEngine(testing.TB) Engine {
-	return &constantEngine{engine.Answer{Status: http.StatusOK, JSON: []byte(`{"success":true,"result":{},"variables":{},"logs":[]}`)}}
+	return &constantEngine{engine.Answer{Status: http.StatusOK, Script: "digest", JSON: []byte(`{"success":true,"result":{},"variables":{},"logs":[]}`)}}
 }
 
 func newEngine(t testing.TB) Engine {

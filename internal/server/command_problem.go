@@ -1,22 +1,15 @@
 package server
 
 import (
-	"errors"
 	"net/http"
-
-	"github.com/gofiber/fiber/v2"
 
 	"github.com/avapd/avapd/internal/diag"
 )
 
 // commandProblem words what the registry refused about a command. With a
 // conflict comes what the command is now.
-func (s *Server) commandProblem(c *fiber.Ctx, name string, err error) error {
-	out := s.registryProblem(c, err)
-	p, ok := errors.AsType[*problem](out)
-	if !ok {
-		return out
-	}
+func (s *Server) commandProblem(n *note, name string, err error) error {
+	p := s.registryProblem(n, err)
 	state := s.commands.State()
 	command, exists := state.Command(name)
 	switch {
@@ -29,13 +22,13 @@ func (s *Server) commandProblem(c *fiber.Ctx, name string, err error) error {
 }
 
 // registryProblem words what the registry refused, or could not do.
-func (s *Server) registryProblem(c *fiber.Ctx, err error) error {
+func (s *Server) registryProblem(n *note, err error) *problem {
 	if finding, ok := err.(diag.Diagnostic); ok { //nolint:errorlint // failures and lists hold diagnostics, too
 		err = diag.List{finding}
 	}
-	out := runProblem(noteOf(c), err)
-	if p, ok := errors.AsType[*problem](out); ok && p.code == diag.Forbidden {
+	p := runProblem(n, err)
+	if p.code == diag.Forbidden {
 		p.status = http.StatusForbidden // the server's setting, not a command's wish
 	}
-	return out
+	return p
 }

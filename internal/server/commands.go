@@ -45,7 +45,7 @@ func nameOf(c *fiber.Ctx) string {
 
 // listCommands answers GET /api/v1/commands.
 func (s *Server) listCommands(c *fiber.Ctx) error {
-	q := registry.Query{Prefix: strings.Clone(c.Query("prefix")), After: strings.Clone(c.Query("after")), Limit: defaultPage}
+	q := registry.Query{Prefix: strings.Clone(c.Query("prefix")), After: strings.Clone(c.Query("after"))}
 	var err error
 	if q.Active, err = queryBool(c, "active"); err != nil {
 		return err
@@ -53,10 +53,8 @@ func (s *Server) listCommands(c *fiber.Ctx) error {
 	if q.Disabled, err = queryBool(c, "disabled"); err != nil {
 		return err
 	}
-	if text := c.Query("limit"); text != "" {
-		if q.Limit, err = strconv.Atoi(text); err != nil || q.Limit < 1 || q.Limit > maxPage {
-			return newProblem(http.StatusBadRequest, diag.BadFieldValue, "limit is %q; it takes a whole number from 1 to %d", printable(text), maxPage)
-		}
+	if q.Limit, err = pageLimit(c); err != nil {
+		return err
 	}
 	list, more := s.commands.State().List(q)
 	page := api.Commands{Commands: make([]api.Command, len(list))}
@@ -67,6 +65,19 @@ func (s *Server) listCommands(c *fiber.Ctx) error {
 		page.Next = list[len(list)-1].Name
 	}
 	return sendJSON(c, page)
+}
+
+// pageLimit is how many a page of a list has at most.
+func pageLimit(c *fiber.Ctx) (int, error) {
+	text := c.Query("limit")
+	if text == "" {
+		return defaultPage, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 || n > maxPage {
+		return 0, newProblem(http.StatusBadRequest, diag.BadFieldValue, "limit is %q; it takes a whole number from 1 to %d", printable(text), maxPage)
+	}
+	return n, nil
 }
 
 func queryBool(c *fiber.Ctx, name string) (*bool, error) {
@@ -192,7 +203,7 @@ func (s *Server) sendModule(c *fiber.Ctx, v *registry.Version) error {
 	defer s.watcher.remove(&ctx.watched)
 	module, err := s.commands.Module(ctx, v)
 	if err != nil {
-		return s.commandProblem(c, v.Command, err)
+		return s.commandProblem(noteOf(c), v.Command, err)
 	}
 	c.Response().Header.SetContentType(api.WASM)
 	c.Response().SetBodyRaw(module)
@@ -301,7 +312,7 @@ func (s *Server) store(c *fiber.Ctx, name string, add func(context.Context) (*re
 	defer s.watcher.remove(&ctx.watched)
 	v, err := add(ctx)
 	if err != nil {
-		return s.commandProblem(c, name, err)
+		return s.commandProblem(noteOf(c), name, err)
 	}
 	nameVersion(c, v)
 	if v.Number > before {
@@ -330,7 +341,7 @@ func (s *Server) change(c *fiber.Ctx, do func(ctx context.Context, name string) 
 	ctx := s.watch(c)
 	defer s.watcher.remove(&ctx.watched)
 	if err := do(ctx, name); err != nil {
-		return s.commandProblem(c, name, err)
+		return s.commandProblem(noteOf(c), name, err)
 	}
 	noteOf(c).command = name
 	command, err := s.command(name)
@@ -376,7 +387,7 @@ func (s *Server) deleteCommand(c *fiber.Ctx) error {
 	ctx := s.watch(c)
 	defer s.watcher.remove(&ctx.watched)
 	if err := s.commands.Delete(ctx, name, changedBy); err != nil {
-		return s.commandProblem(c, name, err)
+		return s.commandProblem(noteOf(c), name, err)
 	}
 	noteOf(c).command = name
 	c.Response().Header.SetNoDefaultContentType(true)
@@ -386,13 +397,9 @@ func (s *Server) deleteCommand(c *fiber.Ctx) error {
 // executeCommand answers POST /api/v1/commands/{name}/execute, where a version
 // may stand behind the name.
 func (s *Server) executeCommand(c *fiber.Ctx) error {
-	name, text, hasVersion := strings.Cut(nameOf(c), "@")
-	number := 0
-	if hasVersion {
-		var err error
-		if number, err = versionNumber(text); err != nil {
-			return err
-		}
+	name, number, err := splitVersion(nameOf(c))
+	if err != nil {
+		return err
 	}
 	in, body, form, release, err := s.decodeInput(c)
 	if err != nil {
@@ -408,16 +415,28 @@ func (s *Server) executeCommand(c *fiber.Ctx) error {
 		return err
 	}
 	nameVersion(c, v)
-	return s.answer(c, func(ctx context.Context) (*engine.Answer, error) {
-		answer, err := s.commands.Execute(ctx, name, v.Number, &engine.Request{
-			Client: clientOf(c), Variables: in.variables, Body: body, Query: query, Form: form,
-			Limits: EngineLimits(in.limits), Logs: in.logs, EchoVariables: in.echo,
-		})
-		if failure, ok := errors.AsType[*diag.Failure](err); ok && failure.Code == diag.CommandUnusable {
-			err = s.commandProblem(c, name, err)
-		}
-		return answer, err
-	})
+	r := in.request(clientOf(c))
+	r.Body, r.Query, r.Form = body, query, form
+	return s.answer(c, func(ctx context.Context) (*engine.Answer, error) { return s.runCommand(ctx, noteOf(c), v, r) })
+}
+
+// runCommand runs a version of a command.
+func (s *Server) runCommand(ctx context.Context, n *note, v *registry.Version, r *engine.Request) (*engine.Answer, error) {
+	answer, err := s.commands.Execute(ctx, v.Command, v.Number, r)
+	if failure, ok := errors.AsType[*diag.Failure](err); ok && failure.Code == diag.CommandUnusable {
+		err = s.commandProblem(n, v.Command, err)
+	}
+	return answer, err
+}
+
+// splitVersion takes the number of a version off the name of a command; without
+// one it is 0.
+func splitVersion(text string) (name string, number int, err error) {
+	name, version, hasVersion := strings.Cut(text, "@")
+	if hasVersion {
+		number, err = versionNumber(version)
+	}
+	return name, number, err
 }
 
 // versionToRun finds a version, the active one for the number 0. Whether it may

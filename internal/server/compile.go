@@ -52,7 +52,7 @@ func (s *Server) compile(c *fiber.Ctx) error {
 	if in.Script == nil {
 		v, err := s.commands.State().Resolve(in.Name, 0)
 		if err != nil {
-			return s.commandProblem(c, in.Name, err)
+			return s.commandProblem(noteOf(c), in.Name, err)
 		}
 		return sendCompiled(c, v)
 	}
@@ -63,7 +63,7 @@ func (s *Server) compile(c *fiber.Ctx) error {
 	defer s.watcher.remove(&ctx.watched)
 	v, err := s.build(ctx, in.Name, *in.Script, registry.UploadOptions{Activate: true, By: changedBy})
 	if err != nil {
-		return s.commandProblem(c, in.Name, err)
+		return s.commandProblem(noteOf(c), in.Name, err)
 	}
 	return sendCompiled(c, v)
 }

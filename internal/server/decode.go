@@ -15,6 +15,7 @@ import (
 
 	"github.com/avapd/avapd/internal/config"
 	"github.com/avapd/avapd/internal/diag"
+	"github.com/avapd/avapd/internal/engine"
 )
 
 // The members of a body that mean something to the server. All but script and
@@ -25,6 +26,7 @@ const (
 	memberLimits    = "limits"
 	memberLogs      = "logs"
 	memberEcho      = "echo_variables"
+	memberCommand   = "command" // of an item of a batch
 )
 
 // call is a decoded request. Its byte slices are parts of the body and live as
@@ -37,6 +39,17 @@ type call struct {
 	limits    config.Limits
 	logs      bool
 	echo      bool
+	// command is what an item of a batch names instead of a script.
+	command string
+	item    bool
+}
+
+// request is what the engine gets of a call.
+func (c *call) request(client string) *engine.Request {
+	return &engine.Request{
+		Client: client, Source: c.script, Variables: c.variables,
+		Limits: EngineLimits(c.limits), Logs: c.logs, EchoVariables: c.echo,
+	}
 }
 
 // decoder reads JSON bodies. It is pooled: a request costs the copy of its
@@ -129,6 +142,11 @@ func (s *Server) decodeMember(d *decoder, name string, c *call) (err error) {
 		c.logs, err = readBool(d, name)
 	case memberEcho:
 		c.echo, err = readBool(d, name)
+	case memberCommand:
+		if !c.item {
+			return skip(d)
+		}
+		c.command, err = readText(d, name)
 	default:
 		return skip(d)
 	}
@@ -242,7 +260,7 @@ func (d *decoder) string() ([]byte, error) {
 // memberName makes a name of the bytes without a copy: of names that mean
 // nothing here only the kind is of interest.
 func memberName(name []byte) string {
-	for _, known := range []string{memberScript, memberVariables, memberLimits, memberLogs, memberEcho} {
+	for _, known := range []string{memberScript, memberVariables, memberLimits, memberLogs, memberEcho, memberCommand} {
 		if string(name) == known {
 			return known
 		}

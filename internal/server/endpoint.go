@@ -68,15 +68,19 @@ func endpointBody(c *fiber.Ctx) (body []byte, form []engine.Pair, release func()
 }
 
 // sendAnswer makes the answer of an execution that of the request.
-func sendAnswer(c *fiber.Ctx, note *note, answer *engine.Answer) {
-	note.script, note.fuel = answer.Script, answer.Usage.FuelUsed
+func sendAnswer(c *fiber.Ctx, answer *engine.Answer) {
 	response := c.Response()
 	response.SetStatusCode(answer.Status)
-	if answer.Status == http.StatusNoContent || answer.Status == http.StatusNotModified {
+	if !hasBody(answer.Status) {
 		response.Header.SetNoDefaultContentType(true)
 		return
 	}
 	response.Header.SetContentType(fiber.MIMEApplicationJSON)
 	// The bytes are the answer's own: fasthttp sends them without a copy.
 	response.SetBodyRaw(answer.JSON)
+}
+
+// hasBody tells whether answers of a status have a body.
+func hasBody(status int) bool {
+	return status != http.StatusNoContent && status != http.StatusNotModified
 }

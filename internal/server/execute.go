@@ -6,6 +6,7 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 
+	"github.com/avapd/avapd/internal/api"
 	"github.com/avapd/avapd/internal/diag"
 	"github.com/avapd/avapd/internal/engine"
 )
@@ -74,13 +75,10 @@ func (s *Server) execute(c *fiber.Ctx) error {
 		return err
 	}
 
-	return s.answer(c, func(ctx context.Context) (*engine.Answer, error) {
-		return s.engine.Run(ctx, &engine.Request{
-			Client: clientOf(c),
-			Source: in.script, Variables: in.variables, Body: body, Query: query, Form: form,
-			Limits: EngineLimits(in.limits), Logs: in.logs, EchoVariables: in.echo,
-		})
-	})
+	noteOf(c).source = in.script
+	r := in.request(clientOf(c))
+	r.Body, r.Query, r.Form = body, query, form
+	return s.answer(c, func(ctx context.Context) (*engine.Answer, error) { return s.engine.Run(ctx, r) })
 }
 
 // answer runs something for the client, as long as the client is there, and
@@ -88,13 +86,31 @@ func (s *Server) execute(c *fiber.Ctx) error {
 func (s *Server) answer(c *fiber.Ctx, run func(context.Context) (*engine.Answer, error)) error {
 	ctx := s.watch(c)
 	defer s.watcher.remove(&ctx.watched)
-	answer, err := run(ctx)
 	note := noteOf(c)
+	s.executions.begin(ctx, note, clientOf(c))
+	id := note.execution.text()
+	c.Response().Header.SetBytesV(api.HeaderExecution, id[:])
+	answer, err := s.perform(ctx, note, run)
 	if err != nil {
-		return runProblem(note, err)
+		return err
 	}
-	sendAnswer(c, note, answer)
+	sendAnswer(c, answer)
 	return nil
+}
+
+// perform runs an execution that has begun, and keeps what became of it. Its
+// error is a problem.
+func (s *Server) perform(ctx *runContext, n *note, run func(context.Context) (*engine.Answer, error)) (answer *engine.Answer, err error) {
+	status, code := http.StatusInternalServerError, diag.Internal // of what ends by a panic
+	defer func() { s.executions.end(ctx, n, status, code) }()
+	if answer, err = run(ctx); err != nil {
+		p := runProblem(n, err)
+		status, code = p.status, p.code
+		return nil, p
+	}
+	status, code = answer.Status, ""
+	n.script, n.used = answer.Script, answer.Usage
+	return answer, nil
 }
 
 // watch gives a context that ends when the client goes. The caller removes it

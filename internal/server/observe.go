@@ -21,7 +21,11 @@ import (
 type note struct {
 	id     string
 	script string
-	fuel   int64
+	used   diag.Usage // by an execution
+	// execution is the identifier of an execution; all zero if there is none.
+	execution executionID
+	// source is the script's text, which the caller must not change.
+	source string
 	// app is the app that is asked or changed, and route the path in it.
 	app, route string
 	// command is the registered command that is asked or changed, and version the
@@ -130,13 +134,22 @@ func (s *Server) logRequest(c *fiber.Ctx, n *note, p *problem, took time.Duratio
 	if route = routeName(route); n.route != "" {
 		route = n.route
 	}
-	attrs := make([]slog.Attr, 0, 12)
+	attrs := make([]slog.Attr, 0, 14)
 	attrs = append(attrs,
 		slog.String("request_id", n.id),
 		slog.String("method", c.Method()),
 		slog.String("route", route),
 		slog.Int("status", status),
 		slog.Float64("duration_ms", float64(took.Microseconds())/1000))
+	attrs = n.describe(attrs, p)
+	s.log.LogAttrs(context.Background(), level, "request", attrs...)
+}
+
+// describe adds what was executed or changed, and what went wrong.
+func (n *note) describe(attrs []slog.Attr, p *problem) []slog.Attr {
+	if n.execution != (executionID{}) {
+		attrs = append(attrs, slog.String("execution_id", n.execution.String()))
+	}
 	if n.app != "" {
 		attrs = append(attrs, slog.String("app", n.app))
 	}
@@ -149,8 +162,8 @@ func (s *Server) logRequest(c *fiber.Ctx, n *note, p *problem, took time.Duratio
 	if n.script != "" {
 		attrs = append(attrs, slog.String("script", n.script))
 	}
-	if n.script != "" || n.fuel > 0 { // an execution that failed has used some, too
-		attrs = append(attrs, slog.Int64("fuel", n.fuel))
+	if n.script != "" || n.used.FuelUsed > 0 { // an execution that failed has used some, too
+		attrs = append(attrs, slog.Int64("fuel", n.used.FuelUsed))
 	}
 	if p != nil {
 		attrs = append(attrs, slog.String("code", string(p.code)), slog.String("error", printable(p.message)))
@@ -158,7 +171,7 @@ func (s *Server) logRequest(c *fiber.Ctx, n *note, p *problem, took time.Duratio
 			attrs = append(attrs, slog.String("cause", printable(p.cause.Error())))
 		}
 	}
-	s.log.LogAttrs(context.Background(), level, "request", attrs...)
+	return attrs
 }
 
 // routeName is the pattern of the route, never the path itself: that is the

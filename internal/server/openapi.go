@@ -176,7 +176,7 @@ func (r *route) call() *apiCall {
 	if r.body != nil {
 		call.Body = &apiBody{Required: true, Content: r.body.media()}
 	}
-	if r.changes {
+	if r.changes || r.private {
 		call.Security = []map[string][]string{{schemeName: {}}}
 	}
 	return call
@@ -246,6 +246,6 @@ var schemas = addSchemas(map[string]apiSchema{
 		"type": typed("string"), "title": typed("string"), "status": typed("integer"), "detail": typed("string"), "instance": typed("string"),
 		"success": typed("boolean"), "error": typed("string"), "code": typed("string"), "suggestion": typed("string"), "next_step": typed("string"),
 		"line": typed("integer"), "column": typed("integer"), "stack": listOf(typed("object")),
-		"diagnostics": listOf(reference("Diagnostic")), "usage": typed("object"), "current": reference("Command"),
+		"diagnostics": listOf(reference("Diagnostic")), "usage": reference("Usage"), "current": reference("Command"),
 	}),
 }, commandDocuments)

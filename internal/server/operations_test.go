@@ -56,10 +56,14 @@ func TestOperations(t *testing.T) {
 	}
 	text := func(body string) []byte { return []byte(body) }
 	const asJSON = "application/json"
+	ended := h.execute(`{"script":"x = 1"}`).Header.Get(api.HeaderExecution)
 	steps := []operation{
 		{"POST /api/v1/execute", "", asJSON, text(`{"script":"x = 1"}`), "", 200},
 		{"POST /api/v1/execute", "", asJSON, text(`{"script":"x = ("}`), "", 400},
 		{"POST /api/v1/check", "", asJSON, text(`{"script":"x = ("}`), "", 200},
+		{"GET /api/v1/executions", "/api/v1/executions?limit=1", "", nil, "", 200},
+		{"GET /api/v1/executions/{id}", "/api/v1/executions/" + ended, "", nil, "", 200},
+		{"DELETE /api/v1/executions/{id}", "/api/v1/executions/" + ended, "", nil, "", 409},
 		{"GET /api/v1/openapi.json", "", "", nil, "", 200},
 		{"GET /livez", "", "", nil, "", 200},
 		{"GET /readyz", "/readyz?verbose", "", nil, "", 200},

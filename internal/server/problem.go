@@ -30,7 +30,7 @@ type problem struct {
 	column      int
 	stack       []frame
 	diagnostics diag.List
-	usage       *usage
+	usage       *api.Usage
 	// cause is what only the log may say.
 	cause error
 	// current is what a command is that was not changed as somebody wanted.
@@ -47,13 +47,6 @@ type frame struct {
 	Column   int    `json:"column"`
 }
 
-// usage is what an execution has used when it was stopped.
-type usage struct {
-	Fuel        int64   `json:"fuel"`
-	TimeMS      float64 `json:"time_ms"`
-	MemoryBytes int64   `json:"memory_bytes"`
-}
-
 func (p *problem) Error() string { return p.message }
 
 func (p *problem) Unwrap() error { return p.cause }
@@ -64,21 +57,21 @@ func newProblem(status int, code diag.Code, format string, args ...any) *problem
 
 // document is the wire form; the order of its members is part of the contract.
 type document struct {
-	Type        string    `json:"type"`
-	Title       string    `json:"title"`
-	Status      int       `json:"status"`
-	Detail      string    `json:"detail"`
-	Instance    string    `json:"instance"`
-	Success     bool      `json:"success"`
-	Error       string    `json:"error"`
-	Code        diag.Code `json:"code"`
-	Suggestion  string    `json:"suggestion,omitempty"`
-	NextStep    string    `json:"next_step"`
-	Line        int       `json:"line,omitempty"`
-	Column      int       `json:"column,omitempty"`
-	Stack       []frame   `json:"stack,omitempty"`
-	Diagnostics diag.List `json:"diagnostics,omitempty"`
-	Usage       *usage    `json:"usage,omitempty"`
+	Type        string     `json:"type"`
+	Title       string     `json:"title"`
+	Status      int        `json:"status"`
+	Detail      string     `json:"detail"`
+	Instance    string     `json:"instance"`
+	Success     bool       `json:"success"`
+	Error       string     `json:"error"`
+	Code        diag.Code  `json:"code"`
+	Suggestion  string     `json:"suggestion,omitempty"`
+	NextStep    string     `json:"next_step"`
+	Line        int        `json:"line,omitempty"`
+	Column      int        `json:"column,omitempty"`
+	Stack       []frame    `json:"stack,omitempty"`
+	Diagnostics diag.List  `json:"diagnostics,omitempty"`
+	Usage       *api.Usage `json:"usage,omitempty"`
 
 	Current *api.Command `json:"current,omitempty"`
 }

@@ -24,6 +24,8 @@ const (
 	pathSigners     = "/api/v1/signers"
 	pathSigner      = pathSigners + "/{name}"
 	pathRevocations = "/api/v1/revocations"
+	pathExecutions  = "/api/v1/executions"
+	pathExecution   = pathExecutions + "/{id}"
 	pathOpenAPI     = "/api/v1/openapi.json"
 	pathLive        = "/livez"
 	pathReady       = "/readyz"
@@ -38,6 +40,9 @@ type route struct {
 	has func(*Server) bool
 	// changes is set when something is stored or removed, which needs the token.
 	changes bool
+	// private is set when something is shown that is not everyone's business,
+	// which needs the token, too.
+	private bool
 	// query are parameters that the route takes besides those in its path. Others
 	// are refused, but for routes that are lax: probes may bring anything.
 	query []queryParameter
@@ -69,7 +74,7 @@ func ok(schema string) []answerSpec { return []answerSpec{{http.StatusOK, asJSON
 // that is not there are made from it. It is a function because handlers are in
 // it that read it.
 func routes() []route {
-	return slices.Concat(coreRoutes(), commandRoutes(), policyRoutes(), appRoutes())
+	return slices.Concat(coreRoutes(), executionRoutes(), commandRoutes(), policyRoutes(), appRoutes())
 }
 
 func coreRoutes() []route {
@@ -88,6 +93,26 @@ func coreRoutes() []route {
 			method: http.MethodGet, path: pathReady, summary: "Tell whether the server takes work", handle: (*Server).ready,
 			query: []queryParameter{{"verbose", "string", "Tell how the registry is, too"}}, lax: true,
 			answers: []answerSpec{{http.StatusOK, asJSON("State")}, {http.StatusServiceUnavailable, asJSON("State")}},
+		},
+	}
+}
+
+// executionRoutes are about what runs.
+func executionRoutes() []route {
+	return []route{
+		{
+			method: http.MethodGet, path: pathExecutions, summary: "List the executions that run, the oldest first", handle: (*Server).listExecutions, private: true,
+			query: []queryParameter{
+				{"request_id", "string", "Only executions of this request"},
+				{"after", "string", "The member next of the page before"},
+				{"limit", "integer", "How many a page has at most, 100 if nothing is said"},
+			},
+			answers: ok("Executions"),
+		},
+		{method: http.MethodGet, path: pathExecution, summary: "Tell what an execution does, or what became of it", handle: (*Server).getExecution, answers: ok("ExecutionState")},
+		{
+			method: http.MethodDelete, path: pathExecution, summary: "Stop an execution", handle: (*Server).stopExecution, changes: true,
+			answers: []answerSpec{{http.StatusAccepted, asJSON("ExecutionState")}},
 		},
 	}
 }
@@ -218,7 +243,7 @@ func (s *Server) register() {
 			}
 			return r.handle(s, c)
 		}}
-		if r.changes {
+		if r.changes || r.private {
 			handlers = []fiber.Handler{mayChange, handlers[0]}
 		}
 		path := fiberPath(r.path)

@@ -19,6 +19,7 @@ func (e endCause) Is(target error) bool { return target == context.Canceled }
 const (
 	errClientGone endCause = "the client closed the connection"
 	errShutdown   endCause = "the server is stopping"
+	errStopped    endCause = "an administrator stopped the execution"
 )
 
 // runContext is the context of one execution. Other than one made with
@@ -28,6 +29,7 @@ const (
 // context may be held longer than its execution.
 type runContext struct {
 	watched
+	execution // of those that are executions
 
 	cause atomic.Pointer[error]
 	mu    sync.Mutex

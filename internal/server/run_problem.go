@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/avapd/avapd/internal/api"
 	"github.com/avapd/avapd/internal/diag"
 	"github.com/avapd/avapd/internal/engine"
 	"github.com/avapd/avapd/runtime/abi"
@@ -15,7 +16,7 @@ import (
 const messageTimeout = "Script Execution Timeout"
 
 // runProblem words why an execution gave no answer.
-func runProblem(n *note, err error) error {
+func runProblem(n *note, err error) *problem {
 	if list, ok := errors.AsType[diag.List](err); ok {
 		return compileProblem(list)
 	}
@@ -31,7 +32,7 @@ func runProblem(n *note, err error) error {
 	if !ok {
 		return internalProblem(err)
 	}
-	n.fuel = failure.Usage.FuelUsed
+	n.used = failure.Usage
 	if failure.Code == diag.Internal {
 		return internalProblem(failure)
 	}
@@ -42,11 +43,7 @@ func runProblem(n *note, err error) error {
 		stack: frames(failure.Stack), cause: failure.Cause,
 	}
 	if failure.Usage != (diag.Usage{}) { // something has run
-		p.usage = &usage{
-			Fuel:        failure.Usage.FuelUsed,
-			TimeMS:      float64(failure.Usage.RunTime) / float64(time.Millisecond),
-			MemoryBytes: int64(failure.Usage.MemoryPages) * abi.PageBytes,
-		}
+		p.usage = usageDocument(failure.Usage)
 	}
 	switch p.status {
 	case http.StatusGatewayTimeout:
@@ -60,7 +57,7 @@ func runProblem(n *note, err error) error {
 }
 
 // compileProblem is about the first error; all findings go with it.
-func compileProblem(list diag.List) error {
+func compileProblem(list diag.List) *problem {
 	p := newProblem(http.StatusBadRequest, diag.SyntaxError, "%s", "the script does not compile")
 	p.diagnostics = list
 	for _, d := range list {
@@ -103,6 +100,12 @@ func statusOf(code diag.Code) int {
 
 // modulePrefix begins the codes about modules and their signatures.
 const modulePrefix = "AVAP6"
+
+func usageDocument(u diag.Usage) *api.Usage {
+	return &api.Usage{Fuel: u.FuelUsed, TimeMS: inMilliseconds(u.RunTime), MemoryBytes: int64(u.MemoryPages) * abi.PageBytes}
+}
+
+func inMilliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
 func frames(stack []diag.Frame) []frame {
 	out := make([]frame, len(stack))

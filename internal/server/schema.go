@@ -23,6 +23,9 @@ var commandDocuments = []any{
 	api.Revocation{},
 	api.Revocations{},
 	api.Health{},
+	api.Usage{},
+	api.ExecutionState{},
+	api.Executions{},
 }
 
 // addSchemas adds the schemas of documents under the names of their types.
@@ -55,6 +58,10 @@ func typeSchema(t reflect.Type) apiSchema {
 		return typed("boolean")
 	case reflect.Int, reflect.Int64:
 		return typed("integer")
+	case reflect.Float64:
+		return typed("number")
+	case reflect.Pointer:
+		return typeSchema(t.Elem())
 	case reflect.Slice:
 		return listOf(typeSchema(t.Elem()))
 	case reflect.Struct:

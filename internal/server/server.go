@@ -45,6 +45,8 @@ type Server struct {
 	app      *fiber.App
 	routes   []route // its own
 	watcher  *watcher
+	// executions are those that run, and some that have ended.
+	executions *executions
 	// stopping is set when no new work should come to this server.
 	stopping atomic.Bool
 	stopOnce sync.Once
@@ -53,7 +55,10 @@ type Server struct {
 
 // New makes a server. Whoever makes one must call Shutdown in the end.
 func New(o Options) *Server {
-	s := &Server{config: o.Config, engine: o.Engine, apps: o.Apps, commands: o.Commands, log: o.Log, watcher: newWatcher()}
+	s := &Server{
+		config: o.Config, engine: o.Engine, apps: o.Apps, commands: o.Commands, log: o.Log,
+		watcher: newWatcher(), executions: newExecutions(int(o.Config.Executions.Kept)),
+	}
 	s.app = fiber.New(fiber.Config{
 		DisableStartupMessage: true,
 		CaseSensitive:         true,

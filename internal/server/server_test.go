@@ -23,6 +23,7 @@ import (
 	"github.com/spf13/pflag"
 	"go.uber.org/goleak"
 
+	"github.com/avapd/avapd/internal/api"
 	"github.com/avapd/avapd/internal/config"
 	"github.com/avapd/avapd/internal/diag"
 	"github.com/avapd/avapd/internal/engine"
@@ -342,7 +343,7 @@ func TestRunProblems(t *testing.T) {
 		if d.Line != 3 || d.Column != 7 || d.Suggestion != "do not" || d.Usage == nil || len(d.Stack) != 1 {
 			t.Errorf("got %+v", d)
 		}
-		if diff := cmp.Diff(&usage{Fuel: 42, TimeMS: 1, MemoryBytes: 131072}, d.Usage); diff != "" {
+		if diff := cmp.Diff(&api.Usage{Fuel: 42, TimeMS: 1, MemoryBytes: 131072}, d.Usage); diff != "" {
 			t.Error(diff)
 		}
 		if wantText := test.status == 504; strings.Contains(d.Error, messageTimeout) != wantText {
@@ -576,6 +577,10 @@ func TestLogLine(t *testing.T) {
 		}
 		delete(line, "time")
 		delete(line, "duration_ms")
+		if id, executes := line["execution_id"].(string); executes != (line["method"] == http.MethodPost) || executes && len(id) != executionIDText {
+			t.Errorf("the identifier of the execution is %q in %v", id, line)
+		}
+		delete(line, "execution_id")
 		lines = append(lines, line)
 	}
 	want := []map[string]any{

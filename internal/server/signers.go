@@ -68,7 +68,7 @@ func (s *Server) putSigner(c *fiber.Ctx) error {
 	}
 	keys, err := signature.ParsePublicKeys([]byte(in.PublicKey))
 	if err != nil {
-		return s.registryProblem(c, err)
+		return s.registryProblem(noteOf(c), err)
 	}
 	if len(keys) != 1 {
 		return newProblem(http.StatusBadRequest, diag.BadFieldValue, "public_key holds %d keys; a signer has one", len(keys))
@@ -80,7 +80,7 @@ func (s *Server) putSigner(c *fiber.Ctx) error {
 		Limits: registry.Limits(in.Limits), TrustedCompiler: in.TrustedCompiler,
 	}, changedBy)
 	if err != nil {
-		return s.registryProblem(c, err)
+		return s.registryProblem(noteOf(c), err)
 	}
 	return sendSigner(c, signer)
 }
@@ -94,7 +94,7 @@ func (s *Server) deleteSigner(c *fiber.Ctx) error {
 		return err
 	}
 	if err := s.commands.DeleteSigner(ctx, signer.Name, changedBy); err != nil {
-		return s.registryProblem(c, err)
+		return s.registryProblem(noteOf(c), err)
 	}
 	c.Response().Header.SetNoDefaultContentType(true)
 	return c.SendStatus(http.StatusNoContent)
@@ -119,7 +119,7 @@ func (s *Server) postRevocation(c *fiber.Ctx) error {
 	defer s.watcher.remove(&ctx.watched)
 	kind, value := registry.Revocable(in.Kind), strings.ToLower(in.Value)
 	if err := s.commands.Revoke(ctx, kind, value, in.Reason, changedBy); err != nil {
-		return s.registryProblem(c, err)
+		return s.registryProblem(noteOf(c), err)
 	}
 	for _, r := range s.commands.State().Revocations() {
 		if r.Kind == kind && r.Value == value {

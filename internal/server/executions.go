@@ -1,0 +1,276 @@
+package server
+
+import (
+	"bytes"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/avapd/avapd/internal/api"
+	"github.com/avapd/avapd/internal/diag"
+)
+
+// executionID names an execution. Its first bytes are the time, so that the
+// order of identifiers is that of beginnings; the others cannot be guessed, and
+// who has an identifier may see what it stands for.
+type executionID [16]byte
+
+const (
+	executionTimeBytes = 6
+	// executionIDText is the length of an identifier in hexadecimal.
+	executionIDText = 2 * len(executionID{})
+)
+
+func newExecutionID(now time.Time) (id executionID) {
+	var time [8]byte
+	binary.BigEndian.PutUint64(time[:], uint64(now.UnixMilli()))
+	copy(id[:executionTimeBytes], time[8-executionTimeBytes:])
+	_, _ = rand.Read(id[executionTimeBytes:]) // never fails
+	return id
+}
+
+func (id executionID) text() (text [executionIDText]byte) {
+	hex.Encode(text[:], id[:])
+	return text
+}
+
+func (id executionID) String() string {
+	text := id.text()
+	return string(text[:])
+}
+
+// parseExecutionID reads an identifier; what is none is the identifier of
+// nothing.
+func parseExecutionID(text string) (id executionID) {
+	if len(text) != executionIDText {
+		return executionID{}
+	}
+	if _, err := hex.Decode(id[:], []byte(text)); err != nil {
+		return executionID{}
+	}
+	return id
+}
+
+// execution is what is known about one, while it runs and afterwards.
+type execution struct {
+	id                                    executionID
+	request, client, command, script, app string
+	route                                 string
+	version                               int
+	started                               time.Time
+	// source is the text of a script that runs; its digest is made when somebody
+	// asks.
+	source string
+
+	// Of an execution that has ended:
+	took   time.Duration
+	status int
+	code   diag.Code
+	used   diag.Usage
+}
+
+// executions are those that run, and the last ones that ended.
+type executions struct {
+	mu      sync.Mutex
+	running map[executionID]*runContext
+	// ended is a ring: when it has as many as are kept, next is the oldest.
+	ended []execution
+	next  int
+	keep  int
+}
+
+func newExecutions(keep int) *executions {
+	return &executions{running: map[executionID]*runContext{}, keep: keep}
+}
+
+// begin makes ctx that of an execution, which must be ended.
+func (t *executions) begin(ctx *runContext, n *note, client string) {
+	now := time.Now()
+	n.execution = newExecutionID(now)
+	ctx.execution = execution{
+		id: n.execution, request: n.id, client: client, started: now, source: n.source,
+		command: n.command, version: n.version, app: n.app, route: n.route,
+	}
+	t.mu.Lock()
+	t.running[n.execution] = ctx
+	t.mu.Unlock()
+}
+
+// end keeps what became of an execution.
+func (t *executions) end(ctx *runContext, n *note, status int, code diag.Code) {
+	e := ctx.execution // only read by others
+	e.took, e.status, e.code, e.used = time.Since(e.started), status, code, n.used
+	if e.script = n.script; e.script == "" && t.keep > 0 {
+		e.script = digestOf(e.source)
+	}
+	e.source = ""
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.running, e.id)
+	switch {
+	case len(t.ended) < t.keep:
+		t.ended = append(t.ended, e)
+	case t.keep > 0:
+		t.ended[t.next] = e
+		t.next = (t.next + 1) % t.keep
+	}
+}
+
+// find gives what is known about an execution.
+func (t *executions) find(id executionID) (state api.ExecutionState, ok bool) {
+	t.mu.Lock()
+	ctx := t.running[id]
+	var e execution
+	if ctx == nil {
+		if i := slices.IndexFunc(t.ended, func(e execution) bool { return e.id == id }); i >= 0 {
+			e, ok = t.ended[i], true
+		}
+	}
+	t.mu.Unlock()
+	if ctx != nil {
+		return ctx.state(), true
+	}
+	return e.state(), ok
+}
+
+// stop cancels an execution and gives its context, or nil if it does not run.
+func (t *executions) stop(id executionID) *runContext {
+	t.mu.Lock()
+	ctx := t.running[id]
+	t.mu.Unlock()
+	if ctx != nil {
+		ctx.end(errStopped)
+	}
+	return ctx
+}
+
+// list gives executions that run, the oldest first, and whether there are more.
+func (t *executions) list(after executionID, request string, limit int) (list []*runContext, more bool) {
+	t.mu.Lock()
+	for id, ctx := range t.running {
+		if bytes.Compare(id[:], after[:]) > 0 && (request == "" || ctx.request == request) {
+			list = append(list, ctx)
+		}
+	}
+	t.mu.Unlock()
+	slices.SortFunc(list, func(a, b *runContext) int { return bytes.Compare(a.id[:], b.id[:]) })
+	if len(list) > limit {
+		return list[:limit], true
+	}
+	return list, false
+}
+
+// state describes an execution that runs.
+func (c *runContext) state() api.ExecutionState {
+	e := c.execution
+	e.took, e.script = time.Since(e.started), digestOf(e.source)
+	s := e.document()
+	s.State = api.Running
+	if c.Err() != nil {
+		s.State = api.Stopping
+	}
+	return s
+}
+
+// state describes an execution that has ended.
+func (e *execution) state() api.ExecutionState {
+	s := e.document()
+	s.Status, s.Code, s.Usage = e.status, string(e.code), usageDocument(e.used)
+	switch e.code {
+	case "":
+		s.State = api.Succeeded
+	case diag.Cancelled:
+		s.State = api.Cancelled
+	default:
+		s.State = api.Failed
+	}
+	return s
+}
+
+func (e *execution) document() api.ExecutionState {
+	return api.ExecutionState{
+		ID: e.id.String(), RequestID: e.request, Client: clientText(e.client), Script: e.script,
+		Command: e.command, Version: e.version, App: e.app, Route: e.route,
+		Started: e.started.UTC(), ElapsedMS: inMilliseconds(e.took),
+	}
+}
+
+func digestOf(source string) string {
+	if source == "" {
+		return ""
+	}
+	sum := sha256.Sum256([]byte(source))
+	return hex.EncodeToString(sum[:])
+}
+
+// clientText writes a client as clientOf tells it.
+func clientText(client string) string {
+	if len(client) == networkBytes {
+		var address [16]byte
+		copy(address[:], client)
+		return netip.PrefixFrom(netip.AddrFrom16(address), 8*networkBytes).String()
+	}
+	if address, ok := netip.AddrFromSlice([]byte(client)); ok {
+		return address.String()
+	}
+	return printable(client)
+}
+
+// listExecutions answers GET /api/v1/executions.
+func (s *Server) listExecutions(c *fiber.Ctx) error {
+	limit, err := pageLimit(c)
+	if err != nil {
+		return err
+	}
+	after := parseExecutionID(c.Query("after"))
+	if text := c.Query("after"); text != "" && after == (executionID{}) {
+		return newProblem(http.StatusBadRequest, diag.BadFieldValue, "after is %q; it takes the identifier of an execution", printable(text))
+	}
+	list, more := s.executions.list(after, c.Query("request_id"), limit)
+	page := api.Executions{Executions: make([]api.ExecutionState, len(list))}
+	for i, ctx := range list {
+		page.Executions[i] = ctx.state()
+	}
+	if more {
+		page.Next = list[len(list)-1].id.String()
+	}
+	return sendJSON(c, page)
+}
+
+// getExecution answers GET /api/v1/executions/{id}.
+func (s *Server) getExecution(c *fiber.Ctx) error {
+	state, ok := s.executions.find(parseExecutionID(c.Params("id")))
+	if !ok {
+		return noExecution(c)
+	}
+	return sendJSON(c, state)
+}
+
+// stopExecution answers DELETE /api/v1/executions/{id}. Who waits for the
+// execution is told that it was cancelled; until then it is still there.
+func (s *Server) stopExecution(c *fiber.Ctx) error {
+	id := parseExecutionID(c.Params("id"))
+	noteOf(c).execution = id
+	if ctx := s.executions.stop(id); ctx != nil {
+		c.Status(http.StatusAccepted)
+		return sendJSON(c, ctx.state())
+	}
+	state, ok := s.executions.find(id)
+	if !ok {
+		return noExecution(c)
+	}
+	return newProblem(http.StatusConflict, diag.ExecutionOver, "the execution %s has ended before, as %s", id, state.State)
+}
+
+func noExecution(c *fiber.Ctx) error {
+	return newProblem(http.StatusNotFound, diag.NoSuchExecution, "there is no execution %s", printable(strings.Clone(c.Params("id"))))
+}
