@@ -33,8 +33,8 @@ import (
 	"github.com/avapd/avapd/runtime/library"
 )
 
-// Version is part of the key under which artifacts are cached; it changes
-// whenever the same source compiles to something else.
+// Version is in the manifest of every artifact; it changes whenever the same source
+// compiles to something else.
 const Version = "1"
 
 // Source is a script to compile.

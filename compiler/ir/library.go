@@ -23,15 +23,6 @@ func Library(name string) *Lib {
 	return l
 }
 
-// HasLibrary reports whether the table has a function.
-func HasLibrary(name string) bool {
-	_, ok := libraryIndex[name]
-	return ok
-}
-
-// Libraries gives the whole table.
-func Libraries() []Lib { return append([]Lib(nil), library...) }
-
 const (
 	sure     = false
 	fallible = true

@@ -86,12 +86,6 @@ func New(code Code, span Span, format string, args ...any) Diagnostic {
 	return Diagnostic{Code: code, Span: span, Message: message}
 }
 
-// WithSuggestion returns a copy of d that suggests text.
-func (d Diagnostic) WithSuggestion(text string) Diagnostic {
-	d.Suggestion = text
-	return d
-}
-
 // WithNote returns a copy of d with one more note.
 func (d Diagnostic) WithNote(span Span, format string, args ...any) Diagnostic {
 	d.Notes = append(slices.Clip(d.Notes), Note{Span: span, Message: fmt.Sprintf(format, args...)})

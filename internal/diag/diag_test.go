@@ -53,7 +53,7 @@ func TestTable(t *testing.T) {
 func TestRender(t *testing.T) {
 	source := "a = 1\nb = é + * 2\n" + strings.Repeat("x", 200) + " !\n"
 	list := List{
-		New(SyntaxError, at(2, 9, 15, 1), "expected an expression, found *").WithSuggestion("remove it"),
+		suggesting(New(SyntaxError, at(2, 9, 15, 1), "expected an expression, found *"), "remove it"),
 		New(UnexpectedText, at(3, 202, 221, 1), "unexpected !").WithNote(at(1, 1, 0, 1), "first assigned here"),
 		New(Internal, Span{}, "broken"),
 	}
@@ -81,7 +81,7 @@ script: error: broken [AVAP9001]
 }
 
 func TestJSON(t *testing.T) {
-	got, err := json.Marshal(New(BadNumber, at(2, 3, 9, 4), "integer is out of range").WithSuggestion("write a float"))
+	got, err := json.Marshal(suggesting(New(BadNumber, at(2, 3, 9, 4), "integer is out of range"), "write a float"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -163,4 +163,9 @@ func TestDocumentation(t *testing.T) {
 	if diff := cmp.Diff(Markdown(), string(have)); diff != "" {
 		t.Errorf("run make generate: %s", diff)
 	}
+}
+
+func suggesting(d Diagnostic, text string) Diagnostic {
+	d.Suggestion = text
+	return d
 }

@@ -31,7 +31,7 @@ func FuzzVerify(f *testing.F) {
 		if claimsErr != nil {
 			t.Errorf("verified, but its signatures cannot be listed: %v", claimsErr)
 		}
-		bare, err := Strip(module)
+		bare, err := strip(module)
 		if err != nil || !genuine[hex.EncodeToString(bare)] {
 			t.Errorf("a module that nobody signed passes: %x, %v", module, err)
 		}
@@ -52,11 +52,11 @@ func FuzzSign(f *testing.F) {
 		if err != nil {
 			return
 		}
-		before, err := Strip(module)
+		before, err := strip(module)
 		if err != nil {
 			t.Fatal(err)
 		}
-		bare, detached, err := Detach(signed)
+		bare, detached, err := detach(signed)
 		if err != nil || !bytes.Equal(bare, before) {
 			t.Fatalf("signed, the module is %x, %v; it was %x", bare, err, before)
 		}

@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/avapd/avapd/internal/diag"
-	"github.com/avapd/avapd/internal/wasm"
 )
 
 // maxAttempts bounds how many signatures are computed for one module, a tenth
@@ -198,43 +197,6 @@ func namedSigners(sets []hashSet) string {
 		ids = append(ids[:most], "others")
 	}
 	return "; its signatures name " + strings.Join(ids, ", ")
-}
-
-// Detach takes the signatures out of a module and gives both.
-func Detach(module []byte) (bare, signature []byte, err error) {
-	p, err := takeApart(module)
-	if err != nil {
-		return nil, nil, err
-	}
-	if !p.signed {
-		return nil, nil, refuse(diag.NotSigned, "the module carries no signature")
-	}
-	bare, err = Strip(module)
-	return bare, bytes.Clone(p.payload), err
-}
-
-// Attach puts a detached signature into the module that it is of.
-func Attach(module, signature []byte) ([]byte, error) {
-	p, err := takeApart(module)
-	if err != nil {
-		return nil, err
-	}
-	if p.signed {
-		return nil, refuse(diag.SignatureMalformed, "the module carries a signature already")
-	}
-	if _, err := decode(signature); err != nil {
-		return nil, err
-	}
-	return join(signature, p.sections), nil
-}
-
-// Strip gives the module without its signatures. The result is a copy.
-func Strip(module []byte) ([]byte, error) {
-	p, err := takeApart(module)
-	if err != nil {
-		return nil, err
-	}
-	return append([]byte(wasm.Header), p.sections...), nil
 }
 
 // Claim is what a signature says of itself, which nobody has verified.

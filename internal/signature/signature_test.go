@@ -227,16 +227,16 @@ func TestRefusals(t *testing.T) {
 	wantCode(t, err, diag.SignerUnknown)
 	_, err = Verify([]byte("no module"), keyA)
 	wantCode(t, err, diag.ModuleMalformed)
-	_, _, err = Detach(module("one"))
+	_, _, err = detach(module("one"))
 	wantCode(t, err, diag.NotSigned)
 
-	_, detached, err := Detach(signed)
+	_, detached, err := detach(signed)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = Attach(signed, detached)
+	_, err = attach(signed, detached)
 	wantCode(t, err, diag.SignatureMalformed)
-	_, err = Attach(module("one"), detached[:50])
+	_, err = attach(module("one"), detached[:50])
 	wantCode(t, err, diag.SignatureMalformed)
 	_, err = SignDetached(signed, nil, b)
 	wantCode(t, err, diag.SignatureMalformed)
@@ -266,11 +266,11 @@ func TestRefusals(t *testing.T) {
 // both signatures; only the second one is about what it is now.
 func TestSignedAgainAfterChange(t *testing.T) {
 	v := readVectors(t)
-	_, outdated, err := Detach(mustSign(t, module("one"), v.private(t, "a")))
+	_, outdated, err := detach(mustSign(t, module("one"), v.private(t, "a")))
 	if err != nil {
 		t.Fatal(err)
 	}
-	changed, err := Attach(module("two"), outdated)
+	changed, err := attach(module("two"), outdated)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -309,18 +309,18 @@ func TestRoundTrip(t *testing.T) {
 		t.Error("signing again changed the module")
 	}
 	both := mustSign(t, once, v.private(t, "b"))
-	stripped, err := Strip(both)
+	stripped, err := strip(both)
 	if err != nil || !bytes.Equal(stripped, bare) {
 		t.Errorf("stripped %x, %v", stripped, err)
 	}
-	if stripped, err = Strip(bare); err != nil || !bytes.Equal(stripped, bare) {
+	if stripped, err = strip(bare); err != nil || !bytes.Equal(stripped, bare) {
 		t.Errorf("stripped %x, %v", stripped, err)
 	}
-	rest, detached, err := Detach(both)
+	rest, detached, err := detach(both)
 	if err != nil || !bytes.Equal(rest, bare) {
 		t.Fatalf("detached from %x, %v", rest, err)
 	}
-	if attached, err := Attach(rest, detached); err != nil || !bytes.Equal(attached, both) {
+	if attached, err := attach(rest, detached); err != nil || !bytes.Equal(attached, both) {
 		t.Errorf("attached %x, %v", attached, err)
 	}
 }
@@ -332,7 +332,7 @@ func TestUnknownAlgorithm(t *testing.T) {
 	sets := []hashSet{{hashes: mustHashes(t, module("one"))}}
 	unknown := record{raw: []byte{2, 'i', 'd', 9, 3, 1, 2, 3}}
 	sets[0].records = []record{unknown}
-	signed, err := Attach(module("one"), encode(sets))
+	signed, err := attach(module("one"), encode(sets))
 	if err != nil {
 		t.Fatal(err)
 	}

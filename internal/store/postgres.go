@@ -62,12 +62,6 @@ func OpenPostgres(ctx context.Context, url string, options Options) (*Postgres, 
 	return p, nil
 }
 
-// CheckPostgresURL reports whether a URL can be understood, without connecting.
-func CheckPostgresURL(url string) error {
-	_, err := postgresConfig(url, Options{}.withDefaults(defaultConns))
-	return err
-}
-
 func postgresConfig(url string, options Options) (*pgxpool.Config, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {

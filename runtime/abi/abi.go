@@ -179,7 +179,6 @@ const (
 
 // Halt codes say why the guest trapped on purpose. No script can catch these.
 const (
-	HaltNone   = 0
 	HaltMemory = 1 // the memory cap
 	HaltDepth  = 2 // the call-depth cap
 )

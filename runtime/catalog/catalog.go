@@ -9,10 +9,6 @@ package catalog
 
 import "slices"
 
-// Version is part of the key under which compiled scripts are cached. It
-// changes when an entry changes what a script compiles to.
-const Version = 1
-
 // Kind tells how a command reads an argument (language, section 6).
 type Kind byte
 
