@@ -141,7 +141,7 @@ func TestGenerate(t *testing.T) {
 	}
 }
 
-func start(t *testing.T) *bench {
+func start(t *testing.T) *panel {
 	t.Helper()
 	if !v8.Installed() {
 		if testservices.Required() {
@@ -149,7 +149,7 @@ func start(t *testing.T) *bench {
 		}
 		t.Log("node is not installed: V8 has no part in this")
 	}
-	b, err := newBench()
+	b, err := newPanel()
 	if err != nil {
 		t.Fatal(err)
 	}

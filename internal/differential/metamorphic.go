@@ -141,7 +141,7 @@ func outlines(x syntax.Expr) bool {
 }
 
 // unchanged compares a program with its rewriting, both compiled.
-func (b *bench) unchanged(p *program, c *change) (*disagreement, error) {
+func (b *panel) unchanged(p *program, c *change) (*disagreement, error) {
 	other, applies := c.rewrite(*p)
 	if !applies {
 		return nil, nil

@@ -19,7 +19,7 @@ type tally struct {
 
 // search compares programs from consecutive seeds, several at a time, until next says that there are no more. report gets
 // every disagreement, one call at a time.
-func (b *bench) search(ctx context.Context, workers int, next func() (first uint64, count int), report func(seed uint64, p program, d *disagreement)) (tally, error) {
+func (b *panel) search(ctx context.Context, workers int, next func() (first uint64, count int), report func(seed uint64, p program, d *disagreement)) (tally, error) {
 	var (
 		mu       sync.Mutex
 		total    tally
@@ -63,7 +63,7 @@ type finding struct {
 	disagreement *disagreement
 }
 
-func (b *bench) compareSeeds(ctx context.Context, first uint64, count int) (found []finding, seen tally, err error) {
+func (b *panel) compareSeeds(ctx context.Context, first uint64, count int) (found []finding, seen tally, err error) {
 	var trials []*trial
 	var seeds []uint64
 	for i := range count {
@@ -104,7 +104,7 @@ func (b *bench) compareSeeds(ctx context.Context, first uint64, count int) (foun
 }
 
 // smaller shrinks a program that shows a disagreement.
-func (b *bench) smaller(ctx context.Context, p program, d *disagreement) (program, *disagreement) {
+func (b *panel) smaller(ctx context.Context, p program, d *disagreement) (program, *disagreement) {
 	last := d
 	out := shrink(p, func(candidate *program) bool {
 		now := b.look(ctx, candidate, d.needsV8())
@@ -121,7 +121,7 @@ func (b *bench) smaller(ctx context.Context, p program, d *disagreement) (progra
 func defect(err error) *disagreement { return &disagreement{aspect: "defect", detail: err.Error()} }
 
 // look runs one program everywhere and tells the disagreement, if any.
-func (b *bench) look(ctx context.Context, p *program, inV8 bool) *disagreement {
+func (b *panel) look(ctx context.Context, p *program, inV8 bool) *disagreement {
 	t, err := b.try(p, slices.Concat(b.ways, b.rare)...)
 	if err != nil {
 		return defect(err)

@@ -1,6 +1,6 @@
 // Package engine is the one way from a script's source to its answer. The
 // server and the command line both go through it: look the script up in the
-// cache or compile it, wait for a compute slot, run it in a fresh sandbox,
+// cache or compile it, run it in a sandbox that waits for its turn to compute,
 // give the answer.
 //
 // Everything that can queue is bounded: compiles by a number of workers and

@@ -3,7 +3,6 @@ package server
 import (
 	"bytes"
 	"context"
-	"net/http"
 	"strings"
 
 	"github.com/gofiber/fiber/v2"
@@ -65,22 +64,4 @@ func endpointBody(c *fiber.Ctx) (body []byte, form []engine.Pair, release func()
 		return nil, nil, nil, err
 	}
 	return body, form, release, nil
-}
-
-// sendAnswer makes the answer of an execution that of the request.
-func sendAnswer(c *fiber.Ctx, answer *engine.Answer) {
-	response := c.Response()
-	response.SetStatusCode(answer.Status)
-	if !hasBody(answer.Status) {
-		response.Header.SetNoDefaultContentType(true)
-		return
-	}
-	response.Header.SetContentType(fiber.MIMEApplicationJSON)
-	// The bytes are the answer's own: fasthttp sends them without a copy.
-	response.SetBodyRaw(answer.JSON)
-}
-
-// hasBody tells whether answers of a status have a body.
-func hasBody(status int) bool {
-	return status != http.StatusNoContent && status != http.StatusNotModified
 }

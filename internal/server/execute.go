@@ -113,6 +113,24 @@ func (s *Server) perform(ctx *runContext, n *note, run func(context.Context) (*e
 	return answer, nil
 }
 
+// sendAnswer makes the answer of an execution that of the request.
+func sendAnswer(c *fiber.Ctx, answer *engine.Answer) {
+	response := c.Response()
+	response.SetStatusCode(answer.Status)
+	if !hasBody(answer.Status) {
+		response.Header.SetNoDefaultContentType(true)
+		return
+	}
+	response.Header.SetContentType(fiber.MIMEApplicationJSON)
+	// The bytes are the answer's own: fasthttp sends them without a copy.
+	response.SetBodyRaw(answer.JSON)
+}
+
+// hasBody tells whether answers of a status have a body.
+func hasBody(status int) bool {
+	return status != http.StatusNoContent && status != http.StatusNotModified
+}
+
 // watch gives a context that ends when the client goes. The caller removes it
 // from the watcher.
 func (s *Server) watch(c *fiber.Ctx) *runContext {

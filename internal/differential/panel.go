@@ -1,7 +1,6 @@
 package differential
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -17,6 +16,7 @@ import (
 	"github.com/avapd/avapd/internal/engine"
 	"github.com/avapd/avapd/internal/reference"
 	v8 "github.com/avapd/avapd/internal/v8"
+	"github.com/avapd/avapd/internal/wasm"
 	"github.com/avapd/avapd/runtime/abi"
 	"github.com/avapd/avapd/runtime/catalog"
 )
@@ -35,15 +35,15 @@ type way struct {
 	host       *engine.Engine
 }
 
-// bench has the engines ready. V8 runs many programs at once and is asked for separately.
-type bench struct {
+// panel has the engines ready. V8 runs many programs at once and is asked for separately.
+type panel struct {
 	// ways are taken for every program, rare ones for some: their modules take long to compile.
 	ways, rare []way
 	engines    []*engine.Engine
 }
 
-func newBench() (*bench, error) {
-	b := &bench{}
+func newPanel() (*panel, error) {
+	b := &panel{}
 	for _, interpreter := range []bool{false, true} {
 		e, err := engine.New(engine.Config{
 			Interpreter: interpreter, Limits: limits, HashSeed: func() uint64 { return hashSeed }, CacheBytes: 8 << 20,
@@ -63,7 +63,7 @@ func newBench() (*bench, error) {
 	return b, nil
 }
 
-func (b *bench) close() error {
+func (b *panel) close() error {
 	var problems []error
 	for _, e := range b.engines {
 		problems = append(problems, e.Close(context.Background()))
@@ -102,7 +102,7 @@ type trial struct {
 }
 
 // try runs a program in the given ways.
-func (b *bench) try(p *program, ways ...way) (*trial, error) {
+func (b *panel) try(p *program, ways ...way) (*trial, error) {
 	t := &trial{program: *p}
 	artifacts := map[form]*compiler.Artifact{}
 	for _, w := range ways {
@@ -138,7 +138,15 @@ var notInV8 = []string{"FormatTime", "ParseTime", "GetRegex", "ReplacePattern"}
 func runsInV8(a *compiler.Artifact) bool {
 	return !slices.ContainsFunc(a.Manifest.Imports, func(field string) bool {
 		return field != abi.RefuelField && field != abi.ClockField && field != abi.RegisteredField
-	}) && !slices.ContainsFunc(notInV8, func(name string) bool { return bytes.Contains(a.Wasm, []byte(name)) })
+	}) && !slices.ContainsFunc(notInV8, imported(a.Wasm))
+}
+
+// imported tells which fields a module imports.
+func imported(module []byte) func(field string) bool {
+	b, err := wasm.Decode(module)
+	return func(field string) bool {
+		return err != nil || slices.ContainsFunc(b.Imports, func(i wasm.Import) bool { return i.Field == field })
+	}
 }
 
 // evaluate asks the reference.
@@ -163,12 +171,12 @@ var durations = regexp.MustCompile(`,"duration_ms":[-+.e0-9]+`)
 // stops are the codes of limits.
 var stops = []diag.Code{diag.OutOfFuel, diag.DeadlineReached, diag.OutOfMemory, diag.RecursionLimit, diag.OutputLimit}
 
-func (w *way) run(p *program, wasm []byte) (verdict, error) {
+func (w *way) run(p *program, module []byte) (verdict, error) {
 	r := &engine.Request{Variables: []byte(p.Variables), Body: []byte(p.Body), EchoVariables: true, Logs: p.Logs}
 	for _, q := range p.Query {
 		r.Query = append(r.Query, engine.Pair{Name: q[0], Value: q[1]})
 	}
-	answer, err := w.host.RunArtifact(context.Background(), wasm, r)
+	answer, err := w.host.RunArtifact(context.Background(), module, r)
 	if failure, ok := errors.AsType[*diag.Failure](err); ok {
 		if failure.Code == diag.Internal {
 			return verdict{}, errors.Join(failure.Cause, errors.New(failure.Message))
