@@ -25,9 +25,10 @@ type loader struct {
 func (l *loader) command(trusted bool) *engine.Command {
 	l.once.Do(func() {
 		v := l.version
-		l.foreign = engine.Command{Digest: v.Digest, Fetch: l.fetch, Interface: v.Interface}
-		l.trusted = l.foreign
-		l.trusted.Trusted = true
+		l.foreign = engine.Command{Digest: v.Digest, Interface: v.Interface}
+		l.foreign.Fetch = func(ctx context.Context) ([]byte, error) { return l.fetch(ctx, false) }
+		l.trusted = engine.Command{Digest: v.Digest, Interface: v.Interface, Trusted: true}
+		l.trusted.Fetch = func(ctx context.Context) ([]byte, error) { return l.fetch(ctx, true) }
 	})
 	if trusted {
 		return &l.trusted
@@ -36,8 +37,8 @@ func (l *loader) command(trusted bool) *engine.Command {
 }
 
 // fetch gets the artifact and makes sure that it is what it should be, and that
-// it may run.
-func (l *loader) fetch(ctx context.Context) ([]byte, error) {
+// it may run, as a trusted compiler's if it is to be that.
+func (l *loader) fetch(ctx context.Context, trusted bool) ([]byte, error) {
 	v := l.version
 	module, err := l.read(ctx)
 	if err != nil {
@@ -48,8 +49,12 @@ func (l *loader) fetch(ctx context.Context) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := s.permit(v, keys); err != nil {
+	p, err := s.permit(v, keys)
+	switch {
+	case err != nil:
 		return nil, err
+	case trusted && !p.trusted:
+		return nil, diag.NewFailure(diag.PolicyRefused, "who signed version %d of the command %s is not trusted with the compiler any more", v.Number, v.Command)
 	}
 	return module, nil
 }

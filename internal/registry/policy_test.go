@@ -253,6 +253,31 @@ func TestFlippedBits(t *testing.T) {
 	}
 }
 
+// A signer who is not trusted with the compiler any more when the artifact comes
+// makes nothing run that counts its own fuel.
+func TestTrustEndsWhileLoading(t *testing.T) {
+	key := newSigner(t)
+	primary := openStore(t, filepath.Join(t.TempDir(), "avapd.db"), store.Options{})
+	n := newNode(t, Config{Primary: primary})
+	if _, err := n.PutSigner(t.Context(), key.trust("team"), ""); err != nil {
+		t.Fatal(err)
+	}
+	n.mustUpload(t, "order", key.module(t, "r = 1\naddResult(r)"))
+	source := &corrupt{from: primary}
+	again := newNode(t, Config{Primary: primary, Artifacts: source})
+	source.alter = func(b []byte) []byte {
+		less := key.trust("team")
+		less.TrustedCompiler = false
+		if _, err := again.PutSigner(t.Context(), less, ""); err != nil {
+			t.Error(err)
+		}
+		return b
+	}
+	if got := again.result(t, "order", 0); got != string(diag.PolicyRefused) {
+		t.Error(got)
+	}
+}
+
 // Modules that no trusted compiler made pass the gate and are metered.
 func TestForeignModules(t *testing.T) {
 	key := newSigner(t)
