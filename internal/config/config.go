@@ -69,6 +69,8 @@ type Config struct {
 		Tokens bool
 	}
 	CacheBytes int64
+	// Batch bounds the items of one request, together and at once.
+	Batch struct{ Items, Parallelism, TimeMS, OutputBytes int64 }
 	// Executions says how many are kept that have ended.
 	Executions struct{ Kept int64 }
 	// MemoryTotalBytes bounds all executions together, MemoryClientBytes those of
@@ -106,6 +108,9 @@ func (c *Config) WriteTimeout() time.Duration { return milliseconds(c.HTTP.Write
 
 // IdleTimeout is the time a connection may stay open between requests.
 func (c *Config) IdleTimeout() time.Duration { return milliseconds(c.HTTP.IdleTimeoutMS) }
+
+// BatchTime is the time that all items of a batch have together.
+func (c *Config) BatchTime() time.Duration { return milliseconds(c.Batch.TimeMS) }
 
 // ShutdownTimeout is the time running requests have to end after a stop signal.
 func (c *Config) ShutdownTimeout() time.Duration { return milliseconds(c.ShutdownTimeoutMS) }

@@ -387,6 +387,26 @@ var table = withTwins([]Key{
 		number: func(c *Config) *int64 { return &c.Compute.ClientQueueLength },
 	},
 	{
+		Name: "batch.items", Default: "100", Min: 1, Max: 10_000,
+		Doc:    "Items that a batch may have",
+		number: func(c *Config) *int64 { return &c.Batch.Items },
+	},
+	{
+		Name: "batch.parallelism", Default: "10", Min: 1, Max: 1000,
+		Doc:    "Items of a batch under way at once, unless the batch asks for fewer",
+		number: func(c *Config) *int64 { return &c.Batch.Parallelism },
+	},
+	{
+		Name: "batch.time_ms", Default: "60000", Min: 1, Max: hourMS,
+		Doc:    "Time that a batch has; then items that run are cancelled, and others do not begin",
+		number: func(c *Config) *int64 { return &c.Batch.TimeMS },
+	},
+	{
+		Name: "batch.output_bytes", Default: "33554432", Min: kib, Max: gib,
+		Doc:    "Answers of a batch together, where they are not sent line by line; what does not fit is left out",
+		number: func(c *Config) *int64 { return &c.Batch.OutputBytes },
+	},
+	{
 		Name: "executions.kept", Default: "1000", Min: 0, Max: 10_000,
 		Doc:    "Executions that have ended and can still be asked for; the oldest make room",
 		number: func(c *Config) *int64 { return &c.Executions.Kept },

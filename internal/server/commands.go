@@ -177,11 +177,14 @@ func versionNumber(text string) (int, error) {
 }
 
 // wantsModule tells whether the client asks for the bytes.
-func wantsModule(c *fiber.Ctx) bool {
+func wantsModule(c *fiber.Ctx) bool { return wantsMedia(c, api.WASM) }
+
+// wantsMedia tells whether the client asks for a media type by name.
+func wantsMedia(c *fiber.Ctx, want string) bool {
 	c.Vary(fiber.HeaderAccept)
 	for accepted := range strings.SplitSeq(c.Get(fiber.HeaderAccept), ",") {
 		media, _, _ := strings.Cut(accepted, ";")
-		if strings.EqualFold(strings.TrimSpace(media), api.WASM) {
+		if strings.EqualFold(strings.TrimSpace(media), want) {
 			return true
 		}
 	}

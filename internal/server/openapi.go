@@ -218,6 +218,13 @@ var schemas = addSchemas(map[string]apiSchema{
 	"Source":           object([]string{memberScript}, map[string]apiSchema{memberScript: typed("string")}),
 	"Execution":        object([]string{memberScript}, executionMembers(map[string]apiSchema{memberScript: typed("string"), memberLogs: typed("boolean")})),
 	"CommandExecution": object(nil, executionMembers(map[string]apiSchema{})),
+	"Batch": {"oneOf": []apiSchema{listOf(typed("object")), object([]string{memberItems}, map[string]apiSchema{
+		memberItems: listOf(typed("object")), memberParallelism: typed("integer"),
+	})}},
+	"BatchItem": object([]string{"index", "status"}, map[string]apiSchema{
+		"index": typed("integer"), "status": typed("integer"), "execution_id": typed("string"), "answer": reference("Answer"), "problem": reference("Problem"),
+	}),
+	"BatchAnswer": object([]string{"success", "items"}, map[string]apiSchema{"success": typed("boolean"), "items": listOf(reference("BatchItem"))}),
 	"Compilation": object([]string{"command_name"}, map[string]apiSchema{
 		"command_name": typed("string"), "script": typed("string"),
 	}),

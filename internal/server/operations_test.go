@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"mime"
@@ -61,6 +62,8 @@ func TestOperations(t *testing.T) {
 		{"POST /api/v1/execute", "", asJSON, text(`{"script":"x = 1"}`), "", 200},
 		{"POST /api/v1/execute", "", asJSON, text(`{"script":"x = ("}`), "", 400},
 		{"POST /api/v1/check", "", asJSON, text(`{"script":"x = ("}`), "", 200},
+		{"POST /api/v1/execute/batch", "", asJSON, text(`[{"script":"x = 1"},{"script":"x = ("}]`), "", 200},
+		{"POST /api/v1/execute/batch", "", asJSON, text(`{"items":[{"command":"none"}],"parallelism":1}`), "application/x-ndjson", 200},
 		{"GET /api/v1/executions", "/api/v1/executions?limit=1", "", nil, "", 200},
 		{"GET /api/v1/executions/{id}", "/api/v1/executions/" + ended, "", nil, "", 200},
 		{"DELETE /api/v1/executions/{id}", "/api/v1/executions/" + ended, "", nil, "", 409},
@@ -192,7 +195,7 @@ func checkMedia(document *openapi3.T, content openapi3.Content, contentType stri
 	if described == nil {
 		return fmt.Errorf("the content type %s is not described", media)
 	}
-	if !strings.HasSuffix(media, "json") {
+	if !strings.HasSuffix(media, "json") || media == ndjson && bytes.Count(body, []byte("\n")) != 1 {
 		return nil
 	}
 	var value any

@@ -93,18 +93,24 @@ func (p *problem) document(id string) document {
 
 // write makes the problem the answer.
 func (p *problem) write(c *fiber.Ctx, id string) {
-	body, err := encodeJSON(p.document(id))
-	if err != nil {
-		// Every member is plain data; only a defect gets here.
-		body = []byte(`{"title":"Internal error","status":500,"success":false}`)
-		p.status = http.StatusInternalServerError
-	}
+	body := p.encode(id)
 	if p.retryAfterS > 0 {
 		c.Response().Header.Set(fiber.HeaderRetryAfter, fmt.Sprint(p.retryAfterS))
 	}
 	c.Response().Header.SetContentType(problemType)
 	c.Response().SetStatusCode(p.status)
 	c.Response().SetBodyRaw(body)
+}
+
+// encode writes the document.
+func (p *problem) encode(id string) []byte {
+	body, err := encodeJSON(p.document(id))
+	if err != nil {
+		// Every member is plain data; only a defect gets here.
+		body = []byte(`{"title":"Internal error","status":500,"success":false}`)
+		p.status = http.StatusInternalServerError
+	}
+	return body
 }
 
 // encodeJSON writes plain data as JSON, comparators unescaped: no answer of

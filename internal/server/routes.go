@@ -14,6 +14,7 @@ import (
 // Paths of the API, as OpenAPI writes them.
 const (
 	pathExecute     = "/api/v1/execute"
+	pathBatch       = pathExecute + "/batch"
 	pathCheck       = "/api/v1/check"
 	pathApps        = "/api/v1/apps"
 	pathApp         = pathApps + "/{name}"
@@ -100,6 +101,11 @@ func coreRoutes() []route {
 // executionRoutes are about what runs.
 func executionRoutes() []route {
 	return []route{
+		{
+			method: http.MethodPost, path: pathBatch, summary: "Run several scripts and commands, and answer when all are done, or each when it is", handle: (*Server).executeBatch,
+			body:    asJSON("Batch"),
+			answers: []answerSpec{{http.StatusOK, contents{fiber.MIMEApplicationJSON: "BatchAnswer", ndjson: "BatchItem"}}},
+		},
 		{
 			method: http.MethodGet, path: pathExecutions, summary: "List the executions that run, the oldest first", handle: (*Server).listExecutions, private: true,
 			query: []queryParameter{

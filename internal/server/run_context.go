@@ -19,6 +19,7 @@ func (e endCause) Is(target error) bool { return target == context.Canceled }
 const (
 	errClientGone endCause = "the client closed the connection"
 	errShutdown   endCause = "the server is stopping"
+	errBatchLate  endCause = "the time for the batch, batch.time_ms, is over"
 	errStopped    endCause = "an administrator stopped the execution"
 )
 
