@@ -44,6 +44,13 @@ func (l *loader) fetch(ctx context.Context, trusted bool) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if v.Content == (Digest{}) {
+		content, err := contentOf(module)
+		if err != nil {
+			return nil, err
+		}
+		l.registry.contents.Store(v.Digest, content)
+	}
 	s := l.registry.State()
 	keys, err := verify(s, module)
 	if err != nil {
@@ -81,6 +88,15 @@ func (r *Registry) Module(ctx context.Context, v *Version) ([]byte, error) {
 }
 
 func isDigest(module []byte, digest [32]byte) bool { return sha256.Sum256(module) == digest }
+
+// contentOf is the digest of a module without its signatures.
+func contentOf(module []byte) (Digest, error) {
+	digest, err := signature.ContentDigest(module)
+	if err != nil {
+		return Digest{}, refusal(err)
+	}
+	return digest, nil
+}
 
 // verify gives the identifiers of the keys whose signatures a module carries.
 func verify(s *State, module []byte) ([]string, error) {

@@ -26,7 +26,7 @@ type permission struct {
 // permit decides whether a version may run that these keys have signed. One
 // signer who may sign it is enough. The error is a *diag.Failure.
 func (s *State) permit(v *Version, keys []string) (best permission, err error) {
-	if s.revocations.get(v.digestName()) != nil {
+	if s.revocation(v) != nil {
 		return best, s.refusal(v, keys)
 	}
 	found := false
@@ -46,9 +46,22 @@ func (s *State) permit(v *Version, keys []string) (best permission, err error) {
 	return best, nil
 }
 
+// revocation is that of the version's artifact, or nil.
+func (s *State) revocation(v *Version) *Revocation {
+	for _, name := range v.revocationNames() {
+		if r := s.revocations.get(name); r != nil {
+			return r
+		}
+	}
+	return nil
+}
+
 // refusal says why a version may not run.
 func (s *State) refusal(v *Version, keys []string) *diag.Failure {
-	if r := s.revocations.get(v.digestName()); r != nil {
+	if r := s.revocation(v); r != nil {
+		if v.Number == 0 {
+			return diag.NewFailure(diag.Revoked, "this module is revoked%s", because(r))
+		}
 		return diag.NewFailure(diag.Revoked, "version %d of the command %s is revoked%s", v.Number, v.Command, because(r))
 	}
 	refused := diag.NewFailure(diag.PolicyRefused, "nobody who is trusted has signed version %d of the command %s", v.Number, v.Command)

@@ -160,6 +160,60 @@ func TestTrustEndsDuringAnExecution(t *testing.T) {
 	want("revoked", "AVAP3012")
 }
 
+// Another signature makes a module another file, and the same to run: it is
+// revoked with it, also where records are from before that was noted.
+func TestRevokedWhoeverSigned(t *testing.T) {
+	const source = "r = 1\naddResult(r)"
+	key, other := newSigner(t), newSigner(t)
+	for _, old := range []bool{false, true} {
+		trust := []Signer{key.trust("team"), other.trust("other")}
+		n := newNode(t, Config{Trust: trust})
+		first := n.mustUpload(t, "order", key.module(t, source))
+		again := n.mustUpload(t, "again", other.sign(t, key.module(t, source)))
+		if first.Digest == again.Digest || first.Content != again.Content {
+			t.Fatalf("%+v, %+v", first, again)
+		}
+		if old {
+			n.forgetContent(t, first, again)
+			n = newNode(t, Config{Primary: n.config.Primary, Trust: trust})
+		}
+		want := func(when, result, nested string) {
+			t.Helper()
+			if got := n.result(t, "again", 0); got != result {
+				t.Errorf("old %v, %s: %s, want %s", old, when, got, result)
+			}
+			a, err := n.engine.Run(t.Context(), &engine.Request{Source: "r = again()\naddResult(r)"})
+			if got := string(codeOf(err)); err != nil && got != nested || err == nil && string(a.Result) != nested {
+				t.Errorf("old %v, %s, from a script: %v %v, want %s", old, when, a, err, nested)
+			}
+		}
+		want("at first", `{"r":1}`, `{"r":{"r":1}}`)
+		if err := n.Revoke(t.Context(), RevokeDigest, first.Digest.String(), "wrong", "ana"); err != nil {
+			t.Fatal(err)
+		}
+		want("revoked", "AVAP5022", "AVAP3012")
+		_, err := n.Upload(t.Context(), "third", other.module(t, source), UploadOptions{})
+		wantCode(t, err, diag.Revoked)
+		if err == nil || !strings.Contains(err.Error(), "this module is revoked") {
+			t.Error(err)
+		}
+	}
+}
+
+// forgetContent writes the records of versions as older programs did.
+func (n *node) forgetContent(t *testing.T, versions ...*Version) {
+	t.Helper()
+	var batch store.Batch
+	for _, v := range versions {
+		old := *v
+		old.Content = Digest{}
+		batch.Puts = append(batch.Puts, store.Put{Kind: kindVersion, Name: versionName(v.Command, v.Number), Expect: v.revision, Document: document(&old)})
+	}
+	if _, err := n.config.Primary.Commit(t.Context(), batch); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // Of two signers of the configuration with one name or one key, one would be
 // passed over without a word.
 func TestTrustTwice(t *testing.T) {

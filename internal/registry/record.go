@@ -48,9 +48,12 @@ type Limits struct {
 
 // Version is one artifact of a command. It never changes.
 type Version struct {
-	Command      string          `json:"-"`
-	Number       int             `json:"-"`
-	Digest       Digest          `json:"digest"`
+	Command string `json:"-"`
+	Number  int    `json:"-"`
+	Digest  Digest `json:"digest"`
+	// Content is the digest without the signatures, which anybody can add to. It
+	// is zero in records that older programs wrote.
+	Content      Digest          `json:"content,omitzero"`
 	Size         int             `json:"size"`
 	Interface    []abi.Parameter `json:"interface,omitempty"`
 	Capabilities []string        `json:"capabilities,omitempty"`
@@ -64,15 +67,32 @@ type Version struct {
 
 	revision int64
 	loader   *loader
-	revoked  string // see digestName
+	// names are under which the artifact would be revoked, once they are known.
+	names []string
 }
 
-// digestName is under which the artifact would be revoked.
-func (v *Version) digestName() string {
-	if v.revoked != "" {
-		return v.revoked
+// revocationNames are under which the artifact would be revoked: as it is, and
+// whoever signed it.
+func (v *Version) revocationNames() []string {
+	if v.names != nil {
+		return v.names
 	}
-	return revocationName(RevokeDigest, v.Digest.String())
+	names := []string{revocationName(RevokeDigest, v.Digest.String())}
+	if content := v.content(); content != (Digest{}) {
+		names = append(names, revocationName(RevokeDigest, content.String()))
+	}
+	return names
+}
+
+// content is the digest without signatures; zero until the artifact of an old
+// record has been read.
+func (v *Version) content() Digest {
+	if v.Content == (Digest{}) && v.loader != nil {
+		if content, known := v.loader.registry.contents.Load(v.Digest); known {
+			return content.(Digest)
+		}
+	}
+	return v.Content
 }
 
 // Command is a name, its versions, and which of them answers to the name.

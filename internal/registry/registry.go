@@ -111,6 +111,9 @@ type Registry struct {
 	current atomic.Pointer[State]
 	health  health
 	lacks   *lacks
+	// contents are the digests without signatures, by those with them, of the
+	// artifacts that were read for versions whose records do not have them.
+	contents sync.Map
 
 	mu sync.Mutex
 	// next is the refresh that begins next, and flying tells that one is under

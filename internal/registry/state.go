@@ -243,7 +243,10 @@ func (c *change) applyVersion(record store.Record) error {
 	if err := json.Unmarshal(record.Document, v); err != nil {
 		return err
 	}
-	v.loader, v.revoked = &loader{registry: c.r, version: v}, v.digestName()
+	v.loader = &loader{registry: c.r, version: v}
+	if v.Content != (Digest{}) {
+		v.names = v.revocationNames()
+	}
 	t.Versions = slices.Insert(t.Versions, at, v)
 	return nil
 }

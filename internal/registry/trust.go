@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -150,15 +151,47 @@ func (r *Registry) Revoke(ctx context.Context, kind Revocable, value, reason, by
 	case len(reason) > maxReasonBytes:
 		return diag.NewFailure(diag.BadFieldValue, "the reason has more than %d bytes", maxReasonBytes)
 	}
-	value = hex.EncodeToString(raw)
-	return r.commit(ctx, func(s *State) (store.Batch, error) {
-		name := revocationName(kind, value)
-		if s.revocations.get(name) != nil {
-			return store.Batch{}, nil
+	names := []string{revocationName(kind, hex.EncodeToString(raw))}
+	if kind == RevokeDigest {
+		if content, known := r.content(ctx, Digest(raw)); known && content != Digest(raw) {
+			names = append(names, revocationName(kind, content.String()))
 		}
+	}
+	return r.commit(ctx, func(s *State) (store.Batch, error) {
+		var batch store.Batch
 		revocation := Revocation{Reason: reason, At: r.now(), By: by}
-		return store.Batch{Puts: []store.Put{{Kind: kindRevocation, Name: name, Document: document(&revocation)}}}, nil
+		for _, name := range names {
+			if s.revocations.get(name) == nil {
+				batch.Puts = append(batch.Puts, store.Put{Kind: kindRevocation, Name: name, Document: document(&revocation)})
+			}
+		}
+		return batch, nil
 	})
+}
+
+// content is the digest without signatures of an artifact, if it can be had:
+// with another signature the module would be another artifact.
+func (r *Registry) content(ctx context.Context, digest Digest) (content Digest, known bool) {
+	r.State().versions(func(v *Version) {
+		if v.Digest == digest && !known {
+			content = v.content()
+			known = content != Digest{}
+		}
+	})
+	if known {
+		return content, true
+	}
+	ctx, cancel := context.WithTimeout(ctx, downTime)
+	defer cancel()
+	module, err := r.config.Artifacts.Artifact(ctx, digest)
+	if err != nil || !isDigest(module, digest) {
+		if !errors.Is(err, store.ErrNotFound) {
+			r.config.Log.Warn("what is revoked cannot be read: with another signature it would not be revoked", "digest", digest, "error", err)
+		}
+		return Digest{}, false
+	}
+	content, err = contentOf(module)
+	return content, err == nil
 }
 
 // trustBuilder makes the server's own key one that is trusted, on all nodes.

@@ -146,6 +146,9 @@ func (r *Registry) examine(ctx context.Context, v *Version, module []byte) error
 	if v.Signers, err = verify(s, module); err != nil {
 		return err
 	}
+	if v.Content, err = contentOf(module); err != nil {
+		return err
+	}
 	p, err := s.permit(v, v.Signers)
 	if err != nil {
 		return err

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/avapd/avapd/internal/diag"
+	"github.com/avapd/avapd/internal/wasm"
 )
 
 // maxAttempts bounds how many signatures are computed for one module, a tenth
@@ -197,6 +198,19 @@ func namedSigners(sets []hashSet) string {
 		ids = append(ids[:most], "others")
 	}
 	return "; its signatures name " + strings.Join(ids, ", ")
+}
+
+// ContentDigest is the SHA-256 of the module without its signatures, whose
+// bytes are another file for every signer.
+func ContentDigest(module []byte) ([32]byte, error) {
+	p, err := takeApart(module)
+	if err != nil {
+		return [32]byte{}, err
+	}
+	hash := sha256.New()
+	hash.Write([]byte(wasm.Header))
+	hash.Write(p.sections)
+	return [32]byte(hash.Sum(nil)), nil
 }
 
 // Claim is what a signature says of itself, which nobody has verified.

@@ -3,6 +3,7 @@ package signature
 import (
 	"bytes"
 	"crypto/ed25519"
+	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -315,6 +316,11 @@ func TestRoundTrip(t *testing.T) {
 	}
 	if stripped, err = strip(bare); err != nil || !bytes.Equal(stripped, bare) {
 		t.Errorf("stripped %x, %v", stripped, err)
+	}
+	for _, m := range [][]byte{bare, once, both} {
+		if got, err := ContentDigest(m); err != nil || got != sha256.Sum256(bare) {
+			t.Errorf("content %x, %v", got, err)
+		}
 	}
 	rest, detached, err := detach(both)
 	if err != nil || !bytes.Equal(rest, bare) {
