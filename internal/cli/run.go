@@ -116,7 +116,7 @@ func (f *runFlags) run(ctx context.Context, p *Process, given *pflag.FlagSet, na
 		return err
 	}
 	reach := server.Reach(c)
-	reach.Log = newLogger(p, c)
+	reach.Log, _ = newLogger(p, c)
 	if err := checkReach(reach); err != nil {
 		return err
 	}

@@ -32,6 +32,9 @@ With --app, the paths that a script registers with registerEndpoint are served
 as well; the app is called after its file. Apps that were stored over HTTP are
 below the data directory and come back with every start.
 
+SIGHUP, and a change of a file of settings, make the server take what changed in
+them, as far as a running one can.
+
 The first SIGINT or SIGTERM lets running requests end, a second one stops at
 once.`,
 		Example: `  avap serve
@@ -40,11 +43,12 @@ once.`,
   AVAP_LIMITS_TIME_MS=1000 avap serve`,
 		Args: arguments(0, 0, "no argument"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := config.Load(cmd.Flags(), p.Environ)
+			read := func() (*config.Settings, error) { return config.Read(cmd.Flags(), p.Environ) }
+			settings, err := read()
 			if err != nil {
 				return configError(err)
 			}
-			return serve(cmd.Context(), p, c, appFiles)
+			return serve(cmd.Context(), p, &reloader{read: read, current: settings, environ: p.Environ}, appFiles)
 		},
 	}
 	cmd.Flags().SortFlags = false
@@ -72,10 +76,11 @@ func checkReach(reach commands.Config) error {
 }
 
 // serve runs until the context ends or a signal comes.
-func serve(ctx context.Context, p *Process, c *config.Config, appFiles []string) error {
+func serve(ctx context.Context, p *Process, reload *reloader, appFiles []string) error {
+	c := reload.current.Config
 	server.KeepProcessorFree(c)
 	server.CollectSeldom(c, p.Environ)
-	log := newLogger(p, c)
+	log, level := newLogger(p, c)
 	settings := server.EngineConfig(c)
 	settings.Commands.Log = log
 	if err := checkReach(settings.Commands); err != nil {
@@ -87,6 +92,7 @@ func serve(ctx context.Context, p *Process, c *config.Config, appFiles []string)
 	if err != nil {
 		return fmt.Errorf("start the engine: %w", err)
 	}
+	reload.engine, reload.log, reload.level = scripts, log, level
 	if p.onServe != nil {
 		p.onServe(scripts)
 	}
@@ -97,7 +103,7 @@ func serve(ctx context.Context, p *Process, c *config.Config, appFiles []string)
 	if err != nil {
 		return errors.Join(err, scripts.Close(ctx), commands.close())
 	}
-	err = listenAndServe(ctx, p, server.Options{Config: c, Engine: scripts, Apps: registry, Commands: commands.registry, Log: log})
+	err = listenAndServe(ctx, p, reload, server.Options{Config: c, Engine: scripts, Apps: registry, Commands: commands.registry, Log: log})
 	if err != nil {
 		return err // the process ends; what still runs is not waited for
 	}
@@ -111,7 +117,7 @@ func serve(ctx context.Context, p *Process, c *config.Config, appFiles []string)
 	return nil
 }
 
-func listenAndServe(ctx context.Context, p *Process, o server.Options) error {
+func listenAndServe(ctx context.Context, p *Process, reload *reloader, o server.Options) error {
 	c := o.Config
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", c.Listen)
 	if err != nil {
@@ -124,6 +130,10 @@ func listenAndServe(ctx context.Context, p *Process, o server.Options) error {
 	defer signal.Stop(signals)
 
 	s := server.New(o)
+	if err := reload.start(s); err != nil {
+		return errors.Join(err, listener.Close(), s.Shutdown(ctx))
+	}
+	defer reload.end()
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(listener) }()
 	fmt.Fprintf(p.Stdout, "listening on http://%s\n", listener.Addr())
@@ -153,13 +163,17 @@ func reason(err error) error {
 	return err
 }
 
-func newLogger(p *Process, c *config.Config) *slog.Logger {
-	var level slog.Level
-	// The table of settings allows only words that slog knows.
-	_ = level.UnmarshalText([]byte(c.Log.Level))
+func newLogger(p *Process, c *config.Config) (*slog.Logger, *slog.LevelVar) {
+	level := new(slog.LevelVar)
+	setLevel(level, c)
 	options := &slog.HandlerOptions{Level: level}
 	if c.Log.Format == "text" {
-		return slog.New(slog.NewTextHandler(p.Stderr, options))
+		return slog.New(slog.NewTextHandler(p.Stderr, options)), level
 	}
-	return slog.New(slog.NewJSONHandler(p.Stderr, options))
+	return slog.New(slog.NewJSONHandler(p.Stderr, options)), level
+}
+
+func setLevel(level *slog.LevelVar, c *config.Config) {
+	// The table of settings allows only words that slog knows.
+	_ = level.UnmarshalText([]byte(c.Log.Level))
 }

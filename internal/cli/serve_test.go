@@ -38,13 +38,23 @@ type instance struct {
 }
 
 type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
+	mu      sync.Mutex
+	b       bytes.Buffer
+	written *sync.Cond
+	// late tells that nobody should wait any longer.
+	late bool
+}
+
+func newLockedBuffer() *lockedBuffer {
+	l := new(lockedBuffer)
+	l.written = sync.NewCond(&l.mu)
+	return l
 }
 
 func (l *lockedBuffer) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.written.Broadcast()
 	return l.b.Write(p)
 }
 
@@ -57,7 +67,7 @@ func (l *lockedBuffer) String() string {
 func startServe(t *testing.T, args ...string) *instance {
 	t.Helper()
 	reader, writer := io.Pipe()
-	s := &instance{t: t, code: make(chan int, 1), stderr: new(lockedBuffer)}
+	s := &instance{t: t, code: make(chan int, 1), stderr: newLockedBuffer()}
 	go func() {
 		s.code <- Main(context.Background(), Process{
 			Args:  append([]string{"serve", "--listen", "127.0.0.1:0", "--data-dir", t.TempDir()}, args...),

@@ -29,10 +29,14 @@ func Markdown() string {
 
 // marks words what is special about a key.
 func (k Key) marks() string {
+	marks := ""
 	if k.Secret {
-		return "; a secret"
+		marks = "; a secret"
 	}
-	return ""
+	if k.Reload {
+		marks += " (reloaded)"
+	}
+	return marks
 }
 
 // Example is the text of deploy/config.example.yaml: every setting with its
@@ -185,6 +189,12 @@ key are groups:
 keys, and keys that are there twice, are refused with file and line; aliases of YAML are not
 read. ` + "`avap config check FILE`" + ` tells what is wrong with a file, ` + "`avap config print --origin`" + `
 what holds and where it was written, ` + "`avap config schema`" + ` prints a JSON schema for editors.
+
+## Reloading
+SIGHUP, and any change of a file of settings, of a secret or of ` + "`connectors_file`" + `, make a
+running server read everything anew and take what is marked as reloaded in the table. Anything
+that is wrong is logged, all of it at once, and then nothing is changed. What is not marked
+holds after a restart, which is logged as well.
 
 ## Secrets
 A key that is marked as a secret is never shown. Its twin with ` + "`_file`" + ` at the end names a file

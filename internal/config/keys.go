@@ -46,6 +46,8 @@ type Key struct {
 	boolean func(*Config) *bool
 	list    func(*Config) *[]string
 	holds   string
+	// isFile marks the path of a file that a running server reads anew.
+	isFile bool
 	// check says what else is wrong with a text, without showing it; nil for
 	// nothing.
 	check func(string) error
@@ -357,7 +359,7 @@ var table = withTwins([]Key{
 		text: func(c *Config) *string { return &c.Time.Zone },
 	},
 	{
-		Name: "connectors_file", Reload: true, Default: "",
+		Name: "connectors_file", Reload: true, isFile: true, Default: "",
 		Doc:  "JSON file that describes the connectors of avapConnector by name",
 		text: func(c *Config) *string { return &c.Connectors.File },
 	},

@@ -47,6 +47,8 @@ type Settings struct {
 	origins map[string]origin
 	files   []string
 	goLimit int64
+	// digests are those of files that keys name.
+	digests map[string]string
 }
 
 // origin is where a value was written. Of a secret and its twin the one of the
@@ -142,6 +144,7 @@ func (s *Settings) gather(flags *pflag.FlagSet, environ []string) Faults {
 	for _, k := range table {
 		s.values[k.Name] = merged.String(k.Name)
 	}
+	s.digestFiles()
 	return append(faults, s.openSecrets()...)
 }
 

@@ -41,10 +41,11 @@ func (e *Engine) RunCommand(ctx context.Context, c *Command, r *Request) (*Answe
 // LoadCommand makes a command ready to run and describes it. Its errors are those
 // of RunCommand.
 func (e *Engine) LoadCommand(ctx context.Context, client string, c *Command) (abi.Manifest, error) {
-	if !e.enter() {
+	held := e.enter()
+	if held == nil {
 		return abi.Manifest{}, shuttingDown()
 	}
-	defer e.leave()
+	defer e.leave(held)
 	f, err := e.fromCommand(ctx, client, c)
 	switch {
 	case err != nil:

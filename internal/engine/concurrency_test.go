@@ -238,7 +238,7 @@ func TestLimitsOfChildren(t *testing.T) {
 		} {
 			t.Run(test.name, func(t *testing.T) {
 				if test.limits.CallDepth > 0 {
-					e.config.MaxLimits.CallDepth = test.limits.CallDepth
+					e.bounds.Load().most.CallDepth = test.limits.CallDepth
 				}
 				f := mustEnd(t, e, &Request{Source: test.script, Limits: test.limits}, test.code)
 				if test.line > 0 && f.Span.Start.Line != test.line {

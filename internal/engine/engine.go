@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unsafe"
 
@@ -106,18 +107,20 @@ func (c *Config) setDefaults() {
 
 // Engine compiles and runs scripts. It is safe for concurrent use.
 type Engine struct {
-	config   Config
-	host     *wasmhost.Host
-	commands *commands.Set
-	gate     *fairqueue.Slots
-	cache    *cache
-	shadow   *shadow   // nil when nothing is repeated
-	buffers  sync.Pool // of *[]byte
+	config  Config
+	host    *wasmhost.Host
+	bounds  atomic.Pointer[bounds]
+	gate    *fairqueue.Slots
+	cache   *cache
+	shadow  *shadow   // nil when nothing is repeated
+	buffers sync.Pool // of *[]byte
 
-	mu      sync.Mutex
-	running int
-	closing bool
-	idle    chan struct{} // closed when closing and nothing runs
+	mu       sync.Mutex
+	reach    *reach
+	retiring sync.WaitGroup // reaches that are being closed
+	running  int
+	closing  bool
+	idle     chan struct{} // closed when closing and nothing runs
 }
 
 // New makes an engine.
@@ -130,16 +133,18 @@ func New(config Config) (*Engine, error) {
 	if config.Interpreter {
 		kind = wasmhost.EngineInterpreter
 	}
-	set, err := commands.New(config.Commands)
+	reach, err := newReach(config.Commands)
 	if err != nil {
-		return nil, fmt.Errorf("engine: %w", err)
+		return nil, err
 	}
+	e := &Engine{config: config, gate: gate, reach: reach, idle: make(chan struct{})}
+	e.bounds.Store(&bounds{config.Limits, config.MaxLimits, config.SourceBytes})
 	settings := wasmhost.Config{
 		Library: config.Library, Engine: kind,
 		MaxMemoryPages: max(config.MaxLimits.MemoryPages, config.Limits.MemoryPages),
 		MaxInstances:   config.MaxInstances, IdleInstances: 2*config.ComputeSlots + 2,
 		MemoryBytes: config.MemoryBytes, ClientMemoryBytes: config.ClientMemoryBytes,
-		Gate: gate, HashSeed: config.HashSeed, Zone: config.Zone, Commands: set.Table(),
+		Gate: gate, HashSeed: config.HashSeed, Zone: config.Zone, Commands: e.commandTable(),
 		KeepBinaries: config.ShadowRunsPerMillion > 0 && !config.Interpreter,
 	}
 	host, err := wasmhost.New(settings)
@@ -147,14 +152,12 @@ func New(config Config) (*Engine, error) {
 		err = host.PrepareTrials()
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("engine: %w", err), set.Close())
+		return nil, errors.Join(fmt.Errorf("engine: %w", err), reach.set.Close())
 	}
-	return &Engine{
-		config: config, host: host, commands: set, gate: gate, idle: make(chan struct{}),
-		shadow:  shadowOf(&config, settings),
-		cache:   newCache(gate, config.CacheBytes, config.CompileWorkers, config.QueueLength+config.CompileWorkers, config.ClientQueueLength+config.CompileWorkers),
-		buffers: sync.Pool{New: func() any { b := make([]byte, 0, pooledBytes); return &b }},
-	}, nil
+	e.host, e.shadow = host, shadowOf(&config, settings)
+	e.cache = newCache(gate, config.CacheBytes, config.CompileWorkers, config.QueueLength+config.CompileWorkers, config.ClientQueueLength+config.CompileWorkers)
+	e.buffers.New = func() any { b := make([]byte, 0, pooledBytes); return &b }
+	return e, nil
 }
 
 // shadowOf makes what repeats executions on the interpreter, with a part of the
@@ -188,7 +191,9 @@ type Request struct {
 	// Path are the parameters in the path of an endpoint.
 	Path []Pair
 	// Limits are what the request asks for; zero members mean the default.
-	Limits Limits
+	// MaxLimits is the most that it may ask for, if that was settled before the
+	// engine was adjusted; zero members mean that of the engine.
+	Limits, MaxLimits Limits
 	// Commands are the registered commands that the script can call; nil for
 	// those that the engine's configuration gives.
 	Commands Resolver
@@ -264,8 +269,8 @@ func shuttingDown() error {
 }
 
 func (e *Engine) checkSize(text string) error {
-	if len(text) > e.config.SourceBytes {
-		return diag.NewFailure(diag.SourceTooLarge, "the script has %d bytes; the limit is %d", len(text), e.config.SourceBytes)
+	if limit := e.bounds.Load().sourceBytes; len(text) > limit {
+		return diag.NewFailure(diag.SourceTooLarge, "the script has %d bytes; the limit is %d", len(text), limit)
 	}
 	return nil
 }
@@ -311,11 +316,12 @@ func (e *Engine) loadForeign(wasm []byte) (*wasmhost.Module, diag.List, error) {
 }
 
 func (e *Engine) execute(ctx context.Context, r *Request, find func() (found, error)) (*Answer, error) {
-	if !e.enter() {
+	held := e.enter()
+	if held == nil {
 		return nil, shuttingDown()
 	}
-	defer e.leave()
-	limits, failure := e.config.resolve(r.Limits)
+	defer e.leave(held)
+	limits, failure := e.bounds.Load().resolve(r.Limits, r.MaxLimits)
 	if failure != nil {
 		return nil, failure
 	}
@@ -519,23 +525,27 @@ func (e *Engine) Stats() Stats {
 }
 
 // enter counts an execution in, unless the engine is closing.
-func (e *Engine) enter() bool {
+// enter gives what the execution holds until it leaves; nil when the engine is
+// closing.
+func (e *Engine) enter() *reach {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.closing {
-		return false
+		return nil
 	}
 	e.running++
-	return true
+	e.reach.users++
+	return e.reach
 }
 
-func (e *Engine) leave() {
+func (e *Engine) leave(held *reach) {
 	e.mu.Lock()
-	defer e.mu.Unlock()
+	e.forget(held)
 	e.running--
 	if e.closing && e.running == 0 {
 		close(e.idle)
 	}
+	e.mu.Unlock()
 }
 
 // Close lets running executions finish, until ctx ends: then it cancels them.
@@ -559,5 +569,6 @@ func (e *Engine) Close(ctx context.Context) error {
 		<-e.idle
 	}
 	e.cache.close()
-	return errors.Join(e.shadow.close(), e.host.Close(), e.commands.Close())
+	e.retiring.Wait()
+	return errors.Join(e.shadow.close(), e.host.Close(), e.reach.set.Close())
 }

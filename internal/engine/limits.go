@@ -23,14 +23,15 @@ const DefaultSourceBytes = 1 << 20
 
 // resolve completes what a request asks for with the defaults, and refuses
 // what is beyond the maxima.
-func (c *Config) resolve(asked Limits) (Limits, *diag.Failure) {
+func (b *bounds) resolve(asked, most Limits) (Limits, *diag.Failure) {
 	var failure *diag.Failure
+	most = orElse(most, b.most)
 	l := Limits{
-		Fuel:        within(&failure, "fuel", asked.Fuel, c.Limits.Fuel, c.MaxLimits.Fuel),
-		Duration:    within(&failure, "time", asked.Duration, c.Limits.Duration, c.MaxLimits.Duration),
-		MemoryPages: within(&failure, "memory", asked.MemoryPages, c.Limits.MemoryPages, c.MaxLimits.MemoryPages),
-		CallDepth:   within(&failure, "call depth", asked.CallDepth, c.Limits.CallDepth, c.MaxLimits.CallDepth),
-		OutputBytes: within(&failure, "output", asked.OutputBytes, c.Limits.OutputBytes, c.MaxLimits.OutputBytes),
+		Fuel:        within(&failure, "fuel", asked.Fuel, b.limits.Fuel, most.Fuel),
+		Duration:    within(&failure, "time", asked.Duration, b.limits.Duration, most.Duration),
+		MemoryPages: within(&failure, "memory", asked.MemoryPages, b.limits.MemoryPages, most.MemoryPages),
+		CallDepth:   within(&failure, "call depth", asked.CallDepth, b.limits.CallDepth, most.CallDepth),
+		OutputBytes: within(&failure, "output", asked.OutputBytes, b.limits.OutputBytes, most.OutputBytes),
 	}
 	return l, failure
 }

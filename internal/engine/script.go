@@ -34,10 +34,11 @@ type Script struct {
 // hold errors when there is no script, and may hold warnings when there is one. The
 // error is a *diag.Failure or ErrKept.
 func (e *Engine) Prepare(ctx context.Context, client string, source *Source) (*Script, diag.List, error) {
-	if !e.enter() {
+	held := e.enter()
+	if held == nil {
 		return nil, nil, shuttingDown()
 	}
-	defer e.leave()
+	defer e.leave(held)
 	if source.Text == "" {
 		return nil, diag.List{emptyScript()}, nil
 	}

@@ -91,6 +91,7 @@ var owners = map[string][]string{
 	"github.com/knadh/koanf":        {"internal/config"},
 	"github.com/pelletier/go-toml":  {"internal/config"},
 	"go.yaml.in/yaml":               {"internal/config"},
+	"github.com/fsnotify":           {"internal/config"},
 	"github.com/jackc/pgx":          {"internal/datasource", "internal/store", "internal/testservices"},
 	"modernc.org/sqlite":            {"internal/datasource", "internal/store"},
 	"github.com/pressly/goose":      {"internal/store"},

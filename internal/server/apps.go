@@ -116,7 +116,8 @@ func (s *Server) scriptBody(c *fiber.Ctx) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	in := call{limits: s.config.Limits, hasScript: true}
+	in := s.newCall()
+	in.hasScript = true
 	switch {
 	case media == fiber.MIMEApplicationJSON, strings.HasSuffix(media, "+json"):
 		in.hasScript = false
@@ -134,7 +135,7 @@ func (s *Server) scriptBody(c *fiber.Ctx) (string, error) {
 		err = newProblem(http.StatusUnsupportedMediaType, diag.BadBodyType, "the content type %q is not supported; send the script as text/plain", printable(media))
 	}
 	if err == nil {
-		err = s.checkScript(&in)
+		err = checkScript(&in)
 	}
 	return in.script, err
 }

@@ -11,14 +11,16 @@ import (
 	"github.com/avapd/avapd/internal/diag"
 )
 
-// RequireToken is the middleware of every route that stores something. Without
-// a configured token it refuses everyone.
+// RequireToken is the middleware of every route that stores something. It asks for
+// the token with every request, for that may change; without one it refuses
+// everyone.
 //
 // Digests are compared, so that neither content nor length of the token shows
 // in the time it takes.
-func RequireToken(token string) fiber.Handler {
-	want := sha256.Sum256([]byte(token))
+func RequireToken(current func() string) fiber.Handler {
 	return func(c *fiber.Ctx) error {
+		token := current()
+		want := sha256.Sum256([]byte(token))
 		if token == "" {
 			return newProblem(http.StatusForbidden, diag.Forbidden, "this route needs a server that has a token; set admin.token_file")
 		}

@@ -83,7 +83,7 @@ func (s *Server) executeBatch(c *fiber.Ctx) error {
 func (s *Server) collectBatch(c *fiber.Ctx, b *batch, parallelism int) error {
 	answers := make([][]byte, len(b.items))
 	var size atomic.Int64
-	most := s.config.Batch.OutputBytes
+	most := s.settings.Load().Batch.OutputBytes
 	b.deliver = func(i int, line []byte, succeeded bool) {
 		if size.Add(int64(len(line))) > most {
 			size.Add(-int64(len(line)))
@@ -143,7 +143,7 @@ func (r *batchStream) Read(p []byte) (int, error) {
 			return 0, io.EOF
 		}
 		r.rest = line
-		if err := r.conn.SetWriteDeadline(time.Now().Add(r.batch.server.config.WriteTimeout())); err != nil {
+		if err := r.conn.SetWriteDeadline(time.Now().Add(r.batch.server.settings.Load().WriteTimeout())); err != nil {
 			return 0, fmt.Errorf("answer a batch: %w", err)
 		}
 	}
@@ -165,7 +165,7 @@ func (r *batchStream) Close() error {
 // finish.
 func (b *batch) start(conn net.Conn, parallelism int) {
 	b.server.watcher.add(&b.watched, conn, b.end)
-	b.timer = time.AfterFunc(b.server.config.BatchTime(), func() { b.end(errBatchLate) })
+	b.timer = time.AfterFunc(b.server.settings.Load().BatchTime(), func() { b.end(errBatchLate) })
 	for range min(parallelism, len(b.items)) {
 		b.workers.Go(func() {
 			for i := int(b.next.Add(1)) - 1; i < len(b.items); i = int(b.next.Add(1)) - 1 {
@@ -256,7 +256,8 @@ func (b *batch) protected(i int, n *note) (answer *engine.Answer, err error) {
 
 func (b *batch) run(i int, n *note) (*engine.Answer, error) {
 	s := b.server
-	in := call{limits: s.config.Limits, echo: true, item: true}
+	in := s.newCall()
+	in.echo, in.item = true, true
 	if err := s.decodeJSON(b.items[i], &in); err != nil {
 		return nil, err
 	}
@@ -265,7 +266,7 @@ func (b *batch) run(i int, n *note) (*engine.Answer, error) {
 	run := func(ctx context.Context) (*engine.Answer, error) { return s.engine.Run(ctx, r) }
 	switch {
 	case in.command == "":
-		if err := s.checkScript(&in); err != nil {
+		if err := checkScript(&in); err != nil {
 			return nil, err
 		}
 		n.source = in.script
@@ -315,7 +316,7 @@ func (b *batch) line(i int, n *note, answer *engine.Answer, p *problem) []byte {
 func (s *Server) decodeBatch(body []byte) (items []jsontext.Value, parallelism int, err error) {
 	d := newDecoder(body)
 	defer d.release()
-	parallelism = int(s.config.Batch.Parallelism)
+	parallelism = int(s.settings.Load().Batch.Parallelism)
 	if d.json.PeekKind() == jsontext.KindBeginArray {
 		items, err = s.readItems(d)
 	} else {
@@ -331,7 +332,7 @@ func (s *Server) decodeBatch(body []byte) (items []jsontext.Value, parallelism i
 }
 
 func (s *Server) readBatch(d *decoder) (items []jsontext.Value, parallelism int, err error) {
-	parallelism = int(s.config.Batch.Parallelism)
+	parallelism = int(s.settings.Load().Batch.Parallelism)
 	if err := expect(d, "a batch", jsontext.KindBeginObject, "an array of items, or an object"); err != nil {
 		return nil, 0, err
 	}
@@ -371,7 +372,7 @@ func (s *Server) readParallelism(d *decoder) (int, error) {
 		return 0, err //nolint:wrapcheck // jsonProblem words it
 	}
 	n, ok := wholeNumber(token.String())
-	if most := s.config.Batch.Parallelism; !ok || n < 1 || n > most {
+	if most := s.settings.Load().Batch.Parallelism; !ok || n < 1 || n > most {
 		return 0, newProblem(http.StatusBadRequest, diag.BadFieldValue, "%s must be a whole number from 1 to %d, which is batch.parallelism", memberParallelism, most)
 	}
 	return int(n), nil
@@ -384,7 +385,7 @@ func (s *Server) readItems(d *decoder) (items []jsontext.Value, err error) {
 	}
 	_, err = d.json.ReadToken()
 	for err == nil && d.json.PeekKind() != jsontext.KindEndArray {
-		if most := int(s.config.Batch.Items); len(items) == most {
+		if most := int(s.settings.Load().Batch.Items); len(items) == most {
 			return nil, newProblem(http.StatusRequestEntityTooLarge, diag.RequestTooLarge, "the batch has more than %d items, which is batch.items", most)
 		}
 		var item jsontext.Value

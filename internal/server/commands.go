@@ -282,7 +282,7 @@ func queryLimits(c *fiber.Ctx) (registry.Limits, error) {
 // moduleBody gives a copy of the body if it is a module, by its type or by its
 // first bytes. A compile that has begun reads it after the request has ended.
 func (s *Server) moduleBody(c *fiber.Ctx) ([]byte, error) {
-	body, release, err := readBodyWithin(c, int(s.config.Registry.ArtifactLimitBytes))
+	body, release, err := readBodyWithin(c, int(s.settings.Load().Registry.ArtifactLimitBytes))
 	if err != nil {
 		return nil, err
 	}

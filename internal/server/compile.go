@@ -56,7 +56,9 @@ func (s *Server) compile(c *fiber.Ctx) error {
 		}
 		return sendCompiled(c, v)
 	}
-	if err := s.checkScript(&call{script: *in.Script, hasScript: true}); err != nil {
+	script := s.newCall()
+	script.script, script.hasScript = *in.Script, true
+	if err := checkScript(&script); err != nil {
 		return err
 	}
 	ctx := s.watch(c)

@@ -32,6 +32,8 @@ const (
 // call is a decoded request. Its byte slices are parts of the body and live as
 // long as the handler runs.
 type call struct {
+	// config is what held when the request came.
+	config    *config.Config
 	script    string
 	hasScript bool
 	// variables is the text of a JSON object, empty if there is none.
@@ -48,8 +50,13 @@ type call struct {
 func (c *call) request(client string) *engine.Request {
 	return &engine.Request{
 		Client: client, Source: c.script, Variables: c.variables,
-		Limits: EngineLimits(c.limits), Logs: c.logs, EchoVariables: c.echo,
+		Limits: EngineLimits(c.limits), MaxLimits: EngineLimits(c.config.LimitsMax), Logs: c.logs, EchoVariables: c.echo,
 	}
+}
+
+func (s *Server) newCall() call {
+	c := s.settings.Load()
+	return call{config: c, limits: c.Limits}
 }
 
 // decoder reads JSON bodies. It is pooled: a request costs the copy of its
@@ -185,7 +192,7 @@ func (s *Server) decodeLimits(d *decoder, c *call) error {
 		if i < 0 {
 			return unknownLimit(d, name)
 		}
-		if err := readLimit(d, limitMembers[i], &c.limits, &s.config.LimitsMax); err != nil {
+		if err := readLimit(d, limitMembers[i], &c.limits, &c.config.LimitsMax); err != nil {
 			return err
 		}
 	}

@@ -18,7 +18,7 @@ func (s *Server) decodeCall(c *fiber.Ctx) (in call, body []byte, form []engine.P
 	if err != nil {
 		return in, nil, nil, nil, err
 	}
-	if err = s.checkScript(&in); err != nil {
+	if err = checkScript(&in); err != nil {
 		release()
 		return in, nil, nil, nil, err
 	}
@@ -27,7 +27,8 @@ func (s *Server) decodeCall(c *fiber.Ctx) (in call, body []byte, form []engine.P
 
 // decodeInput reads a request to execute something.
 func (s *Server) decodeInput(c *fiber.Ctx) (in call, body []byte, form []engine.Pair, release func(), err error) {
-	in = call{limits: s.config.Limits, echo: true}
+	in = s.newCall()
+	in.echo = true
 	body, release, err = readBody(c)
 	if err != nil {
 		return in, nil, nil, nil, err
@@ -51,14 +52,14 @@ func (s *Server) decodeInput(c *fiber.Ctx) (in call, body []byte, form []engine.
 	return in, body, form, release, nil
 }
 
-func (s *Server) checkScript(in *call) error {
+func checkScript(in *call) error {
 	switch {
 	case !in.hasScript:
 		return newProblem(http.StatusBadRequest, diag.MissingScript, "%s", messageNoScript)
 	case in.script == "":
 		return newProblem(http.StatusBadRequest, diag.EmptyScript, "%s", messageNoScript)
-	case int64(len(in.script)) > s.config.SourceLimitBytes:
-		return newProblem(http.StatusRequestEntityTooLarge, diag.SourceTooLarge, "the script has %d bytes; the limit is %d", len(in.script), s.config.SourceLimitBytes)
+	case int64(len(in.script)) > in.config.SourceLimitBytes:
+		return newProblem(http.StatusRequestEntityTooLarge, diag.SourceTooLarge, "the script has %d bytes; the limit is %d", len(in.script), in.config.SourceLimitBytes)
 	}
 	return nil
 }

@@ -236,7 +236,7 @@ func ownedBy(has func(*Server) bool, list []route) []route {
 
 // register gives Fiber the routes that this server has.
 func (s *Server) register() {
-	mayChange := RequireToken(s.config.Admin.Token)
+	mayChange := RequireToken(func() string { return s.settings.Load().Admin.Token })
 	known := map[string]bool{}
 	for _, r := range routes() {
 		if r.has != nil && !r.has(s) {

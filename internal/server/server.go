@@ -36,9 +36,9 @@ type Options struct {
 
 // Server is the HTTP side of the product.
 type Server struct {
-	config *config.Config
-	engine Engine
-	apps   *apps.Registry
+	settings atomic.Pointer[config.Config]
+	engine   Engine
+	apps     *apps.Registry
 	// commands may be nil, as apps.
 	commands *registry.Registry
 	log      *slog.Logger
@@ -56,9 +56,10 @@ type Server struct {
 // New makes a server. Whoever makes one must call Shutdown in the end.
 func New(o Options) *Server {
 	s := &Server{
-		config: o.Config, engine: o.Engine, apps: o.Apps, commands: o.Commands, log: o.Log,
+		engine: o.Engine, apps: o.Apps, commands: o.Commands, log: o.Log,
 		watcher: newWatcher(), executions: newExecutions(int(o.Config.Executions.Kept)),
 	}
+	s.settings.Store(o.Config)
 	s.app = fiber.New(fiber.Config{
 		DisableStartupMessage: true,
 		CaseSensitive:         true,
@@ -83,6 +84,10 @@ func New(o Options) *Server {
 	s.register()
 	return s
 }
+
+// Adjust makes the settings those of the requests that come from now on. What
+// only a start can change must be as it was.
+func (s *Server) Adjust(c *config.Config) { s.settings.Store(c) }
 
 // knownMethods answers methods that Fiber does not know, which it would do in
 // plain text.
@@ -110,9 +115,9 @@ func (s *Server) bodyLimit(header *fasthttp.RequestHeader) fasthttp.RequestConfi
 
 func (s *Server) bodyLimitOf(method, uri []byte) int {
 	if s.commands != nil && string(method) == http.MethodPut && bytes.HasPrefix(uri, []byte(pathCommands+"/")) {
-		return int(s.config.Registry.ArtifactLimitBytes)
+		return int(s.settings.Load().Registry.ArtifactLimitBytes)
 	}
-	return int(s.config.HTTP.BodyLimitBytes)
+	return int(s.settings.Load().HTTP.BodyLimitBytes)
 }
 
 // live says that the process answers.

@@ -265,6 +265,7 @@ func TestExecute(t *testing.T) {
 		Limits: engine.Limits{Fuel: 5, Duration: 6 * time.Millisecond, MemoryPages: 10, CallDepth: 1000, OutputBytes: 8 << 20},
 		Logs:   true,
 	}
+	want.MaxLimits = EngineLimits(config.Default().LimitsMax)
 	if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(engine.Request{})); diff != "" {
 		t.Error(diff)
 	}

@@ -1,0 +1,127 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/avapd/avapd/internal/config"
+	"github.com/avapd/avapd/internal/engine"
+	"github.com/avapd/avapd/internal/server"
+)
+
+// reloader gives a running server what changed in its settings: after SIGHUP, and
+// when one of their files changed.
+type reloader struct {
+	read    func() (*config.Settings, error)
+	current *config.Settings
+	environ []string
+	engine  *engine.Engine
+	server  *server.Server
+	log     *slog.Logger
+	level   *slog.LevelVar
+
+	signals    chan os.Signal
+	watcher    *config.Watcher
+	stop, done chan struct{}
+}
+
+// start begins to listen for the signal and to watch. Who starts it must call end.
+func (r *reloader) start(s *server.Server) error {
+	watcher, err := config.NewWatcher()
+	if err != nil {
+		return fmt.Errorf("reload: %w", err)
+	}
+	r.server, r.watcher = s, watcher
+	r.stop, r.done, r.signals = make(chan struct{}), make(chan struct{}), make(chan os.Signal, 1)
+	signal.Notify(r.signals, syscall.SIGHUP)
+	watcher.Watch(r.current.Files())
+	go r.run()
+	return nil
+}
+
+func (r *reloader) end() {
+	signal.Stop(r.signals)
+	close(r.stop)
+	<-r.done
+	if err := r.watcher.Close(); err != nil {
+		r.log.Warn("the watch over the files of settings did not end", "error", err.Error())
+	}
+}
+
+func (r *reloader) run() {
+	defer close(r.done)
+	for {
+		select {
+		case <-r.signals:
+			r.reload("SIGHUP")
+		case <-r.watcher.Changed():
+			r.reload("file")
+		case <-r.stop:
+			return
+		}
+	}
+}
+
+// reload changes all that can be changed, or nothing if anything is wrong.
+func (r *reloader) reload(reason string) {
+	changes, err := r.take()
+	switch {
+	case err != nil:
+		var faults []string
+		if list, ok := errors.AsType[config.Faults](err); ok {
+			for _, fault := range list {
+				faults = append(faults, fault.Error())
+			}
+		} else {
+			faults = append(faults, err.Error())
+		}
+		r.log.Error("the configuration has faults; the former one holds", "reason", reason, "faults", faults)
+	case len(changes) > 0 || reason == "SIGHUP":
+		waiting := slices.DeleteFunc(slices.Clone(changes), func(c config.Change) bool { return !c.Restart })
+		taken := slices.DeleteFunc(changes, func(c config.Change) bool { return c.Restart })
+		r.log.Info("configuration reloaded", "reason", reason, "changed", append([]config.Change{}, taken...))
+		if len(waiting) > 0 {
+			r.log.Warn("some settings hold only after a restart", "reason", reason, "changed", waiting)
+		}
+	}
+	// What the files refer to may be elsewhere now.
+	r.watcher.Watch(r.current.Files())
+}
+
+func (r *reloader) take() ([]config.Change, error) {
+	read, err := r.read()
+	if err != nil {
+		return nil, err
+	}
+	next, changes, err := r.current.Next(read)
+	if err != nil {
+		return nil, err
+	}
+	settings := server.EngineConfig(next.Config)
+	adjustment := engine.Adjustment{Limits: settings.Limits, MaxLimits: settings.MaxLimits, SourceBytes: settings.SourceBytes}
+	if slices.ContainsFunc(changes, concernsReach) {
+		settings.Commands.Log = r.log
+		adjustment.Commands = &settings.Commands
+	}
+	if err := r.engine.Adjust(adjustment); err != nil {
+		return nil, fmt.Errorf("adjust the engine: %w", err)
+	}
+	r.server.Adjust(next.Config)
+	setLevel(r.level, next.Config)
+	server.CollectSeldom(next.Config, r.environ)
+	r.current = next
+	return changes, nil
+}
+
+// concernsReach reports whether a change is about what scripts may reach.
+func concernsReach(c config.Change) bool {
+	return !c.Restart && slices.ContainsFunc([]string{"egress.", "sql.", "connectors"}, func(prefix string) bool {
+		return strings.HasPrefix(c.Key, prefix)
+	})
+}

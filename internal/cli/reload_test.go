@@ -1,0 +1,172 @@
+//go:build unix
+
+package cli
+
+import (
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// awaitLog waits for so many lines with the text.
+func (s *instance) awaitLog(text string, count int) {
+	s.t.Helper()
+	late := time.AfterFunc(patience, func() {
+		s.stderr.mu.Lock()
+		defer s.stderr.mu.Unlock()
+		s.stderr.late = true
+		s.stderr.written.Broadcast()
+	})
+	defer late.Stop()
+	s.stderr.mu.Lock()
+	defer s.stderr.mu.Unlock()
+	for strings.Count(s.stderr.b.String(), text) < count {
+		if s.stderr.late {
+			s.t.Fatalf("%q is not in the log %d times:\n%s", text, count, s.stderr.b.String())
+		}
+		s.stderr.written.Wait()
+	}
+}
+
+func put(t *testing.T, path, content string) {
+	t.Helper()
+	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, []byte(content), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// replace gives the file another content by renaming.
+func replace(t *testing.T, path, content string) {
+	t.Helper()
+	put(t, path+".new", content)
+	if err := os.Rename(path+".new", path); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func hangUp(t *testing.T) {
+	t.Helper()
+	if err := syscall.Kill(os.Getpid(), syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// wantFuel checks the most fuel that a request may ask for.
+func (s *instance) wantFuel(most string) {
+	s.t.Helper()
+	_, body := s.call(http.MethodPost, "/api/v1/execute", "", `{"script":"addVar(x, 1)","limits":{"fuel":9000000}}`)
+	if !strings.Contains(body, "a whole number from 1 to "+most+",") {
+		s.t.Errorf("%s, want a maximum of %s", body, most)
+	}
+}
+
+// A running server takes from files and secrets what can be changed, says what
+// cannot, and shows no secret.
+func TestReload(t *testing.T) {
+	const first, second = "confidential-first", "confidential-second"
+	target := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("hello")) }))
+	defer target.Close()
+	dir := t.TempDir()
+	file, token := filepath.Join(dir, "avap.yaml"), filepath.Join(dir, "secret", "token")
+	put(t, token, first)
+	put(t, file, "limits: {fuel: 1000000}\nlog: {level: warn}\n")
+	s := startServe(t, "--config", file, "--admin-token-file", token)
+	s.wantFuel("1000000")
+	get := "RequestGet('" + target.URL + "', '', '', r)"
+	if status := await(t, "answer", s.execute(get)); status == http.StatusOK {
+		t.Error("a script reached a private address")
+	}
+
+	replace(t, file, "limits: {fuel: 1000000, fuel_max: 2000000}\nlog: {level: info}\nhttp: {connections: 7}\negress: {allow: [127.0.0.0/8]}\n")
+	hangUp(t)
+	s.awaitLog(`{"key":"egress.allow","old":"","new":"127.0.0.0/8","origin":"`+file+`:4"}`, 1)
+	s.awaitLog(`"reason":"SIGHUP"`, 1)
+	s.awaitLog(`"changed":[{"key":"http.connections","old":"10000","new":"7","origin":"`+file+`:3"}]`, 1)
+	s.wantFuel("2000000")
+	if status := await(t, "answer", s.execute(get)); status != http.StatusOK {
+		t.Errorf("status %d after the address was allowed", status)
+	}
+
+	if status, _ := s.call(http.MethodDelete, "/api/v1/apps/none", first, ""); status != http.StatusNotFound {
+		t.Errorf("status %d with the token", status)
+	}
+	replace(t, token, second)
+	s.awaitLog(`{"key":"admin.token","old":"********","new":"********","origin":"file `+token+`"}`, 1)
+	if status, _ := s.call(http.MethodDelete, "/api/v1/apps/none", first, ""); status != http.StatusUnauthorized {
+		t.Errorf("status %d with the old token", status)
+	}
+	if status, _ := s.call(http.MethodDelete, "/api/v1/apps/none", second, ""); status != http.StatusNotFound {
+		t.Errorf("status %d with the new token", status)
+	}
+	s.stop()
+	if strings.Contains(s.stderr.String(), "confidential") {
+		t.Errorf("a secret is in the log: %s", s.stderr)
+	}
+}
+
+// What is wrong is told as a whole, and changes nothing, though other things in
+// the same file are right.
+func TestReloadRefuses(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "avap.yaml")
+	put(t, file, "limits: {fuel: 1000000}\n")
+	s := startServe(t, "--config", file)
+	replace(t, file, "limits: {fuel: 3000000, fule: 1}\nlog: {level: loud}\ntime: {zone: Nowhere}\n")
+	s.awaitLog(`the former one holds`, 1)
+	for _, fault := range []string{"did you mean limits.fuel?", "is not one of debug, info, warn, error", "there is no time zone"} {
+		s.awaitLog(fault, 1)
+	}
+	s.wantFuel("1000000")
+	replace(t, file, "limits: {fuel: 3000000}\nconnectors_file: missing.json\n")
+	s.awaitLog("missing.json: no such file", 1)
+	s.wantFuel("1000000")
+	replace(t, file, "limits: {fuel: 3000000}\n")
+	s.awaitLog(`"new":"3000000"`, 1)
+	s.wantFuel("3000000")
+	s.stop()
+}
+
+// However a file is changed, the change is seen: written in place, renamed,
+// removed and made again with its directory, and behind links that are turned.
+func TestReloadSeesFiles(t *testing.T) {
+	dir := t.TempDir()
+	inPlace, gone := filepath.Join(dir, "a.yaml"), filepath.Join(dir, "b", "b.yaml")
+	mounted := filepath.Join(dir, "c", "c.yaml")
+	put(t, inPlace, "limits: {time_ms: 1000}\n")
+	put(t, gone, "limits: {call_depth: 1000}\n")
+	put(t, filepath.Join(dir, "c", "..1", "c.yaml"), "limits: {fuel: 1000000}\n")
+	put(t, filepath.Join(dir, "c", "..2", "c.yaml"), "limits: {fuel: 2000000}\n")
+	turn := func(to string) {
+		t.Helper()
+		data := filepath.Join(dir, "c", "..data")
+		if err := errors.Join(os.Symlink(to, data+".new"), os.Rename(data+".new", data)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	turn("..1")
+	if err := os.Symlink(filepath.Join("..data", "c.yaml"), mounted); err != nil {
+		t.Fatal(err)
+	}
+	s := startServe(t, "--config", inPlace, "--config", gone, "--config", mounted)
+	put(t, inPlace, "limits: {time_ms: 1001}\n")
+	s.awaitLog(`"key":"limits.time_ms","old":"1000","new":"1001"`, 1)
+	turn("..2")
+	s.awaitLog(`"key":"limits.fuel","old":"1000000","new":"2000000"`, 1)
+	turn("..1")
+	s.awaitLog(`"key":"limits.fuel","old":"2000000","new":"1000000"`, 1)
+	if err := os.RemoveAll(filepath.Dir(gone)); err != nil {
+		t.Fatal(err)
+	}
+	s.awaitLog("no such file or directory", 1)
+	put(t, gone, "limits: {call_depth: 900}\n")
+	s.awaitLog(`"key":"limits.call_depth","old":"1000","new":"900"`, 1)
+	replace(t, gone, "limits: {call_depth: 800}\n")
+	s.awaitLog(`"key":"limits.call_depth","old":"900","new":"800"`, 1)
+	s.wantFuel("1000000")
+	s.stop()
+}
