@@ -26,7 +26,7 @@ const (
 
 // maxOccupied is how long an execution keeps its thread's CPU from other
 // threads. To change threads costs some microseconds, a slice takes a few dozen.
-const maxOccupied = 500 * time.Microsecond
+const maxOccupied = 200 * time.Microsecond
 
 // stopCause says why a run was stopped from outside the script.
 type stopCause uint32

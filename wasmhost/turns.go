@@ -89,7 +89,7 @@ func (h *Host) discharge(e *execution) {
 		crowded := gate.Waiting() > 0
 		gate.Leave(client)
 		if crowded {
-			YieldThread()
+			yieldAfterTurn()
 		}
 	}
 }
