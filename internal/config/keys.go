@@ -414,7 +414,7 @@ var table = withTwins([]Key{
 		number: func(c *Config) *int64 { return &c.Executions.Kept },
 	},
 	{
-		Name: "gc.percent", Reload: true, Default: "800", Min: 10, Max: 10_000,
+		Name: "gc.percent", Reload: true, Default: "1600", Min: 10, Max: 10_000,
 		Doc:    "Garbage that may pile up before it is collected, in percent of what is in use; the Go runtime's variable GOGC wins",
 		number: func(c *Config) *int64 { return &c.GC.Percent },
 	},
