@@ -16,6 +16,12 @@ type sharedMemory struct {
 
 var clientSeed = maphash.MakeSeed()
 
+// Memory is what all executions have together, and what they may have, 0 if
+// that has no bound.
+func (h *Host) Memory() (used, limit int64) {
+	return h.pool.memory.used.Load(), h.pool.memory.limit
+}
+
 // noClient is the number of executions that count for nobody.
 const noClient = 0
 

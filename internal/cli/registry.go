@@ -16,6 +16,7 @@ import (
 	"github.com/avapd/avapd/internal/registry"
 	"github.com/avapd/avapd/internal/signature"
 	"github.com/avapd/avapd/internal/store"
+	"github.com/avapd/avapd/internal/telemetry"
 )
 
 const (
@@ -179,6 +180,17 @@ func (s *commandServices) open(ctx context.Context, c *config.Config, log *slog.
 	}
 	s.chain = cache.NewChain(log, maxBytes, levels...)
 	return nil
+}
+
+// count has the metrics read what goes on here, and the database of scripts.
+func (s *commandServices) count(m *telemetry.Metrics, scripts *engine.Engine) {
+	m.Registry(s.registry.Health)
+	m.Artifacts(s.chain.Stats)
+	var own func() store.PoolStats
+	if s.postgres != nil {
+		own = s.postgres.Pool
+	}
+	m.Pools(scripts.DataPool, own)
 }
 
 // Artifact implements registry.Artifacts.

@@ -16,6 +16,7 @@ import (
 	"github.com/avapd/avapd/internal/datasource"
 	"github.com/avapd/avapd/internal/engine"
 	"github.com/avapd/avapd/internal/server"
+	"github.com/avapd/avapd/internal/telemetry"
 	"github.com/avapd/avapd/wasmhost/commands"
 )
 
@@ -83,6 +84,8 @@ func serve(ctx context.Context, p *Process, reload *reloader, appFiles []string)
 	log, level := newLogger(p, c)
 	settings := server.EngineConfig(c)
 	settings.Commands.Log = log
+	metrics := telemetry.New(Version)
+	settings.Compiled = metrics.Compiled
 	if err := checkReach(settings.Commands); err != nil {
 		return err
 	}
@@ -99,11 +102,13 @@ func serve(ctx context.Context, p *Process, reload *reloader, appFiles []string)
 	if commands, err = openCommands(ctx, c, scripts, log); err != nil {
 		return errors.Join(err, scripts.Close(ctx))
 	}
+	metrics.Engine(scripts.Stats)
+	commands.count(metrics, scripts)
 	registry, err := deploy(ctx, p, c, scripts, log, appFiles)
 	if err != nil {
 		return errors.Join(err, scripts.Close(ctx), commands.close())
 	}
-	err = listenAndServe(ctx, p, reload, server.Options{Config: c, Engine: scripts, Apps: registry, Commands: commands.registry, Log: log})
+	err = listenAndServe(ctx, p, reload, server.Options{Config: c, Engine: scripts, Apps: registry, Commands: commands.registry, Metrics: metrics, Log: log})
 	if err != nil {
 		return err // the process ends; what still runs is not waited for
 	}
@@ -119,9 +124,15 @@ func serve(ctx context.Context, p *Process, reload *reloader, appFiles []string)
 
 func listenAndServe(ctx context.Context, p *Process, reload *reloader, o server.Options) error {
 	c := o.Config
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", c.Listen)
+	listener, err := listen(ctx, c.Listen, "listen")
 	if err != nil {
-		return usageError("cannot listen on %s: %v; choose another address with --listen", c.Listen, reason(err))
+		return err
+	}
+	var admin net.Listener
+	if c.Admin.Listen != "" {
+		if admin, err = listen(ctx, c.Admin.Listen, "admin-listen"); err != nil {
+			return errors.Join(err, listener.Close())
+		}
 	}
 	// Signals are caught before the address is printed: who reads it may send
 	// one.
@@ -131,12 +142,21 @@ func listenAndServe(ctx context.Context, p *Process, reload *reloader, o server.
 
 	s := server.New(o)
 	if err := reload.start(s); err != nil {
+		if admin != nil {
+			err = errors.Join(err, admin.Close())
+		}
 		return errors.Join(err, listener.Close(), s.Shutdown(ctx))
 	}
 	defer reload.end()
-	served := make(chan error, 1)
+	served := make(chan error, 2)
+	if admin != nil {
+		go func() { served <- s.ServeAdmin(admin) }()
+	}
 	go func() { served <- s.Serve(listener) }()
 	fmt.Fprintf(p.Stdout, "listening on http://%s\n", listener.Addr())
+	if admin != nil {
+		fmt.Fprintf(p.Stdout, "for operators: http://%s\n", admin.Addr())
+	}
 
 	select {
 	case err := <-served:
@@ -150,10 +170,23 @@ func listenAndServe(ctx context.Context, p *Process, reload *reloader, o server.
 	go func() { stopped <- s.Shutdown(stop) }()
 	select {
 	case err := <-stopped:
-		return errors.Join(err, <-served)
+		err = errors.Join(err, <-served)
+		if admin != nil {
+			err = errors.Join(err, <-served)
+		}
+		return err
 	case <-signals:
 		return &exitError{exitScript, "stopped at once by a second signal; requests were cut off"}
 	}
+}
+
+// listen opens what a flag names an address for.
+func listen(ctx context.Context, address, flag string) (net.Listener, error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, usageError("cannot listen on %s: %v; choose another address with --%s", address, reason(err), flag)
+	}
+	return listener, nil
 }
 
 func reason(err error) error {

@@ -20,8 +20,9 @@ type Config struct {
 	Listen  string
 	DataDir string
 	Log     struct{ Level, Format string }
-	Admin   struct{ Token string }
-	HTTP    struct {
+	// Listen is where operators ask, or empty.
+	Admin struct{ Token, Listen string }
+	HTTP  struct {
 		BodyLimitBytes   int64
 		HeaderLimitBytes int64
 		Connections      int64
@@ -279,6 +280,14 @@ func ReadToken(path string) (string, error) {
 		return "", err
 	}
 	return token, nil
+}
+
+// checkAddress refuses what is no address to listen on.
+func checkAddress(address string) error {
+	if _, _, err := net.SplitHostPort(address); err != nil {
+		return fmt.Errorf("%q is not host:port, such as 127.0.0.1:8889", address)
+	}
+	return nil
 }
 
 func checkToken(token string) error {

@@ -96,7 +96,7 @@ func (k Key) Range() string {
 		return "a list, in text separated by commas"
 	case len(k.Allowed) > 0:
 		return "one of " + strings.Join(k.Allowed, ", ")
-	case k.Name == "listen":
+	case k.Name == "listen", strings.HasSuffix(k.Name, ".listen"):
 		return "host:port"
 	default:
 		return "any " + k.Type()
@@ -182,6 +182,11 @@ var table = withTwins([]Key{
 		Name: "admin.token", Secret: true, Reload: true, Default: "", check: checkToken,
 		Doc:  "Token for routes that store something; without it they refuse",
 		text: func(c *Config) *string { return &c.Admin.Token },
+	},
+	{
+		Name: "admin.listen", Default: "", check: checkAddress,
+		Doc:  "Address to serve the probes and the metrics on besides, for operators: it has connections of its own, and answers when those of listen are used up; nothing can be run or changed there; none means no such address",
+		text: func(c *Config) *string { return &c.Admin.Listen },
 	},
 	{
 		Name: "http.body_limit_bytes", Default: "8388608", Min: kib, Max: gib,

@@ -106,6 +106,32 @@ func discard(conn *pgx.Conn) bool {
 
 func (e *postgresEngine) dialect() Dialect { return Postgres }
 
+// PoolStats is how a pool of connections is.
+type PoolStats struct {
+	InUse, Idle, Limit int
+	// Acquires counts connections that were taken, in AcquireTime altogether, and
+	// Canceled attempts that were given up.
+	Acquires, Canceled int64
+	AcquireTime        time.Duration
+}
+
+// Pool tells how the connections of a source are, if it is one that has a pool.
+func Pool(s Source) (PoolStats, bool) {
+	d, _ := s.(*database)
+	if d == nil {
+		return PoolStats{}, false
+	}
+	e, ok := d.engine.(*postgresEngine)
+	if !ok {
+		return PoolStats{}, false
+	}
+	now := e.pool.Stat()
+	return PoolStats{
+		InUse: int(now.AcquiredConns()), Idle: int(now.IdleConns()), Limit: int(now.MaxConns()),
+		Acquires: now.AcquireCount(), Canceled: now.CanceledAcquireCount(), AcquireTime: now.AcquireDuration(),
+	}, true
+}
+
 func (e *postgresEngine) close() error {
 	e.pool.Close()
 	return nil

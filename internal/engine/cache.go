@@ -7,6 +7,7 @@ import (
 	"math"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/maypok86/otter/v2"
@@ -113,6 +114,10 @@ type cache struct {
 	running sync.WaitGroup
 	// queueTime is queueTime, but for tests.
 	queueTime time.Duration
+	// compiled is told about every module that was made.
+	compiled func(trial bool, took time.Duration)
+	// hits and misses count look-ups.
+	hits, misses atomic.Int64
 
 	mu      sync.Mutex
 	entries map[key]*entry // compiling or kept
@@ -124,6 +129,8 @@ type cache struct {
 	// maxBytes is for what is kept and for what others keep, which is reserved.
 	maxBytes, reserved int64
 	pending            int
+	// evictions counts what was dropped for others.
+	evictions int64
 	// byClient counts what is pending.
 	byClient map[string]int
 }
@@ -137,10 +144,15 @@ func newCache(gate *fairqueue.Slots, maxBytes int64, workers, maxPending, maxCli
 		entries: make(map[key]*entry), byClient: make(map[string]int),
 	}
 	c.order = otter.Must(&otter.Options[place, *entry]{
-		MaximumWeight:    uint64(c.maxBytes),
-		Weigher:          func(_ place, e *entry) uint32 { return uint32(min(e.bytes, math.MaxUint32)) },
-		OnAtomicDeletion: func(gone otter.DeletionEvent[place, *entry]) { c.drop(gone.Value) },
-		Executor:         func(work func()) { work() },
+		MaximumWeight: uint64(c.maxBytes),
+		Weigher:       func(_ place, e *entry) uint32 { return uint32(min(e.bytes, math.MaxUint32)) },
+		OnAtomicDeletion: func(gone otter.DeletionEvent[place, *entry]) {
+			if gone.WasEvicted() {
+				c.evictions++
+			}
+			c.drop(gone.Value)
+		},
+		Executor: func(work func()) { work() },
 	})
 	return c
 }
@@ -177,6 +189,15 @@ type found struct {
 	trialOf key
 }
 
+// lookedUp counts a look-up.
+func (c *cache) lookedUp(hit bool) {
+	if hit {
+		c.hits.Add(1)
+	} else {
+		c.misses.Add(1)
+	}
+}
+
 // get finds a script or has it compiled; prepare is called before get returns
 // if it has to be. Compiling counts for the client.
 func (c *cache) get(ctx context.Context, client string, k key, prepare func() work) (found, error) {
@@ -193,7 +214,9 @@ func (c *cache) get(ctx context.Context, client string, k key, prepare func() wo
 	select {
 	case <-e.done:
 		hit = job == nil
+		c.lookedUp(hit)
 	default:
+		c.lookedUp(false)
 		select {
 		case <-e.done:
 		case <-ctx.Done():
@@ -272,7 +295,7 @@ func (c *cache) do(ctx context.Context, client string, e *entry, job *work) erro
 		made := false
 		err := c.gate.Do(ctx, client, func() {
 			began = time.Now()
-			e.module, e.findings, e.err = job.quick.guarded()
+			c.load(e, job.quick)
 			made = e.module != nil || e.err != nil || e.findings.HasErrors()
 		})
 		if c.gate.Waiting() > 0 {
@@ -319,7 +342,7 @@ func (c *cache) doBehind(client string, e *entry, job *work, began time.Time) {
 			return
 		}
 		if c.start(waiting, client, e) {
-			c.threads.run(func() { e.module, e.findings, e.err = job.compile.guarded() })
+			c.threads.run(func() { c.load(e, job.compile) })
 			c.workers.Leave(client)
 			c.finish(client, e, began)
 		}
@@ -413,6 +436,20 @@ func (c *cache) finish(client string, e *entry, began time.Time) {
 	c.keep(e)
 }
 
+// load makes the module of an entry.
+func (c *cache) load(e *entry, compile compileFunc) {
+	began := time.Now()
+	e.module, e.findings, e.err = compile.guarded()
+	c.made(e.module, time.Since(began))
+}
+
+// made tells about a module, unless there is none.
+func (c *cache) made(m *wasmhost.Module, took time.Duration) {
+	if m != nil && c.compiled != nil {
+		c.compiled(m.IsTrial(), took)
+	}
+}
+
 // keep makes an entry one that can be found, unless others are wanted more. The
 // machine code of a script takes its trial's place.
 func (c *cache) keep(e *entry) {
@@ -467,6 +504,7 @@ func (c *cache) hit(k key) (found, bool) {
 		return found{}, false
 	}
 	c.use(e)
+	c.lookedUp(true)
 	return found{module: e.module, findings: e.findings, took: e.took, hit: true}, true
 }
 
@@ -512,10 +550,15 @@ func (c *cache) close() {
 type CacheStats struct {
 	Scripts, Pending int
 	Bytes            int64
+	// Hits and Misses count look-ups, Evictions what was dropped for others.
+	Hits, Misses, Evictions int64
 }
 
 func (c *cache) stats() CacheStats {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return CacheStats{Scripts: c.count, Pending: c.pending, Bytes: c.bytes}
+	return CacheStats{
+		Scripts: c.count, Pending: c.pending, Bytes: c.bytes,
+		Hits: c.hits.Load(), Misses: c.misses.Load(), Evictions: c.evictions,
+	}
 }

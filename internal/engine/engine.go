@@ -15,6 +15,7 @@ import (
 	"unsafe"
 
 	"github.com/avapd/avapd/internal/admit"
+	"github.com/avapd/avapd/internal/datasource"
 	"github.com/avapd/avapd/internal/diag"
 	"github.com/avapd/avapd/internal/fairqueue"
 	wasmformat "github.com/avapd/avapd/internal/wasm"
@@ -64,6 +65,9 @@ type Config struct {
 	Registered func() Resolver
 	// Zone is the time zone of dates that name none; nil for UTC.
 	Zone *time.Location
+	// Compiled, if it is there, is told how long it took to make a module, for a
+	// trial or as machine code.
+	Compiled func(trial bool, took time.Duration)
 	// Commands says what scripts may reach outside the sandbox.
 	Commands commands.Config
 	// Library replaces the guest library in tests.
@@ -114,6 +118,7 @@ type Engine struct {
 	cache   *cache
 	shadow  *shadow   // nil when nothing is repeated
 	buffers sync.Pool // of *[]byte
+	trials  trials
 
 	mu       sync.Mutex
 	reach    *reach
@@ -156,6 +161,7 @@ func New(config Config) (*Engine, error) {
 	}
 	e.host, e.shadow = host, shadowOf(&config, settings)
 	e.cache = newCache(gate, config.CacheBytes, config.CompileWorkers, config.QueueLength+config.CompileWorkers, config.ClientQueueLength+config.CompileWorkers)
+	e.cache.compiled = config.Compiled
 	e.buffers.New = func() any { b := make([]byte, 0, pooledBytes); return &b }
 	return e, nil
 }
@@ -414,6 +420,7 @@ func (e *Engine) make(source *Source) (f found, err error) {
 	began := time.Now()
 	f.module, f.findings, err = compileFunc(func() (*wasmhost.Module, diag.List, error) { return e.compile(source) }).guarded()
 	f.took = time.Since(began)
+	e.cache.made(f.module, f.took)
 	return f, err
 }
 
@@ -512,8 +519,13 @@ func suggest(failure *diag.Failure, findings diag.List) {
 // Stats is a look at the engine, for metrics.
 type Stats struct {
 	Running, Queued int
-	Cache           CacheStats
-	Shadow          ShadowStats
+	Slots           fairqueue.Stats
+	// MemoryBytes is what all executions have together, MemoryLimitBytes what
+	// they may have.
+	MemoryBytes, MemoryLimitBytes int64
+	Cache                         CacheStats
+	Trials                        TrialStats
+	Shadow                        ShadowStats
 }
 
 // Stats counts what is going on.
@@ -521,7 +533,22 @@ func (e *Engine) Stats() Stats {
 	e.mu.Lock()
 	running := e.running
 	e.mu.Unlock()
-	return Stats{Running: running, Queued: e.gate.Waiting(), Cache: e.cache.stats(), Shadow: e.shadow.stats()}
+	s := Stats{
+		Running: running, Slots: e.gate.Stats(),
+		Cache: e.cache.stats(), Trials: e.trials.stats(), Shadow: e.shadow.stats(),
+	}
+	s.Queued = s.Slots.Waiting
+	s.MemoryBytes, s.MemoryLimitBytes = e.host.Memory()
+	return s
+}
+
+// DataPool is how the connections to the PostgreSQL database of scripts are. It
+// is false when there is none, or nobody has used it since the engine was adjusted.
+func (e *Engine) DataPool() (datasource.PoolStats, bool) {
+	e.mu.Lock()
+	set := e.reach.set
+	e.mu.Unlock()
+	return set.DataPool() // which a set that is closed meanwhile can tell, too
 }
 
 // enter counts an execution in, unless the engine is closing.

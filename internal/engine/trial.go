@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"sync/atomic"
 
 	"github.com/avapd/avapd/internal/diag"
 	"github.com/avapd/avapd/runtime/abi"
@@ -22,6 +23,17 @@ const quickBytes = 4 << 10
 // trialFuelPerByte is what a trial has for each byte of its module, as machine
 // code for a long script takes long to make.
 const trialFuelPerByte = 1
+
+// trials counts how trials ended.
+type trials struct{ enough, begun atomic.Int64 }
+
+// TrialStats tells how trials ended: Enough gave the answer, and after Begun the
+// script was begun again as machine code.
+type TrialStats struct{ Enough, Begun int64 }
+
+func (t *trials) stats() TrialStats {
+	return TrialStats{Enough: t.enough.Load(), Begun: t.begun.Load()}
+}
 
 // mayTry decides whether a script may be begun and begun again: it needs
 // nothing of the host but fuel and the time.
@@ -104,8 +116,10 @@ func (e *Engine) runTrial(ctx context.Context, f found, r *Request, limits Limit
 	little.Fuel = min(limits.Fuel, e.config.TrialFuel+int64(f.module.CodeBytes)*trialFuelPerByte)
 	answer, failure := e.run(ctx, f, r, little)
 	if decided(failure) || failure.Code == diag.OutOfFuel && little == limits {
+		e.trials.enough.Add(1)
 		return orFailure(answer, failure)
 	}
+	e.trials.begun.Add(1)
 	code, err := e.cache.get(ctx, r.Client, f.trialOf, e.codeWork(&f))
 	if err != nil {
 		return nil, findFailure(ctx, err)

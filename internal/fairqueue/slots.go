@@ -50,6 +50,10 @@ type Slots struct {
 	// now is the virtual time: a turn of one of n clients moves it by a turn's
 	// length divided by n.
 	now uint64
+	// waits counts those who had to wait for their first turn, and waitTime how
+	// long, also in vain.
+	waits    atomic.Int64
+	waitTime atomic.Int64
 	// events orders arrivals and turns.
 	events  uint64
 	sweepAt int
@@ -105,6 +109,9 @@ func (s *Slots) Enter(ctx context.Context, name string) error {
 			s.mu.Unlock()
 			return err
 		}
+		s.waits.Add(1)
+		began := time.Now()
+		defer func() { s.waitTime.Add(int64(time.Since(began))) }()
 	}
 	s.mu.Unlock()
 	return s.await(ctx, w)
@@ -249,6 +256,23 @@ func (s *Slots) Waiting() int { return int(s.waiting.Load() & (background - 1)) 
 
 // Free is how many slots nobody holds.
 func (s *Slots) Free() int { return int(s.free.Load()) }
+
+// Stats is a look at slots.
+type Stats struct {
+	Total, Free, Waiting int
+	// Waits is how many had to wait for their first turn, and WaitTime how long
+	// all of them did.
+	Waits    int64
+	WaitTime time.Duration
+}
+
+// Stats tells how the slots are.
+func (s *Slots) Stats() Stats {
+	return Stats{
+		Total: s.limits.Slots, Free: s.Free(), Waiting: s.Waiting(),
+		Waits: s.waits.Load(), WaitTime: time.Duration(s.waitTime.Load()),
+	}
+}
 
 // await waits for the turn of w, or for the end of the context.
 func (s *Slots) await(ctx context.Context, w *Waiter) error {

@@ -79,6 +79,8 @@ var forbidden = map[string][]string{
 	"internal/engine/...": {"internal/server/...", "internal/config/...", "internal/cli/...", "cmd/..."},
 	"internal/config/...": {"internal/engine/...", "internal/server/...", "compiler/...", "wasmhost/..."},
 	"internal/server/...": {"internal/cli/...", "cmd/..."},
+	// Metrics are told and read; nobody below the server knows of them.
+	"internal/telemetry/...": {"internal/server/...", "internal/config/...", "internal/cli/...", "cmd/..."},
 }
 
 // owners lists who alone may import a library directly. Whoever wants to swap
@@ -101,6 +103,7 @@ var owners = map[string][]string{
 	"oras.land/oras-go":             {"internal/oci"},
 	"github.com/maypok86/otter":     {"internal/engine"},
 	"github.com/schollz":            {"internal/cli"},
+	"github.com/prometheus":         {"internal/telemetry"},
 }
 
 func TestLayers(t *testing.T) {

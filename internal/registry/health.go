@@ -32,6 +32,8 @@ type Health struct {
 	Copy      bool
 	CopyError string
 	Missing   int
+	// RefreshErrors counts looks at the primary store that failed.
+	RefreshErrors int64
 }
 
 // Settled tells whether it is known what there is, or that this cannot be known
@@ -67,6 +69,7 @@ func (h *health) refreshed(err error, at time.Time) {
 	h.now.Primary, h.now.PrimaryError = err == nil, ""
 	if err != nil {
 		h.now.PrimaryError = err.Error()
+		h.now.RefreshErrors++
 		return
 	}
 	h.now.Origin, h.now.Refreshed = FromPrimary, at

@@ -103,7 +103,10 @@ func (s *Server) answer(c *fiber.Ctx, run func(context.Context) (*engine.Answer,
 // error is a problem.
 func (s *Server) perform(ctx *runContext, n *note, run func(context.Context) (*engine.Answer, error)) (answer *engine.Answer, err error) {
 	status, code := http.StatusInternalServerError, diag.Internal // of what ends by a panic
-	defer func() { s.executions.end(ctx, n, status, code) }()
+	defer func() {
+		s.executions.end(ctx, n, status, code)
+		s.metrics.Execution(code, n.used, n.id)
+	}()
 	if answer, err = run(ctx); err != nil {
 		p := runProblem(n, err)
 		status, code = p.status, p.code

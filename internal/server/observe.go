@@ -15,6 +15,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/avapd/avapd/internal/diag"
+	"github.com/avapd/avapd/internal/telemetry"
 )
 
 // note is what handlers tell the log about a request.
@@ -82,14 +83,28 @@ func isIdentifier(id []byte) bool {
 func (s *Server) observe(c *fiber.Ctx) error {
 	start := time.Now()
 	n := noteOf(c)
+	s.metrics.RequestBegan()
 	err := s.protected(c)
 	var p *problem
 	if err != nil {
 		p = s.asProblem(c, err)
 		p.write(c, n.id)
 	}
-	s.logRequest(c, n, p, time.Since(start))
+	took := time.Since(start)
+	s.metrics.RequestEnded(s.counted(c, n), p.codeOf(), took, n.id)
+	s.logRequest(c, n, p, took)
 	return nil
+}
+
+// counted is what the metrics say about a request.
+func (s *Server) counted(c *fiber.Ctx, n *note) telemetry.Request {
+	r := telemetry.Request{Method: c.Method(), Status: c.Response().StatusCode(), Route: noRoute}
+	if n.route != "" {
+		r.Route, r.App = n.route, true
+	} else if template, ok := s.templates[c.Route().Path]; ok {
+		r.Route = template
+	}
+	return r
 }
 
 // protected turns a panic of a handler into an error.
@@ -111,6 +126,7 @@ func (s *Server) failed(c *fiber.Ctx, err error) error {
 	p := s.asProblem(c, err)
 	p.write(c, n.id)
 	lingerOnClose(c)
+	s.metrics.RequestRefused(telemetry.Request{Route: noRoute, Method: c.Method(), Status: p.status}, p.code)
 	s.logRequest(c, n, p, 0)
 	return nil
 }
@@ -125,7 +141,7 @@ func (s *Server) logRequest(c *fiber.Ctx, n *note, p *problem, took time.Duratio
 	switch {
 	case p != nil && p.code == diag.Internal:
 		level = slog.LevelError
-	case route == pathLive || route == pathReady:
+	case s.probes[route]:
 		level = slog.LevelDebug
 	}
 	if !s.log.Enabled(context.Background(), level) {
@@ -174,11 +190,14 @@ func (n *note) describe(attrs []slog.Attr, p *problem) []slog.Attr {
 	return attrs
 }
 
+// noRoute stands for the route of a request that has none.
+const noRoute = "none"
+
 // routeName is the pattern of the route, never the path itself: that is the
 // client's text. A request that matches none ends at the middleware's.
 func routeName(pattern string) string {
 	if pattern == "" || pattern == "/" {
-		return "none"
+		return noRoute
 	}
 	return pattern
 }

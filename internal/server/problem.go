@@ -51,6 +51,14 @@ func (p *problem) Error() string { return p.message }
 
 func (p *problem) Unwrap() error { return p.cause }
 
+// codeOf is the problem's code, or none without a problem.
+func (p *problem) codeOf() diag.Code {
+	if p == nil {
+		return ""
+	}
+	return p.code
+}
+
 func newProblem(status int, code diag.Code, format string, args ...any) *problem {
 	return &problem{status: status, code: code, message: fmt.Sprintf(format, args...)}
 }

@@ -30,6 +30,8 @@ const (
 	pathOpenAPI     = "/api/v1/openapi.json"
 	pathLive        = "/livez"
 	pathReady       = "/readyz"
+	pathStartup     = "/startupz"
+	pathMetrics     = "/api/v1/metrics"
 )
 
 // route is one of the server's own routes.
@@ -48,6 +50,9 @@ type route struct {
 	// are refused, but for routes that are lax: probes may bring anything.
 	query []queryParameter
 	lax   bool
+	// admin is set for what the listener for operators answers, too, and probe
+	// for what is asked all the time.
+	admin, probe bool
 	// body are the media types it takes, none if it takes no body.
 	body contents
 	// answers are those that are no problem documents.
@@ -89,9 +94,17 @@ func coreRoutes() []route {
 			body: asJSON("Execution"), answers: ok("Findings"),
 		},
 		{method: http.MethodGet, path: pathOpenAPI, summary: "This document", handle: (*Server).openAPI, answers: ok("Object")},
-		{method: http.MethodGet, path: pathLive, summary: "Tell that the process answers", handle: (*Server).live, answers: ok("State")},
 		{
-			method: http.MethodGet, path: pathReady, summary: "Tell whether the server takes work", handle: (*Server).ready,
+			method: http.MethodGet, path: pathMetrics, summary: "Metrics in the form of Prometheus", handle: (*Server).sendMetrics, admin: true, probe: true,
+			answers: []answerSpec{{http.StatusOK, contents{fiber.MIMETextPlain: "Text", "application/openmetrics-text": "Text"}}},
+		},
+		{method: http.MethodGet, path: pathLive, summary: "Tell that the process answers", handle: (*Server).live, admin: true, probe: true, answers: ok("State")},
+		{
+			method: http.MethodGet, path: pathStartup, summary: "Tell whether the server has begun to answer", handle: (*Server).started, admin: true, probe: true,
+			answers: []answerSpec{{http.StatusOK, asJSON("State")}, {http.StatusServiceUnavailable, asJSON("State")}},
+		},
+		{
+			method: http.MethodGet, path: pathReady, summary: "Tell whether the server takes work", handle: (*Server).ready, admin: true, probe: true,
 			query: []queryParameter{{"verbose", "string", "Tell how the registry is, too"}}, lax: true,
 			answers: []answerSpec{{http.StatusOK, asJSON("State")}, {http.StatusServiceUnavailable, asJSON("State")}},
 		},
@@ -234,15 +247,18 @@ func ownedBy(has func(*Server) bool, list []route) []route {
 	return list
 }
 
-// register gives Fiber the routes that this server has.
-func (s *Server) register() {
+// register gives Fiber the routes that this server has, or those of them that
+// are for operators.
+func (s *Server) register(app *fiber.App, admin bool) {
 	mayChange := RequireToken(func() string { return s.settings.Load().Admin.Token })
 	known := map[string]bool{}
 	for _, r := range routes() {
-		if r.has != nil && !r.has(s) {
+		if r.has != nil && !r.has(s) || admin && !r.admin {
 			continue
 		}
-		s.routes = append(s.routes, r)
+		if !admin {
+			s.routes = append(s.routes, r)
+		}
 		handlers := []fiber.Handler{func(c *fiber.Ctx) error {
 			if err := r.checkQuery(c); err != nil {
 				return err
@@ -256,13 +272,15 @@ func (s *Server) register() {
 		if id := r.method + " " + path; !known[id] {
 			known[id] = true
 			if r.method == http.MethodGet { // fasthttp leaves the body out
-				s.app.Head(path, handlers...)
+				app.Head(path, handlers...)
 			}
-			s.app.Add(r.method, path, handlers...)
+			app.Add(r.method, path, handlers...)
 		}
+		s.templates[path] = r.path
+		s.probes[path] = r.probe
 	}
-	if s.apps != nil {
-		s.app.Use(s.endpoint)
+	if s.apps != nil && !admin {
+		app.Use(s.endpoint)
 	}
 }
 

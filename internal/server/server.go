@@ -14,12 +14,14 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 	"github.com/valyala/fasthttp"
+	"github.com/valyala/fasthttp/fasthttpadaptor"
 
 	"github.com/avapd/avapd/internal/api"
 	"github.com/avapd/avapd/internal/apps"
 	"github.com/avapd/avapd/internal/config"
 	"github.com/avapd/avapd/internal/diag"
 	"github.com/avapd/avapd/internal/registry"
+	"github.com/avapd/avapd/internal/telemetry"
 )
 
 // Options are what a server is made of.
@@ -31,7 +33,9 @@ type Options struct {
 	Apps *apps.Registry
 	// Commands are the registered commands, again with the routes about them.
 	Commands *registry.Registry
-	Log      *slog.Logger
+	// Metrics count what the server does; nil for new ones.
+	Metrics *telemetry.Metrics
+	Log     *slog.Logger
 }
 
 // Server is the HTTP side of the product.
@@ -44,9 +48,19 @@ type Server struct {
 	log      *slog.Logger
 	app      *fiber.App
 	routes   []route // its own
-	watcher  *watcher
+	// templates are the paths of routes as OpenAPI writes them, and probes those
+	// that are asked all the time, by Fiber's.
+	templates map[string]string
+	probes    map[string]bool
+	watcher   *watcher
 	// executions are those that run, and some that have ended.
 	executions *executions
+	metrics    *telemetry.Metrics
+	scrape     fasthttp.RequestHandler
+	// admin answers operators, and is nil where they have no listener.
+	admin *fiber.App
+	// serving is set when clients are answered.
+	serving atomic.Bool
 	// stopping is set when no new work should come to this server.
 	stopping atomic.Bool
 	stopOnce sync.Once
@@ -56,11 +70,33 @@ type Server struct {
 // New makes a server. Whoever makes one must call Shutdown in the end.
 func New(o Options) *Server {
 	s := &Server{
-		engine: o.Engine, apps: o.Apps, commands: o.Commands, log: o.Log,
+		engine: o.Engine, apps: o.Apps, commands: o.Commands, log: o.Log, metrics: o.Metrics,
 		watcher: newWatcher(), executions: newExecutions(int(o.Config.Executions.Kept)),
+		templates: make(map[string]string), probes: make(map[string]bool),
 	}
 	s.settings.Store(o.Config)
-	s.app = fiber.New(fiber.Config{
+	if s.metrics == nil {
+		s.metrics = telemetry.New("")
+	}
+	s.scrape = fasthttpadaptor.NewFastHTTPHandler(s.metrics.Handler())
+	s.app = s.newApp(int(o.Config.HTTP.Connections), false)
+	server := s.app.Server()
+	server.HeaderReceived = s.bodyLimit
+	s.metrics.Connections(func() int { return int(server.GetOpenConnectionsCount()) })
+	if o.Config.Admin.Listen != "" {
+		s.admin = s.newApp(adminConnections, true)
+	}
+	return s
+}
+
+// adminConnections is how many operators and programs of theirs may be connected
+// at once.
+const adminConnections = 64
+
+// newApp makes what answers clients, or operators.
+func (s *Server) newApp(connections int, admin bool) *fiber.App {
+	c := s.settings.Load()
+	app := fiber.New(fiber.Config{
 		DisableStartupMessage: true,
 		CaseSensitive:         true,
 		StrictRouting:         true,
@@ -68,21 +104,20 @@ func New(o Options) *Server {
 		DisablePreParseMultipartForm: true,
 		// The limit on the body holds only while bodies are not streamed.
 		StreamRequestBody: false,
-		BodyLimit:         int(o.Config.HTTP.BodyLimitBytes),
-		ReadBufferSize:    int(o.Config.HTTP.HeaderLimitBytes),
-		Concurrency:       int(o.Config.HTTP.Connections),
-		ReadTimeout:       o.Config.ReadTimeout(),
-		WriteTimeout:      o.Config.WriteTimeout(),
-		IdleTimeout:       o.Config.IdleTimeout(),
+		BodyLimit:         int(c.HTTP.BodyLimitBytes),
+		ReadBufferSize:    int(c.HTTP.HeaderLimitBytes),
+		Concurrency:       connections,
+		ReadTimeout:       c.ReadTimeout(),
+		WriteTimeout:      c.WriteTimeout(),
+		IdleTimeout:       c.IdleTimeout(),
 		ErrorHandler:      s.failed,
 	})
-	server := s.app.Server()
+	server := app.Server()
 	server.CloseOnShutdown = true
-	server.Handler = s.knownMethods(server.Handler)
-	server.HeaderReceived = s.bodyLimit
-	s.app.Use(s.observe, guard)
-	s.register()
-	return s
+	server.Handler = s.knownMethods(app, server.Handler)
+	app.Use(s.observe, guard)
+	s.register(app, admin)
+	return app
 }
 
 // Adjust makes the settings those of the requests that come from now on. What
@@ -91,7 +126,7 @@ func (s *Server) Adjust(c *config.Config) { s.settings.Store(c) }
 
 // knownMethods answers methods that Fiber does not know, which it would do in
 // plain text.
-func (s *Server) knownMethods(next fasthttp.RequestHandler) fasthttp.RequestHandler {
+func (s *Server) knownMethods(app *fiber.App, next fasthttp.RequestHandler) fasthttp.RequestHandler {
 	known := map[string]bool{}
 	for _, method := range fiber.DefaultMethods {
 		known[method] = true
@@ -101,8 +136,8 @@ func (s *Server) knownMethods(next fasthttp.RequestHandler) fasthttp.RequestHand
 			next(ctx)
 			return
 		}
-		c := s.app.AcquireCtx(ctx)
-		defer s.app.ReleaseCtx(c)
+		c := app.AcquireCtx(ctx)
+		defer app.ReleaseCtx(c)
 		_ = s.failed(c, newProblem(http.StatusMethodNotAllowed, diag.WrongMethod, "the method %s is not known", printable(c.Method())))
 	}
 }
@@ -152,8 +187,33 @@ type state struct {
 	Registry *api.Health `json:"registry,omitempty"`
 }
 
+// started says whether clients are answered yet.
+func (s *Server) started(c *fiber.Ctx) error {
+	if !s.serving.Load() {
+		c.Status(http.StatusServiceUnavailable)
+		return sendJSON(c, state{Status: "starting"})
+	}
+	return sendJSON(c, state{Status: "started"})
+}
+
+// sendMetrics answers GET /api/v1/metrics.
+func (s *Server) sendMetrics(c *fiber.Ctx) error {
+	s.scrape(c.Context())
+	return nil
+}
+
+// ServeAdmin answers operators from the listener until Shutdown, if the
+// configuration has an address for them.
+func (s *Server) ServeAdmin(listener net.Listener) error {
+	if err := s.admin.Listener(listener); err != nil && !s.stopping.Load() {
+		return fmt.Errorf("serve operators: %w", err)
+	}
+	return nil
+}
+
 // Serve answers requests from the listener until Shutdown.
 func (s *Server) Serve(listener net.Listener) error {
+	s.serving.Store(true)
 	if err := s.app.Listener(lingeringListener{listener}); err != nil && !s.stopping.Load() {
 		return fmt.Errorf("serve: %w", err)
 	}
@@ -169,7 +229,12 @@ const cancelGrace = 2 * time.Second
 // their callers are told. It fails if even then something does not end.
 // Further calls return what the first one did.
 func (s *Server) Shutdown(ctx context.Context) error {
-	s.stopOnce.Do(func() { s.stopErr = s.shutdown(ctx) })
+	s.stopOnce.Do(func() {
+		s.stopErr = s.shutdown(ctx)
+		if s.admin != nil { // which tells about the end of the others
+			s.stopErr = errors.Join(s.stopErr, s.admin.ShutdownWithTimeout(cancelGrace))
+		}
+	})
 	return s.stopErr
 }
 

@@ -105,6 +105,24 @@ func begin(ctx context.Context, conn *pgx.Conn) error {
 	return nil
 }
 
+// PoolStats is how a pool of connections is.
+type PoolStats struct {
+	InUse, Idle, Limit int
+	// Acquires counts connections that were taken, in AcquireTime altogether, and
+	// Canceled attempts that were given up.
+	Acquires, Canceled int64
+	AcquireTime        time.Duration
+}
+
+// Pool tells how the connections are.
+func (p *Postgres) Pool() PoolStats {
+	now := p.pool.Stat()
+	return PoolStats{
+		InUse: int(now.AcquiredConns()), Idle: int(now.IdleConns()), Limit: int(now.MaxConns()),
+		Acquires: now.AcquireCount(), Canceled: now.CanceledAcquireCount(), AcquireTime: now.AcquireDuration(),
+	}
+}
+
 // Close ends the connections. It does not wait for long where the server is
 // silent; then they end by themselves.
 func (p *Postgres) Close() error {

@@ -12,6 +12,7 @@ import (
 	"maps"
 	"time"
 
+	"github.com/avapd/avapd/internal/datasource"
 	"github.com/avapd/avapd/internal/egress"
 	"github.com/avapd/avapd/wasmhost"
 )
@@ -89,6 +90,10 @@ func (s *Set) Table() map[string]wasmhost.Command {
 		"connector_call":   s.connectorCall,
 	}
 }
+
+// DataPool is how the connections to the PostgreSQL database of the orm commands
+// are; false if there are none.
+func (s *Set) DataPool() (datasource.PoolStats, bool) { return s.data.pool() }
 
 // Close ends the connections. No command may be running.
 func (s *Set) Close() error {

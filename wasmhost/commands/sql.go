@@ -113,6 +113,19 @@ func (s *source) warnOfRights(ctx context.Context, opened datasource.Source) {
 	}
 }
 
+// pool tells how the connections are. It does not wait for a database that is
+// being opened.
+func (s *source) pool() (datasource.PoolStats, bool) {
+	if !s.mu.TryLock() {
+		return datasource.PoolStats{}, false
+	}
+	defer s.mu.Unlock()
+	if s.opened == nil {
+		return datasource.PoolStats{}, false
+	}
+	return datasource.Pool(s.opened)
+}
+
 func (s *source) close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

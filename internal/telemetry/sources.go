@@ -1,0 +1,167 @@
+package telemetry
+
+import (
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/avapd/avapd/internal/cache"
+	"github.com/avapd/avapd/internal/datasource"
+	"github.com/avapd/avapd/internal/engine"
+	"github.com/avapd/avapd/internal/registry"
+	"github.com/avapd/avapd/internal/store"
+)
+
+// reader is a collector of what somebody else counts: it is asked when the
+// metrics are.
+type reader struct {
+	of   []*definition
+	read func(*sample)
+}
+
+// sample takes values in.
+type sample struct {
+	out   chan<- prometheus.Metric
+	descs map[*definition]*prometheus.Desc
+}
+
+func (s *sample) put(d *definition, value float64, labels ...string) {
+	kind := prometheus.GaugeValue
+	if d.kind == counter {
+		kind = prometheus.CounterValue
+	}
+	s.out <- prometheus.MustNewConstMetric(s.descs[d], kind, value, labels...)
+}
+
+func (s *sample) putBool(d *definition, value bool, labels ...string) {
+	n := 0.0
+	if value {
+		n = 1
+	}
+	s.put(d, n, labels...)
+}
+
+// Describe implements prometheus.Collector.
+func (r *reader) Describe(out chan<- *prometheus.Desc) {
+	for _, d := range r.of {
+		out <- d.desc()
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (r *reader) Collect(out chan<- prometheus.Metric) {
+	s := &sample{out: out, descs: make(map[*definition]*prometheus.Desc, len(r.of))}
+	for _, d := range r.of {
+		s.descs[d] = d.desc()
+	}
+	r.read(s)
+}
+
+func (m *Metrics) read(read func(*sample), of ...*definition) {
+	m.registry.MustRegister(&reader{of, read})
+}
+
+// Connections reads how many clients are connected.
+func (m *Metrics) Connections(open func() int) {
+	m.read(func(s *sample) { s.put(connectionsOpen, float64(open())) }, connectionsOpen)
+}
+
+// Engine reads what the engine does.
+func (m *Metrics) Engine(stats func() engine.Stats) {
+	m.read(func(s *sample) {
+		now := stats()
+		s.put(executionsRunning, float64(now.Running))
+		s.put(slotsTotal, float64(now.Slots.Total))
+		s.put(slotsFree, float64(now.Slots.Free))
+		s.put(queueLength, float64(now.Slots.Waiting))
+		s.put(queueWaits, float64(now.Slots.Waits))
+		s.put(queueWaitSeconds, now.Slots.WaitTime.Seconds())
+		s.put(memoryUsed, float64(now.MemoryBytes))
+		s.put(memoryLimit, float64(now.MemoryLimitBytes))
+		s.scripts(&now.Cache)
+		s.put(trialsTotal, float64(now.Trials.Enough), "enough")
+		s.put(trialsTotal, float64(now.Trials.Begun), "begun_again")
+		s.put(shadowRuns, float64(now.Shadow.Runs), "compared")
+		s.put(shadowRuns, float64(now.Shadow.Inconclusive), "inconclusive")
+		s.put(shadowRuns, float64(now.Shadow.Dropped), "dropped")
+		s.put(shadowMismatches, float64(now.Shadow.Mismatches))
+		s.put(shadowQuarantined, float64(now.Shadow.Quarantined))
+	}, executionsRunning, slotsTotal, slotsFree, queueLength, queueWaits, queueWaitSeconds, memoryUsed, memoryLimit,
+		scriptsHits, scriptsMisses, scriptsEvictions, scriptsEntries, scriptsBytes, scriptsPending, trialsTotal, shadowRuns, shadowMismatches, shadowQuarantined)
+}
+
+func (s *sample) scripts(now *engine.CacheStats) {
+	s.put(scriptsHits, float64(now.Hits))
+	s.put(scriptsMisses, float64(now.Misses))
+	s.put(scriptsEvictions, float64(now.Evictions))
+	s.put(scriptsEntries, float64(now.Scripts))
+	s.put(scriptsBytes, float64(now.Bytes))
+	s.put(scriptsPending, float64(now.Pending))
+}
+
+// Artifacts reads what the tiers of artifacts count.
+func (m *Metrics) Artifacts(tiers func() []cache.TierStats) {
+	m.read(func(s *sample) {
+		for _, t := range tiers() {
+			tier := labelOf(t.Name)
+			s.put(tierLookups, float64(t.Hits), tier, "hit")
+			s.put(tierLookups, float64(t.Misses), tier, "miss")
+			s.put(tierLookups, float64(t.Failures), tier, "error")
+			s.put(tierLookups, float64(t.Wrong), tier, "corrupt")
+			s.put(tierLookups, float64(t.Skipped), tier, "skipped")
+			s.put(tierFills, float64(t.Filled), tier)
+			s.putBool(tierOpen, t.Open, tier)
+		}
+	}, tierLookups, tierFills, tierOpen)
+}
+
+// labelOf makes the value of a label of the name of a tier.
+func labelOf(name string) string { return strings.ReplaceAll(strings.ToLower(name), " ", "_") }
+
+// Registry reads how the registered commands are.
+func (m *Metrics) Registry(health func() registry.Health) {
+	m.read(func(s *sample) {
+		h := health()
+		s.put(registryRevision, float64(h.Revision))
+		s.put(registryCommands, float64(h.Commands))
+		refreshed := 0.0
+		if !h.Refreshed.IsZero() {
+			refreshed = float64(h.Refreshed.UnixMilli()) / 1000
+		}
+		s.put(registryRefreshed, refreshed)
+		s.put(registryErrors, float64(h.RefreshErrors))
+		s.putBool(registryPrimary, h.Primary)
+		s.put(registryMissing, float64(h.Missing))
+	}, registryRevision, registryCommands, registryRefreshed, registryErrors, registryPrimary, registryMissing)
+}
+
+// The names of pools.
+const (
+	// scriptsPool is the database of scripts, storePool that of the server.
+	scriptsPool = "scripts"
+	storePool   = "store"
+)
+
+// Pools reads the pools of connections to PostgreSQL: that of scripts, and that
+// of the server's own data. Either may be nil or tell that it is not there.
+func (m *Metrics) Pools(scripts func() (datasource.PoolStats, bool), own func() store.PoolStats) {
+	m.read(func(s *sample) {
+		if scripts != nil {
+			if now, ok := scripts(); ok {
+				s.pool(scriptsPool, store.PoolStats(now))
+			}
+		}
+		if own != nil {
+			s.pool(storePool, own())
+		}
+	}, poolConnections, poolLimit, poolAcquires, poolAcquireSeconds, poolCanceled)
+}
+
+func (s *sample) pool(name string, now store.PoolStats) {
+	s.put(poolConnections, float64(now.InUse), name, "in_use")
+	s.put(poolConnections, float64(now.Idle), name, "idle")
+	s.put(poolLimit, float64(now.Limit), name)
+	s.put(poolAcquires, float64(now.Acquires), name)
+	s.put(poolAcquireSeconds, now.AcquireTime.Seconds(), name)
+	s.put(poolCanceled, float64(now.Canceled), name)
+}
