@@ -51,6 +51,8 @@ var withoutExample = map[diag.Code]string{
 	diag.KeyUnusable:        "is about a key",
 	diag.ModuleUnusable:     "is about a module",
 
+	diag.NoSuchExecution:     "is about an execution",
+	diag.ExecutionOver:       "is about an execution",
 	diag.NoSuchCommand:       "needs the registry",
 	diag.NoSuchSigner:        "needs the registry",
 	diag.CommandUnusable:     "needs the registry",
