@@ -132,9 +132,10 @@ func (c *Cluster) newSigner(ctx context.Context, name string) (*signer, error) {
 	return &signer{name, key}, err
 }
 
-// module is a signed command that answers a number.
+// module is a signed command that answers a number. No other signer has one of the
+// same content: to revoke a module is to revoke it with whatever signatures.
 func (s *signer) module(number int) ([]byte, error) {
-	return s.sign(fmt.Sprintf("n = %d\naddResult(n)\n", number))
+	return s.sign(fmt.Sprintf("signer = %q\nn = %d\naddResult(n)\n", s.name, number))
 }
 
 // sign compiles and signs a command.
