@@ -5,14 +5,17 @@ COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
 ARG VERSION=unknown
-RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X github.com/avapd/avapd/internal/cli.Version=${VERSION}" -o /avap ./cmd/avap
+RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X github.com/avapd/avapd/internal/cli.Version=${VERSION}" -o /avap ./cmd/avap && mkdir /data
 
 FROM scratch
 COPY --from=build /avap /avap
+# The empty image has no directory that its user could write to, or make one in.
+COPY --from=build --chown=65532:65532 /data /var/lib/avap
+VOLUME /var/lib/avap
 USER 65532:65532
 EXPOSE 8888
 # Other machines can reach this address, so the server asks for a token:
-#   docker run -p 8888:8888 -v "$PWD/token:/run/avap/token:ro" avap
-ENV AVAP_LISTEN=:8888 AVAP_ADMIN_TOKEN_FILE=/run/avap/token AVAP_DATA_DIR=/tmp/avap
+#   docker run -p 8888:8888 -v avap-data:/var/lib/avap -v "$PWD/token:/run/avap/token:ro" avap
+ENV AVAP_LISTEN=:8888 AVAP_ADMIN_TOKEN_FILE=/run/avap/token AVAP_DATA_DIR=/var/lib/avap
 ENTRYPOINT ["/avap"]
 CMD ["serve"]
