@@ -91,7 +91,7 @@ type sectionFacts struct {
 // readFacts reads a module, or compiles a script and reads what comes of it.
 // It gives the module too.
 func readFacts(p *Process, name string) (*facts, []byte, error) {
-	content, err := readInput(p, name)
+	content, err := readProgram(p, name)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/avapd/avapd/internal/engine"
+	"github.com/avapd/avapd/internal/signature"
 )
 
 // stdinName is the argument that stands for standard input.
@@ -23,9 +24,19 @@ const maxFileBytes = 64 << 20
 
 // readScript reads a script from a file, or from standard input.
 func readScript(p *Process, name string) ([]byte, error) {
-	content, err := readInput(p, name)
+	content, err := readProgram(p, name)
 	if err == nil && isModule(content) {
 		return nil, usageError("%s is a WebAssembly module, not a script", fileName(name))
+	}
+	return content, err
+}
+
+// readProgram reads a script or a module. A private key that was named by
+// mistake is neither sent nor shown in findings.
+func readProgram(p *Process, name string) ([]byte, error) {
+	content, err := readInput(p, name)
+	if err == nil && signature.IsPrivateKey(content) {
+		return nil, usageError("%s is a private key, not a script", fileName(name))
 	}
 	return content, err
 }

@@ -35,7 +35,7 @@ func (i images) options(p *Process) oci.Options {
 
 // push stores one module under a reference.
 func (i images) push(ctx context.Context, p *Process, file, reference string) error {
-	content, err := readInput(p, file)
+	content, err := readProgram(p, file)
 	if err != nil {
 		return err
 	}

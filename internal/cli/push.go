@@ -19,6 +19,7 @@ type push struct {
 
 	name, note string
 	activate   bool
+	script     bool
 	limits     api.Limits
 	plainHTTP  bool
 }
@@ -49,6 +50,7 @@ variables OCI_USERNAME and OCI_PASSWORD.`,
 	flags := cmd.Flags()
 	flags.StringVar(&f.name, "name", "", "`name` of the command; for a single file")
 	flags.BoolVar(&f.activate, "activate", false, "make the new version the one that runs")
+	flags.BoolVar(&f.script, "script", false, "send files that are no modules as scripts, whatever their names end in")
 	flags.StringVar(&f.note, "note", "", "`text` to keep with the version")
 	limitFlags(flags, &f.limits, "the version; 0 leaves it to signer and server")
 	flags.BoolVar(&f.plainHTTP, "plain-http", false, "talk to a registry of images without TLS, also on another machine")
@@ -99,12 +101,15 @@ func (f *push) send(ctx context.Context, p *Process, c *client.Client, file stri
 		}
 		name = commandOf(file)
 	}
-	content, err := readInput(p, file)
+	content, err := readProgram(p, file)
 	if err != nil {
 		return o.fail(err)
 	}
 	kind := api.WASM
 	if !isModule(content) {
+		if file != stdinName && !f.script && !strings.HasSuffix(file, scriptSuffix) {
+			return o.fail(usageError("%s is no WebAssembly module, and its name does not end in %s; --script sends it as a script", o.File, scriptSuffix))
+		}
 		kind = "text/plain; charset=utf-8"
 	}
 	v, isNew, err := c.Upload(ctx, name, content, kind, client.UploadOptions{Activate: f.activate, Note: f.note, Limits: f.limits})

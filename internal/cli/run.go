@@ -95,7 +95,7 @@ func (f *runFlags) run(ctx context.Context, p *Process, given *pflag.FlagSet, na
 	if err := chosen("output", f.output, "json", "text", "answer"); err != nil {
 		return err
 	}
-	content, err := readInput(p, name)
+	content, err := readProgram(p, name)
 	if err != nil {
 		return err
 	}

@@ -135,7 +135,7 @@ func readDetached(name string) ([]byte, error) {
 
 // readModule reads a file that must be a module.
 func readModule(p *Process, name string) ([]byte, error) {
-	content, err := readInput(p, name)
+	content, err := readProgram(p, name)
 	if err == nil && !isModule(content) {
 		return nil, usageError("%s is no WebAssembly module; avap build makes one of a script", fileName(name))
 	}

@@ -416,6 +416,20 @@ func TestUploadRefusals(t *testing.T) {
 	if unsigned == nil {
 		t.Fatal(findings)
 	}
+	secret, err := signature.EncodePrivate(h.key, signature.OpenSSH, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{"/api/v1/execute", "/api/v1/check"} {
+		body, err := json.Marshal(map[string]string{"script": string(secret)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := h.do(http.MethodPost, path, "application/json", bytes.NewReader(body))
+		if r.wantProblem(t, 400, diag.BadFieldValue); bytes.Contains(r.body, []byte("BEGIN")) {
+			t.Errorf("%s shows the key: %s", path, r.body)
+		}
+	}
 	flipped := bytes.Clone(module)
 	flipped[len(flipped)-1] ^= 1
 	for _, test := range []struct {
@@ -437,6 +451,8 @@ func TestUploadRefusals(t *testing.T) {
 		{"a module of another type", "/commands/a", "text/plain", module, 415, diag.BadBodyType},
 		{"a script that does not compile", "/commands/a", "text/plain", []byte("x = ("), 400, diag.UnclosedBracket},
 		{"an empty script", "/commands/a", "text/plain", nil, 400, diag.EmptyScript},
+		{"a private key", "/commands/a", "text/plain", secret, 400, diag.BadFieldValue},
+		{"a private key of no type", "/commands/a", "", secret, 400, diag.BadFieldValue},
 		{"a limit that is none", "/commands/a?fuel=x", api.WASM, module, 400, diag.BadFieldValue},
 		{"no fuel", "/commands/a?fuel=0", api.WASM, module, 400, diag.BadFieldValue},
 		{"a limit that is not there", "/commands/a?fule=5", api.WASM, module, 400, diag.BadFieldValue},

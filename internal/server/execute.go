@@ -3,12 +3,14 @@ package server
 import (
 	"context"
 	"net/http"
+	"strings"
 
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/avapd/avapd/internal/api"
 	"github.com/avapd/avapd/internal/diag"
 	"github.com/avapd/avapd/internal/engine"
+	"github.com/avapd/avapd/internal/signature"
 )
 
 // decodeCall reads a request to execute or check a script. The call's slices,
@@ -58,10 +60,19 @@ func checkScript(in *call) error {
 		return newProblem(http.StatusBadRequest, diag.MissingScript, "%s", messageNoScript)
 	case in.script == "":
 		return newProblem(http.StatusBadRequest, diag.EmptyScript, "%s", messageNoScript)
+	case isPrivateKey(in.script):
+		return newProblem(http.StatusBadRequest, diag.BadFieldValue, "this is a private key, not a script; nothing of it was kept")
 	case int64(len(in.script)) > in.config.SourceLimitBytes:
 		return newProblem(http.StatusRequestEntityTooLarge, diag.SourceTooLarge, "the script has %d bytes; the limit is %d", len(in.script), in.config.SourceLimitBytes)
 	}
 	return nil
+}
+
+// isPrivateKey recognises private keys that were sent by mistake. What no key
+// is like is told without a copy, as nearly all scripts are.
+func isPrivateKey(script string) bool {
+	like := len(script) == signature.RawPrivateKeyBytes || script[0] == '0' || strings.Contains(script, "PRIVATE KEY") || strings.Contains(script, "PuTTY-")
+	return like && signature.IsPrivateKey([]byte(script))
 }
 
 // execute answers POST /api/v1/execute.

@@ -43,6 +43,9 @@ func TestFormats(t *testing.T) {
 	want := readVectors(t).private(t, "a")
 	for name, file := range keyFiles(t) {
 		t.Run(name, func(t *testing.T) {
+			if got, want := IsPrivateKey(file), strings.HasPrefix(name, "private"); got != want {
+				t.Errorf("taken for a private key: %v", got)
+			}
 			if strings.HasPrefix(name, "public") {
 				keys, err := ParsePublicKeys(file)
 				if err != nil || len(keys) != 1 || !keys[0].Key.Equal(want.Public().Key) {

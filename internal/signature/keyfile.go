@@ -33,6 +33,9 @@ const (
 	maxKeys         = 1_000
 )
 
+// RawPrivateKeyBytes is the length of a private key as wasmsign2 writes it.
+const RawPrivateKeyBytes = 1 + ed25519.PrivateKeySize
+
 // The first byte of raw keys.
 const (
 	rawPublic  = 0x01
@@ -83,7 +86,7 @@ func publicKeys(file []byte) ([]ed25519.PublicKey, error) {
 	switch {
 	case len(file) == 1+ed25519.PublicKeySize && file[0] == rawPublic:
 		return []ed25519.PublicKey{file[1:]}, nil
-	case isPrivate(file):
+	case IsPrivateKey(file):
 		return nil, unusable("the file holds a private key; give the public one, and keep this one to yourself")
 	case bytes.Contains(file, []byte("-----BEGIN "+pemPublic)):
 		return publicPEM(file)
@@ -94,11 +97,33 @@ func publicKeys(file []byte) ([]ed25519.PublicKey, error) {
 	return publicLines(file)
 }
 
-// isPrivate recognises files that must not be taken for public ones, to word
-// the error.
-func isPrivate(file []byte) bool {
-	return len(file) == 1+ed25519.PrivateKeySize && file[0] == rawPrivate ||
-		bytes.Contains(file, []byte(pemPrivate+"-----"))
+// IsPrivateKey recognises files that hold a private key, of whichever kind and
+// damaged ones too: such a file is not sent anywhere, stored or shown.
+func IsPrivateKey(file []byte) bool {
+	if len(file) > maxKeyFileBytes {
+		return false
+	}
+	if len(file) == RawPrivateKeyBytes && file[0] == rawPrivate {
+		return true
+	}
+	for line := range bytes.Lines(file) {
+		line = bytes.TrimSpace(bytes.TrimPrefix(line, []byte("\ufeff")))
+		if bytes.HasPrefix(line, []byte("-----BEGIN ")) && bytes.Contains(line, []byte(pemPrivate)) || bytes.HasPrefix(line, []byte("PuTTY-User-Key-File-")) {
+			return true
+		}
+	}
+	return isPrivateDER(file)
+}
+
+// isPrivateDER recognises PKCS #8 and the older forms without an envelope.
+func isPrivateDER(file []byte) bool {
+	if !bytes.HasPrefix(file, []byte{0x30}) {
+		return false
+	}
+	_, err := x509.ParsePKCS8PrivateKey(file)
+	_, errEC := x509.ParseECPrivateKey(file)
+	_, errRSA := x509.ParsePKCS1PrivateKey(file)
+	return err == nil || errEC == nil || errRSA == nil
 }
 
 func publicPEM(file []byte) ([]ed25519.PublicKey, error) {
@@ -187,7 +212,7 @@ func ParsePrivateKey(file []byte, passphrase func() ([]byte, error)) (PrivateKey
 	if err := checkSize(file); err != nil {
 		return PrivateKey{}, err
 	}
-	if len(file) == 1+ed25519.PrivateKeySize && file[0] == rawPrivate {
+	if len(file) == RawPrivateKeyBytes && file[0] == rawPrivate {
 		return checked(bytes.Clone(file[1:]))
 	}
 	if key, err := x509.ParsePKCS8PrivateKey(file); err == nil {
