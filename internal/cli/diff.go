@@ -27,6 +27,9 @@ type change struct {
 	// More is set when the new module may do something that the old one could
 	// not.
 	More bool `json:"more"`
+	// Callers is set when those who call the old module have to look at how they
+	// call the new one.
+	Callers bool `json:"callers,omitempty"`
 }
 
 // comparison is the JSON form of what diff found.
@@ -34,6 +37,7 @@ type comparison struct {
 	Old     string   `json:"old"`
 	New     string   `json:"new"`
 	More    bool     `json:"more"`
+	Callers bool     `json:"callers"`
 	Changes []change `json:"changes"`
 }
 
@@ -43,12 +47,13 @@ func diffCommand(p *Process) *cobra.Command {
 		Use:   "diff OLD NEW",
 		Short: "Show what a new version of a module may do that the old one could not",
 		Long: `Show what a new version of a module may do that the old one could not, and what
-else changed about it: capabilities, functions of the host, what it reads of the
-request, endpoints and variables, limits, signers. Scripts are compared by their
-modules. What either computes is not looked at.
+else changed about it: parameters, capabilities, functions of the host, what it
+reads of the request, endpoints and variables, limits, signers. Scripts are
+compared by their modules. What either computes is not looked at.
 
 The exit code is 0 if the new one may do the same or less, and 5 if it may do
-more.`,
+more or if callers notice: arguments go by position, so parameters must keep
+their names, kinds and order.`,
 		Example: `  avap diff deployed.wasm order.wasm
   avap diff deployed.wasm order.avap
   avap diff deployed.wasm order.wasm --output json`,
@@ -75,13 +80,14 @@ func diffModules(p *Process, before, after, output string) error {
 	}
 	c := comparison{Old: a.File, New: b.File, Changes: compare(a, b)}
 	c.More = slices.ContainsFunc(c.Changes, func(c change) bool { return c.More })
+	c.Callers = slices.ContainsFunc(c.Changes, func(c change) bool { return c.Callers })
 	if output == "json" {
 		err = printJSON(p, c)
 	} else {
 		_, err = fmt.Fprint(p.Stdout, c.text())
 		err = written(err)
 	}
-	if err == nil && c.More {
+	if err == nil && (c.More || c.Callers) {
 		err = &exitError{code: exitMore}
 	}
 	return err
@@ -98,13 +104,20 @@ func (c *comparison) text() string {
 		if d.More {
 			b.WriteString(" (more)")
 		}
+		if d.Callers {
+			b.WriteString(" (callers notice)")
+		}
 		b.WriteByte('\n')
+	}
+	called := ""
+	if c.Callers {
+		called = ", but is called in another way"
 	}
 	switch {
 	case c.More:
 		fmt.Fprintf(&b, "%s may do more than %s\n", c.New, c.Old)
 	case len(c.Changes) > 0:
-		fmt.Fprintf(&b, "%s may do nothing that %s could not\n", c.New, c.Old)
+		fmt.Fprintf(&b, "%s may do nothing that %s could not%s\n", c.New, c.Old, called)
 	default:
 		fmt.Fprintf(&b, "%s may do what %s could\n", c.New, c.Old)
 	}
@@ -114,6 +127,7 @@ func (c *comparison) text() string {
 // compare lists what differs between two modules, what counts most first.
 func compare(a, b *facts) []change {
 	d := differ{changes: []change{}}
+	d.parameters(&a.Interface, &b.Interface)
 	d.sets("capability", a.Capabilities, b.Capabilities, true)
 	d.sets("host function", a.Host, b.Host, true)
 	d.sets("foreign import", a.Foreign, b.Foreign, true)
@@ -146,6 +160,16 @@ func (d *differ) sets(kind string, before, after []string, more bool) {
 func (d *differ) value(kind, name, before, after string, more bool) {
 	if before != after {
 		d.changes = append(d.changes, change{Kind: kind, Change: changeChanged, Name: name, From: before, To: after, More: more})
+	}
+}
+
+// parameters compares what calls give. Every difference concerns callers, as a
+// call gives all arguments by position.
+func (d *differ) parameters(before, after *interfaceFacts) {
+	if !slices.Equal(before.Parameters, after.Parameters) {
+		d.changes = append(d.changes, change{
+			Kind: "interface", Change: changeChanged, Name: "parameters", From: before.signature(), To: after.signature(), Callers: true,
+		})
 	}
 }
 

@@ -27,7 +27,7 @@ var exits = []string{
 	exitUsage:       "wrong usage",
 	exitLimit:       "stopped by a limit",
 	exitInternal:    "internal error",
-	exitMore:        "a new version may do more",
+	exitMore:        "a new version may do more or is called in another way",
 	exitSignature:   "not signed by a key that was given or is trusted",
 	exitUnavailable: "no server that can do it now",
 }

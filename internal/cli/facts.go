@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"slices"
+	"strings"
 
 	"github.com/avapd/avapd/internal/signature"
 	"github.com/avapd/avapd/internal/wasm"
@@ -47,6 +48,9 @@ type madeFacts struct {
 }
 
 type interfaceFacts struct {
+	// Parameters are what a call of the script as a command takes, in order.
+	Parameters []abi.Parameter `json:"parameters"`
+
 	Variables []string `json:"variables"`
 	// Reads are the parts of the request that the script can read.
 	Reads     []string        `json:"reads"`
@@ -127,7 +131,7 @@ func moduleFacts(module []byte) (*facts, error) {
 	digest := sha256.Sum256(module)
 	f := &facts{
 		Bytes: len(module), SHA256: hex.EncodeToString(digest[:]),
-		Interface:    interfaceFacts{Variables: []string{}, Reads: []string{}, Exports: []string{}},
+		Interface:    interfaceFacts{Parameters: []abi.Parameter{}, Variables: []string{}, Reads: []string{}, Exports: []string{}},
 		Capabilities: []string{}, Host: []string{}, Signers: []claimFacts{}, Sections: []sectionFacts{},
 	}
 	for _, s := range sections {
@@ -201,6 +205,7 @@ func (f *facts) readManifest(m *abi.Manifest) {
 		Files: m.Files, Logs: m.Logs, Standalone: f.merged,
 	}
 	f.Limits.EntryFuel = m.EntryFuel
+	f.Interface.Parameters = append(f.Interface.Parameters, m.Interface...)
 	f.Interface.Variables = append(f.Interface.Variables, m.Globals...)
 	slices.Sort(f.Interface.Variables)
 	for _, part := range []struct {
@@ -215,4 +220,20 @@ func (f *facts) readManifest(m *abi.Manifest) {
 		e := &m.Endpoints[i]
 		f.Interface.Endpoints = append(f.Interface.Endpoints, endpointFacts{e.Method, e.Path, e.Handler, e.Middleware, e.Description})
 	}
+}
+
+// signature is what a call gives, in order, each parameter with its kind.
+func (i *interfaceFacts) signature() string {
+	parts := make([]string, len(i.Parameters))
+	for n, p := range i.Parameters {
+		parts[n] = p.Name + " " + kindWord(p.Kind)
+	}
+	return "(" + strings.Join(parts, ", ") + ")"
+}
+
+func kindWord(kind string) string {
+	if kind == abi.ParameterValue {
+		return "value"
+	}
+	return kind
 }

@@ -88,6 +88,9 @@ func (f *facts) text() string {
 	} else {
 		line("made by", "another compiler: there is no manifest")
 	}
+	if f.Made != nil {
+		line("parameters", "%s", f.Interface.signature())
+	}
 	list("variables", f.Interface.Variables)
 	list("reads", f.Interface.Reads)
 	for i := range f.Interface.Endpoints {
