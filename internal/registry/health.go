@@ -36,12 +36,9 @@ type Health struct {
 	RefreshErrors int64
 }
 
-// Settled tells whether it is known what there is, or that this cannot be known
-// now. A node with a new copy knows of no command before it has asked the
-// primary store for the first time.
-func (h *Health) Settled() bool {
-	return h.Origin == FromPrimary || h.Revision > 0 || h.PrimaryError != ""
-}
+// Settled tells whether it is known what commands there are. A node with a new copy
+// knows of none before the primary store has answered for the first time.
+func (h *Health) Settled() bool { return h.Origin == FromPrimary || h.Revision > 0 }
 
 // health is what Health is made of.
 type health struct {

@@ -206,6 +206,19 @@ func (r *Registry) Execute(ctx context.Context, name string, number int, request
 	return answer, loadFailure(name, err)
 }
 
+// Unknown is the error for a command that the State does not have.
+func (r *Registry) Unknown(name string) error {
+	if !r.settled() {
+		return diag.NewFailure(diag.StoreUnavailable, "it is not known yet whether there is a command %s: the primary store has never answered this server", name)
+	}
+	return diag.NewFailure(diag.NoSuchCommand, "there is no command %s", name)
+}
+
+func (r *Registry) settled() bool {
+	h := r.Health()
+	return h.Settled()
+}
+
 // Resolver gives the commands as they are now, for a script.
 func (r *Registry) Resolver() engine.Resolver { return calls{r.State()} }
 
@@ -215,7 +228,7 @@ type calls struct{ state *State }
 
 // Resolve implements engine.Resolver.
 func (c calls) Resolve(name string) (*engine.Command, error) {
-	if _, ok := c.state.Command(name); !ok {
+	if _, ok := c.state.Command(name); !ok && c.state.registry.settled() {
 		return nil, nil
 	}
 	v, p, err := c.state.resolve(name, 0)

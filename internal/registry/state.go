@@ -84,7 +84,7 @@ func (s *State) resolve(name string, number int) (*Version, permission, error) {
 	c, ok := s.Command(name)
 	switch {
 	case !ok:
-		return nil, permission{}, diag.NewFailure(diag.NoSuchCommand, "there is no command %s", name)
+		return nil, permission{}, s.registry.Unknown(name)
 	case c.Disabled:
 		return nil, permission{}, diag.NewFailure(diag.CommandUnusable, "the command %s is disabled", name)
 	case number == 0 && c.Active == 0:

@@ -115,8 +115,10 @@ func (s *Server) command(name string) (*registry.Command, error) {
 	if command, ok := state.Command(name); ok {
 		return command, nil
 	}
-	p := newProblem(http.StatusNotFound, diag.NoSuchCommand, "there is no command %s", printable(name))
-	p.suggestion = diag.DidYouMean(name, namesLike(state, name))
+	p := runProblem(new(note), s.commands.Unknown(printable(name)))
+	if p.code == diag.NoSuchCommand {
+		p.suggestion = diag.DidYouMean(name, namesLike(state, name))
+	}
 	return nil, p
 }
 

@@ -643,9 +643,15 @@ func TestReadyWhenCommandsAreKnown(t *testing.T) {
 		if err := h.commands.Refresh(t.Context()); (err != nil) != deaf {
 			t.Error(err)
 		}
-		if r := h.do(http.MethodGet, "/readyz", "", nil); r.StatusCode != 200 {
+		ready, missing := 200, diag.NoSuchCommand
+		if deaf {
+			ready, missing = 503, diag.StoreUnavailable
+		}
+		if r := h.do(http.MethodGet, "/readyz", "", nil); r.StatusCode != ready {
 			t.Errorf("%d %s", r.StatusCode, r.body)
 		}
+		status := map[diag.Code]int{diag.NoSuchCommand: 404, diag.StoreUnavailable: 503}[missing]
+		h.do(http.MethodPost, "/api/v1/commands/price/execute", "", nil).wantProblem(t, status, missing)
 	}
 }
 

@@ -160,7 +160,7 @@ func (s *Server) live(c *fiber.Ctx) error { return sendJSON(c, state{Status: "al
 
 // ready says whether new work should come here and, if more is asked for, how
 // the registry is. A server whose primary store is away goes on with what it
-// has, and is ready; one that has not asked it for the first time is not.
+// has, and is ready; one that store has never answered has nothing, and is not.
 func (s *Server) ready(c *fiber.Ctx) error {
 	d := state{Status: "ready"}
 	if s.commands != nil {
