@@ -193,7 +193,7 @@ func checkExports(b *wasm.Binary, m *abi.Manifest) error {
 		entry := missing[e.Name]
 		switch {
 		case slices.Contains(reservedExports, e.Name):
-			return refuse(diag.ModuleExport, "the name %q is reserved", e.Name)
+			return refuse(diag.ModuleExport, "the name %q is reserved for modules of avap build; those run without --untrusted and, as commands, if their signer was added with --trusted-compiler", e.Name)
 		case e.Kind != wasm.KindFunc:
 			return refuse(diag.ModuleExport, "%s %q may not be exported", kindName(e.Kind), e.Name)
 		case int(e.Index) < imported:
