@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -132,13 +133,19 @@ type outcome struct {
 	// Command is what the file became on a server.
 	Command *pushed `json:"command,omitempty"`
 	// Error says why there was no success, if no diagnostic does.
-	Error       string    `json:"error,omitempty"`
+	Error string `json:"error,omitempty"`
+	// Code, Suggestion and NextStep are those of a server's refusal.
+	Code        string    `json:"code,omitempty"`
+	Suggestion  string    `json:"suggestion,omitempty"`
+	NextStep    string    `json:"next_step,omitempty"`
 	Diagnostics diag.List `json:"diagnostics,omitempty"`
 
 	// line is what is shown of a success, unless it is empty.
 	line string
-	code int
-	text func(file string) []byte // for excerpts; may be missing
+	// complaint is what is shown of an error.
+	complaint string
+	code      int
+	text      func(file string) []byte // for excerpts; may be missing
 }
 
 // fail makes the outcome one of failure.
@@ -154,9 +161,11 @@ func (o outcome) fail(err error) outcome {
 		one.Span.Start.File = o.File
 		o.Diagnostics, o.code = diag.List{one}, exitCode(one.Code)
 	case isExit:
-		o.Error, o.code = exit.text, exit.code
+		told := exit.told
+		o.Error, o.Code, o.Suggestion, o.NextStep = cmp.Or(told.Message, exit.text), told.Code, told.Suggestion, told.NextStep
+		o.complaint, o.code = exit.text, exit.code
 	default:
-		o.Error, o.code = err.Error(), exitInternal
+		o.Error, o.complaint, o.code = err.Error(), err.Error(), exitInternal
 	}
 	return o
 }
@@ -225,8 +234,8 @@ func summary(files, failed int, verb string) string {
 }
 
 func (b *batch) show(o outcome) error {
-	if o.Error != "" {
-		fmt.Fprintf(b.p.Stderr, "avap: %s\n", o.Error)
+	if o.complaint != "" {
+		fmt.Fprintf(b.p.Stderr, "avap: %s\n", o.complaint)
 	}
 	text := o.text
 	if text == nil {

@@ -34,13 +34,15 @@ type Process struct {
 type exitError struct {
 	code int
 	text string
+	// told is what --output json says of it, beside what the text gives.
+	told failureTold
 }
 
 func (e *exitError) Error() string { return e.text }
 
 // usageError is a mistake on the command line, in a file or in the settings.
 func usageError(format string, args ...any) error {
-	return &exitError{exitUsage, fmt.Sprintf(format, args...)}
+	return &exitError{code: exitUsage, text: fmt.Sprintf(format, args...)}
 }
 
 // Main runs the command line and returns the exit code.
@@ -56,7 +58,7 @@ func Main(ctx context.Context, p Process) (code int) {
 	root.SetIn(p.Stdin)
 	root.SetOut(p.Stdout)
 	root.SetErr(p.Stderr)
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return exitOK
 	}
@@ -67,6 +69,7 @@ func Main(ctx context.Context, p Process) (code int) {
 	if text := err.Error(); text != "" {
 		fmt.Fprintf(p.Stderr, "avap: %s\n", text)
 	}
+	tellFailure(&p, cmd, err)
 	return code
 }
 

@@ -109,7 +109,7 @@ func readFacts(p *Process, name string) (*facts, []byte, error) {
 	}
 	f, err := moduleFacts(content)
 	if err != nil {
-		return nil, nil, &exitError{exitScript, fileName(name) + " cannot be read: " + err.Error()}
+		return nil, nil, &exitError{code: exitScript, text: fileName(name) + " cannot be read: " + err.Error()}
 	}
 	f.File = fileName(name)
 	return f, content, nil

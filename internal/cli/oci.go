@@ -87,5 +87,9 @@ func imageError(err error) error {
 	case errors.Is(err, oci.ErrNotFound), errors.Is(err, oci.ErrLayout), errors.Is(err, oci.ErrTooLarge):
 		code = exitScript
 	}
-	return &exitError{code, err.Error()}
+	told := failureTold{Message: err.Error()}
+	if code == exitUnavailable {
+		told.NextStep = "Check the host in the reference, and whether its registry runs; --plain-http is for one without TLS."
+	}
+	return failed(code, told)
 }

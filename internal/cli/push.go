@@ -115,7 +115,7 @@ func (f *push) send(ctx context.Context, p *Process, c *client.Client, file stri
 	v, isNew, err := c.Upload(ctx, name, content, kind, client.UploadOptions{Activate: f.activate, Note: f.note, Limits: f.limits})
 	if err != nil {
 		if e, ok := errors.AsType[*exitError](refused(err)); ok {
-			err = &exitError{e.code, o.File + ": " + e.text}
+			err = &exitError{e.code, o.File + ": " + e.text, e.told}
 		}
 		return o.fail(err)
 	}

@@ -122,7 +122,7 @@ func orVariable(p *Process, flag, name, otherwise string) string {
 // of the exit is that of the same failure without a server.
 func refused(err error) error {
 	if unreachable, ok := errors.AsType[*client.UnreachableError](err); ok {
-		return &exitError{exitUnavailable, unreachable.Error() + "\n    next step: Check --server, and whether the server runs."}
+		return failed(exitUnavailable, failureTold{Message: unreachable.Error(), NextStep: "Check --server, and whether the server runs."})
 	}
 	e, ok := errors.AsType[*client.Error](err)
 	if !ok {
@@ -142,10 +142,30 @@ func refused(err error) error {
 			fmt.Fprintf(&b, "\n    %s%s: %s [%s]", place, d.Severity, d.Message, d.Code)
 		}
 	}
-	if e.NextStep != "" {
-		fmt.Fprintf(&b, "\n    next step: %s", e.NextStep)
+	if next := nextStep(e); next != "" {
+		fmt.Fprintf(&b, "\n    next step: %s", next)
 	}
-	return &exitError{refusalCode(e), b.String()}
+	told := failureTold{Code: e.Code, Message: e.Problem.Error, Suggestion: e.Suggestion, NextStep: nextStep(e)}
+	return &exitError{refusalCode(e), b.String(), told}
+}
+
+// clientSteps are the next steps of problems whose own speak of HTTP.
+var clientSteps = map[diag.Code]string{
+	diag.Unauthorized:    "Name the file that holds the server's token with --token-file, or in " + config.TokenFileVariable + ".",
+	diag.NoSuchCommand:   "avap list shows the commands, avap versions NAME the versions of one.",
+	diag.NoSuchSigner:    "avap signer list shows the signers there are.",
+	diag.Revoked:         "Build the module anew, sign it with another key that is trusted, and push that.",
+	diag.RequestTooLarge: "Send less; of a module, a server takes registry.artifact_limit_bytes.",
+	diag.NoCapacity:      "Try again in some seconds.",
+	diag.TooManyRequests: "Try again when an earlier command has ended.",
+}
+
+// nextStep is what a reader of the command line can do about a refusal.
+func nextStep(e *client.Error) string {
+	if step, ok := clientSteps[diag.Code(e.Code)]; ok {
+		return step
+	}
+	return e.NextStep
 }
 
 func refusalCode(e *client.Error) int {

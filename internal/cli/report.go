@@ -21,7 +21,7 @@ func report(w io.Writer, err error, s script) error {
 		if err := diag.Render(w, list, s.text); err != nil {
 			return fmt.Errorf("write: %w", err)
 		}
-		return &exitError{code: exitCode(firstError(list))}
+		return &exitError{code: exitCode(firstError(list)), told: toldOf(firstOf(list))}
 	}
 	failure, ok := errors.AsType[*diag.Failure](err)
 	if !ok {
@@ -46,7 +46,7 @@ func report(w io.Writer, err error, s script) error {
 	if failure.Cause != nil {
 		fmt.Fprintf(w, "    cause: %v\n", failure.Cause)
 	}
-	return &exitError{code: exitCode(failure.Code)}
+	return &exitError{code: exitCode(failure.Code), told: toldOf(shown)}
 }
 
 // offsetOf gives the first byte of a line. A failure has only lines and
@@ -63,11 +63,19 @@ func offsetOf(text []byte, line int) int {
 	return offset
 }
 
-func firstError(list diag.List) diag.Code {
+func firstError(list diag.List) diag.Code { return firstOf(list).Code }
+
+func firstOf(list diag.List) diag.Diagnostic {
 	for _, d := range list {
 		if d.Severity == diag.Error {
-			return d.Code
+			return d
 		}
 	}
-	return diag.SyntaxError
+	return diag.New(diag.SyntaxError, diag.Span{}, "the script has errors")
+}
+
+// toldOf is a finding as --output json tells it.
+func toldOf(d diag.Diagnostic) failureTold {
+	entry, _ := diag.Lookup(d.Code)
+	return failureTold{Code: string(d.Code), Message: d.Message, Suggestion: d.Suggestion, NextStep: entry.Next}
 }

@@ -176,7 +176,7 @@ func listenAndServe(ctx context.Context, p *Process, reload *reloader, o server.
 		}
 		return err
 	case <-signals:
-		return &exitError{exitScript, "stopped at once by a second signal; requests were cut off"}
+		return &exitError{code: exitScript, text: "stopped at once by a second signal; requests were cut off"}
 	}
 }
 
