@@ -80,7 +80,7 @@ func migrateStep(p *Process, name, short, did string, run func(context.Context, 
 			}
 			steps, err := run(cmd.Context(), migrator)
 			if err := errors.Join(err, migrator.Close()); err != nil {
-				return fmt.Errorf("migrate %s: %w", name, err)
+				return migrateError(c, fmt.Errorf("migrate %s: %w", name, err))
 			}
 			return printMigrations(p, output, did, steps)
 		},
@@ -91,6 +91,14 @@ func migrateStep(p *Process, name, short, did string, run func(context.Context, 
 	cmd.Flags().StringVar(&output, "output", "text", "form of the output: text or json")
 	config.AddFlags(cmd.Flags(), "data_dir", "postgres.url", "postgres.url_file")
 	return cmd
+}
+
+// migrateError tells a database that is not there from what went wrong in one.
+func migrateError(c *config.Config, err error) error {
+	if c.Postgres.URL == "" || !errors.Is(err, store.ErrUnavailable) {
+		return err
+	}
+	return failed(exitUnavailable, failureTold{Message: err.Error(), NextStep: "Check postgres.url, and whether the database runs."})
 }
 
 func migratorOf(c *config.Config) (*store.Migrator, error) {
