@@ -86,7 +86,7 @@ func versionsCommand(p *Process) *cobra.Command {
 			if v.Active {
 				active = "active"
 			}
-			rows[i] = fmt.Sprintf("%d\t%s\t%s\t%s\t%d\t%s\t%s\t%s", v.Version, active, v.Created.UTC().Format(time.DateTime), shortDigest(v.Digest), v.SizeBytes,
+			rows[i] = fmt.Sprintf("%d\t%s\t%s\t%s\t%d\t%s\t%s\t%s", v.Version, active, v.Created.UTC().Format(time.DateTime), v.Digest, v.SizeBytes,
 				listed(v.Signers), listed(v.Capabilities), v.Note)
 		}
 		return table(p, "VERSION\tSTATE\tCREATED (UTC)\tDIGEST\tBYTES\tSIGNERS\tCAPABILITIES\tNOTE", rows)

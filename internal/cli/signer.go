@@ -2,6 +2,8 @@ package cli
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"time"
 
@@ -94,10 +96,28 @@ func signerListCommand(p *Process) *cobra.Command {
 			if s.Revoked {
 				status = "revoked"
 			}
-			rows[i] = fmt.Sprintf("%s\t%s\t%s\t%s\t%s", s.Name, s.KeyID, status, listed(s.Prefixes), listed(s.Capabilities))
+			compiler := "-"
+			if s.TrustedCompiler {
+				compiler = "trusted"
+			}
+			rows[i] = fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s\t%s", s.Name, s.KeyID, status, listed(s.Prefixes), listed(s.Capabilities), compiler, limitsCell(&s.Limits))
 		}
-		return table(p, "SIGNER\tKEY\tSTATE\tPREFIXES\tCAPABILITIES", rows)
+		return table(p, "SIGNER\tKEY\tSTATE\tPREFIXES\tCAPABILITIES\tCOMPILER\tLIMITS", rows)
 	})
+}
+
+// limitsCell names the limits that are set, as the flags that set them do.
+func limitsCell(l *api.Limits) string {
+	var set []string
+	for _, limit := range []struct {
+		name  string
+		value int64
+	}{{"fuel", l.Fuel}, {"time-ms", l.TimeMS}, {"memory-bytes", l.MemoryBytes}, {"call-depth", l.CallDepth}, {"output-bytes", l.OutputBytes}} {
+		if limit.value != 0 {
+			set = append(set, fmt.Sprintf("%s=%d", limit.name, limit.value))
+		}
+	}
+	return listed(set)
 }
 
 func signerRemoveCommand(p *Process) *cobra.Command {
@@ -122,8 +142,8 @@ func revokeCommand(p *Process) *cobra.Command {
 		Use:   "revoke key|digest VALUE",
 		Short: "Make a key or a module count for nothing on every server, for good",
 		Long: `Make a key or a module count for nothing on every server, for good. A key is named
-by its identifier, as avap signer list shows it, a module by its digest, as avap
-versions shows it with --output json.`,
+by its identifier, as avap signer list shows it, a module by its digest, the 64
+hexadecimal digits that avap versions shows.`,
 		Example: `  avap revoke key 0123456789abcdef01234567 --reason 'laptop lost' --token-file token
   avap revoke digest "$(sha256sum price.wasm | cut -d' ' -f1)" --reason 'wrong VAT' --token-file token`,
 		Args: arguments(2, 2, "key or digest, and its value"),
@@ -139,6 +159,9 @@ versions shows it with --output json.`,
 		}
 		if reason == "" {
 			return usageError("revoke needs a reason, for those who will ask; give --reason")
+		}
+		if digest, err := hex.DecodeString(args[1]); args[0] == api.RevokedDigest && (err != nil || len(digest) != sha256.Size) {
+			return usageError("%q is no digest of a module, which has 64 hexadecimal digits; avap versions NAME shows them", args[1])
 		}
 		done, err := c.Revoke(ctx, api.Revocation{Kind: args[0], Value: args[1], Reason: reason})
 		switch {
