@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/avapd/avapd/internal/api"
 	"github.com/avapd/avapd/internal/client"
@@ -44,7 +46,7 @@ variables OCI_USERNAME and OCI_PASSWORD.`,
   avap push modules --server https://avap.example.com --token-file token --output json
   avap push price.wasm oci://ghcr.io/example/price:1`,
 		Args: arguments(1, -1, "at least one file"),
-		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd.Context(), p, args) },
+		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd.Context(), p, cmd.Flags(), args) },
 	}
 	f.flags(cmd)
 	flags := cmd.Flags()
@@ -57,13 +59,16 @@ variables OCI_USERNAME and OCI_PASSWORD.`,
 	return cmd
 }
 
-func (f *push) run(ctx context.Context, p *Process, args []string) error {
+func (f *push) run(ctx context.Context, p *Process, given *pflag.FlagSet, args []string) error {
 	if err := f.check(); err != nil {
 		return err
 	}
 	if last := args[len(args)-1]; isImage(last) {
 		if len(args) != 2 {
 			return usageError("a reference takes one module; there are %d files", len(args)-1)
+		}
+		if err := f.imageFlags(given); err != nil {
+			return err
 		}
 		return f.images(f.plainHTTP).push(ctx, p, args[0], last)
 	}
@@ -81,6 +86,17 @@ func (f *push) run(ctx context.Context, p *Process, args []string) error {
 	defer c.Close()
 	b := &batch{p, f.output, "sent"}
 	return b.run(ctx, in, func(_ int, file input) outcome { return f.send(ctx, p, c, file.name) })
+}
+
+// imageFlags refuses flags that mean nothing to a registry of images.
+func (f *push) imageFlags(given *pflag.FlagSet) error {
+	var err error
+	given.Visit(func(flag *pflag.Flag) {
+		if !slices.Contains([]string{"timeout-ms", "output", "plain-http"}, flag.Name) {
+			err = usageError("--%s is for servers; a registry of images keeps the module alone", flag.Name)
+		}
+	})
+	return err
 }
 
 // pushed is the version that a file became.
