@@ -14,6 +14,9 @@ import (
 // limits bound what is read of a database.
 var limits = datasource.Limits{Rows: maxRows + 1, Bytes: 256 << 20, Timeout: 30 * time.Second}
 
+// ErrUnreachable tells that there is no connection to the database.
+var ErrUnreachable = errors.New("the database cannot be reached")
+
 // FromPostgres reads the tables of a PostgreSQL database. It writes nothing.
 func FromPostgres(ctx context.Context, url string) (*Catalogue, error) {
 	source, err := datasource.OpenPostgres(ctx, datasource.PostgresOptions{URL: url, Connections: 1, Policy: datasource.Policy{ReadOnly: true}})
@@ -21,6 +24,9 @@ func FromPostgres(ctx context.Context, url string) (*Catalogue, error) {
 		return nil, err
 	}
 	c, err := fromSource(ctx, source)
+	if failure, ok := errors.AsType[*datasource.Error](err); ok && failure.Kind == datasource.KindUnavailable {
+		err = ErrUnreachable
+	}
 	return c, errors.Join(err, source.Close())
 }
 

@@ -26,8 +26,8 @@ The source is the URL of the PostgreSQL database, or a file: a dump of the table
 as SQL text, a SQLite database, JSON, or the function table as CSV with a header.
 A URL with a password is better kept in a file, named by --url-file.
 
-The exit code is 0 if everything is built in, 1 if something needs work, and 2
-if the catalogue cannot be read.`,
+The exit code is 0 if everything is built in, 1 if something needs work, 2 if
+the catalogue cannot be read, and 7 if the database cannot be reached.`,
 		Example: `  avap import-catalog dump.sql
   avap import-catalog --url-file url.txt --output json
   avap import-catalog postgres://reader@db.example.com/avap`,
@@ -80,6 +80,10 @@ func readCatalogue(ctx context.Context, p *Process, args []string, urlFile strin
 	switch {
 	case errors.Is(err, catalogimport.ErrNoTable):
 		return nil, usageError("%s: %v; dump the database of the reference server's definitions", source, err)
+	case errors.Is(err, catalogimport.ErrUnreachable):
+		return nil, failed(exitUnavailable, failureTold{
+			Message: source + ": " + catalogimport.ErrUnreachable.Error(), NextStep: "Check the URL, and whether the database runs.",
+		})
 	case err != nil:
 		return nil, usageError("%s: %v", source, err)
 	}
