@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"os"
 	"path/filepath"
@@ -10,6 +12,7 @@ import (
 	"github.com/avapd/avapd/compiler"
 	"github.com/avapd/avapd/compiler/ir"
 	"github.com/avapd/avapd/internal/diag"
+	"github.com/avapd/avapd/wasmhost"
 )
 
 // script is a script of the command line: a file, or standard input.
@@ -89,11 +92,26 @@ func (s script) text(file string) []byte {
 	if file == "" || file == fileName(s.name) {
 		return s.content
 	}
+	if isModule(s.content) && !s.madeOf(file) {
+		return nil
+	}
 	imported, err := s.load(file)
 	if err != nil {
 		return nil // an excerpt is missing, nothing else
 	}
 	return imported
+}
+
+// madeOf reports whether a file is the script that the module was made of. The
+// module knows no more of what the script imports than its name.
+func (s script) madeOf(file string) bool {
+	m, err := wasmhost.ReadManifest(s.content)
+	if err != nil || len(m.Files) == 0 || file != m.Files[0] {
+		return false
+	}
+	content, err := s.load(file)
+	digest := sha256.Sum256(content)
+	return err == nil && hex.EncodeToString(digest[:]) == m.SourceSHA256
 }
 
 // claim names the script in a finding that names no file.
