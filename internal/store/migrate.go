@@ -105,7 +105,7 @@ func migratePostgres(config *pgx.ConnConfig) (*Migrator, error) {
 
 // MigrateSQLite gives the migrator of a file, which is made if need be.
 func MigrateSQLite(path string) (*Migrator, error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+	if err := makePrivate(path); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	// The log is switched on here: readers cannot, and it stays with the file.
@@ -116,6 +116,20 @@ func MigrateSQLite(path string) (*Migrator, error) {
 	m := &Migrator{db: db, run: patiently}
 	m.exclusive = func(ctx context.Context) (func() error, error) { return lockFile(ctx, path+".lock") }
 	return m.with(goose.DialectSQLite3, sqliteMigrations)
+}
+
+// makePrivate makes a file that only its owner can read, if there is none, and its
+// directory. SQLite would leave the first to the umask; the files that it makes
+// beside it have the same mode.
+func makePrivate(path string) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	return file.Close()
 }
 
 func (m *Migrator) with(dialect goose.Dialect, dir string, options ...goose.ProviderOption) (*Migrator, error) {
