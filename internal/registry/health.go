@@ -27,6 +27,9 @@ type Health struct {
 	Revision  int64
 	Commands  int
 	Refreshed time.Time
+	// Followed tells whether the copy was one of the primary store's when the
+	// registry began.
+	Followed bool
 	// Copy tells whether there is an offline copy, CopyError what is wrong with
 	// it, and Missing how many artifacts it is not known to have.
 	Copy      bool
@@ -38,7 +41,7 @@ type Health struct {
 
 // Settled tells whether it is known what commands there are. A node with a new copy
 // knows of none before the primary store has answered for the first time.
-func (h *Health) Settled() bool { return h.Origin == FromPrimary || h.Revision > 0 }
+func (h *Health) Settled() bool { return h.Origin == FromPrimary || h.Followed }
 
 // health is what Health is made of.
 type health struct {
@@ -48,10 +51,10 @@ type health struct {
 	copyTried time.Time
 }
 
-func (h *health) began(fromCopy bool, at time.Time) {
+func (h *health) began(fromCopy, followed bool, at time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.now.Origin, h.now.Copy = FromPrimary, fromCopy
+	h.now.Origin, h.now.Copy, h.now.Followed = FromPrimary, fromCopy, followed
 	if fromCopy {
 		h.now.Origin = FromCopy
 		return

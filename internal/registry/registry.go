@@ -147,6 +147,10 @@ func New(ctx context.Context, config Config) (*Registry, error) {
 		origin = config.Primary
 	}
 	s, err := r.readAll(ctx, origin)
+	followed := false
+	if err == nil && config.Copy != nil {
+		followed, err = config.Copy.Followed(ctx)
+	}
 	if err != nil && config.Copy != nil {
 		// It is only a copy. The primary will make it good.
 		config.Log.Error("the offline copy cannot be used", "error", err)
@@ -160,7 +164,7 @@ func New(ctx context.Context, config Config) (*Registry, error) {
 	if config.Copy != nil {
 		r.lacks.noteAll(s)
 	}
-	r.health.began(config.Copy != nil, config.Now())
+	r.health.began(config.Copy != nil, followed, config.Now())
 	return r, nil
 }
 

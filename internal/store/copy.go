@@ -73,6 +73,15 @@ func (s *SQLite) KeepArtifact(ctx context.Context, artifact Artifact) error {
 	return s.writing(ctx, func(tx sqliteTx) error { return tx.keep(artifact) })
 }
 
+// Followed implements Copy.
+func (s *SQLite) Followed(ctx context.Context) (bool, error) {
+	var origin string
+	err := s.reading(ctx, func(ctx context.Context) error {
+		return s.read.QueryRowContext(ctx, sqliteOrigin).Scan(&origin)
+	})
+	return origin == "copy", err
+}
+
 // Missing implements Copy.
 func (s *SQLite) Missing(ctx context.Context, digests [][32]byte) (missing [][32]byte, err error) {
 	texts := make([]string, len(digests))

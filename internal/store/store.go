@@ -90,6 +90,8 @@ type Copy interface {
 	KeepArtifact(ctx context.Context, artifact Artifact) error
 	// Missing gives those of the digests whose artifacts are not here.
 	Missing(ctx context.Context, digests [][32]byte) ([][32]byte, error)
+	// Followed tells whether it has ever taken over what a primary store has.
+	Followed(ctx context.Context) (bool, error)
 }
 
 // What callers tell apart. Errors wrap one of these and their cause.
