@@ -55,6 +55,9 @@ func answerWith(in io.Reader, out io.Writer, change func(*engine.Config)) error 
 	server.CollectSeldom(settings, os.Environ())
 	c := server.EngineConfig(settings)
 	change(&c)
+	// The computations are long: a trial would only be in their way, and without
+	// fuel it would not end.
+	c.TrialFuel = 0
 	e, err := engine.New(c)
 	if err != nil {
 		return err
