@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"net/http"
@@ -18,21 +19,23 @@ func TestRefusals(t *testing.T) {
 		status int
 		code   diag.Code
 		want   int
+		// step is the next step where the server's, which speaks of HTTP, is not shown.
+		step string
 	}{
-		{400, diag.Raised, exitScript},
-		{404, diag.NoSuchCommand, exitScript},
-		{409, diag.Conflict, exitScript},
-		{422, diag.PolicyRefused, exitScript},
-		{422, diag.SignerUnknown, exitSignature},
-		{401, diag.Unauthorized, exitUsage},
-		{403, diag.Forbidden, exitUsage},
-		{400, diag.Forbidden, exitScript}, // the script's, not the caller's
-		{504, diag.OutOfFuel, exitLimit},
-		{429, diag.TooManyRequests, exitUnavailable},
-		{503, diag.StoreUnavailable, exitUnavailable},
-		{507, diag.StoreFull, exitUnavailable},
-		{500, diag.Internal, exitInternal},
-		{502, "", exitUnavailable},
+		{400, diag.Raised, exitScript, ""},
+		{404, diag.NoSuchCommand, exitScript, "avap list shows the commands, avap versions NAME the versions of one."},
+		{409, diag.Conflict, exitScript, ""},
+		{422, diag.PolicyRefused, exitScript, ""},
+		{422, diag.SignerUnknown, exitSignature, ""},
+		{401, diag.Unauthorized, exitUsage, "Name the file that holds the server's token with --token-file, or in AVAP_TOKEN_FILE."},
+		{403, diag.Forbidden, exitUsage, ""},
+		{400, diag.Forbidden, exitScript, ""}, // the script's, not the caller's
+		{504, diag.OutOfFuel, exitLimit, ""},
+		{429, diag.TooManyRequests, exitUnavailable, "Try again when an earlier command has ended."},
+		{503, diag.StoreUnavailable, exitUnavailable, ""},
+		{507, diag.StoreFull, exitUnavailable, ""},
+		{500, diag.Internal, exitInternal, ""},
+		{502, "", exitUnavailable, ""},
 	} {
 		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/problem+json")
@@ -48,7 +51,7 @@ func TestRefusals(t *testing.T) {
 		if code != test.want {
 			t.Errorf("%d %s: exit code %d, want %d: %s", test.status, test.code, code, test.want, stderr.String())
 		}
-		if want := "avap: it failed [" + string(test.code) + "]\n    suggestion: do not\n    error: one thing [AVAP6005]\n    a.avap:2:3: warning: other [AVAP1001]\n    next step: Look.\n"; test.code != "" && stderr.String() != want {
+		if want := "avap: it failed [" + string(test.code) + "]\n    suggestion: do not\n    error: one thing [AVAP6005]\n    a.avap:2:3: warning: other [AVAP1001]\n    next step: " + cmp.Or(test.step, "Look.") + "\n"; test.code != "" && stderr.String() != want {
 			t.Errorf("got %q, want %q", stderr.String(), want)
 		}
 	}
