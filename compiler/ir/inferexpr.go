@@ -351,6 +351,9 @@ func binaryKinds(o Operator, a, b Kinds) Kinds {
 		if a&Int != 0 && b&intLike != 0 || b&Int != 0 && a&intLike != 0 {
 			bits |= Int
 		}
+		if o == BitOr {
+			bits |= a & b & Dict
+		}
 		return bits
 	case Shl, Shr:
 		return k & Int
