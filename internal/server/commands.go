@@ -22,9 +22,6 @@ import (
 	"github.com/avapd/avapd/internal/registry"
 )
 
-// changedBy is who a change is noted for: there is one token.
-const changedBy = "admin"
-
 const (
 	defaultPage = 100
 	maxPage     = 1000
@@ -245,7 +242,7 @@ func (s *Server) putCommand(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	o := registry.UploadOptions{Activate: activate != nil && *activate, By: changedBy, Note: cleanText([]byte(c.Query("note")))}
+	o := registry.UploadOptions{Activate: activate != nil && *activate, By: changer(c), Note: cleanText([]byte(c.Query("note")))}
 	if o.Limits, err = queryLimits(c); err != nil {
 		return err
 	}
@@ -363,26 +360,26 @@ func (s *Server) activateCommand(c *fiber.Ctx) error {
 		return err
 	}
 	return s.change(c, func(ctx context.Context, name string) error {
-		return s.commands.Activate(ctx, name, in.Version, changedBy)
+		return s.commands.Activate(ctx, name, in.Version, changer(c))
 	})
 }
 
 // rollbackCommand answers POST /api/v1/commands/{name}/rollback.
 func (s *Server) rollbackCommand(c *fiber.Ctx) error {
-	return s.change(c, func(ctx context.Context, name string) error { return s.commands.Rollback(ctx, name, changedBy) })
+	return s.change(c, func(ctx context.Context, name string) error { return s.commands.Rollback(ctx, name, changer(c)) })
 }
 
 // disableCommand answers POST /api/v1/commands/{name}/disable.
 func (s *Server) disableCommand(c *fiber.Ctx) error {
 	return s.change(c, func(ctx context.Context, name string) error {
-		return s.commands.SetDisabled(ctx, name, true, changedBy)
+		return s.commands.SetDisabled(ctx, name, true, changer(c))
 	})
 }
 
 // enableCommand answers POST /api/v1/commands/{name}/enable.
 func (s *Server) enableCommand(c *fiber.Ctx) error {
 	return s.change(c, func(ctx context.Context, name string) error {
-		return s.commands.SetDisabled(ctx, name, false, changedBy)
+		return s.commands.SetDisabled(ctx, name, false, changer(c))
 	})
 }
 
@@ -391,7 +388,7 @@ func (s *Server) deleteCommand(c *fiber.Ctx) error {
 	name := nameOf(c)
 	ctx := s.watch(c)
 	defer s.watcher.remove(&ctx.watched)
-	if err := s.commands.Delete(ctx, name, changedBy); err != nil {
+	if err := s.commands.Delete(ctx, name, changer(c)); err != nil {
 		return s.commandProblem(noteOf(c), name, err)
 	}
 	noteOf(c).command = name

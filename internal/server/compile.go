@@ -63,7 +63,7 @@ func (s *Server) compile(c *fiber.Ctx) error {
 	}
 	ctx := s.watch(c)
 	defer s.watcher.remove(&ctx.watched)
-	v, err := s.build(ctx, in.Name, *in.Script, registry.UploadOptions{Activate: true, By: changedBy})
+	v, err := s.build(ctx, in.Name, *in.Script, registry.UploadOptions{Activate: true, By: changer(c)})
 	if err != nil {
 		return s.commandProblem(noteOf(c), in.Name, err)
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/avapd/avapd/internal/apps"
+	"github.com/avapd/avapd/internal/auth"
 	"github.com/avapd/avapd/internal/engine"
 )
 
@@ -19,6 +20,9 @@ func (s *Server) endpoint(c *fiber.Ctx) error {
 	switch {
 	case ok:
 		defer match.Release()
+		if err := s.permit(c, auth.Execute); err != nil {
+			return err
+		}
 		return s.answerEndpoint(c, &match)
 	case len(allowed) > 0:
 		c.Response().Header.Set(fiber.HeaderAllow, strings.Join(allowed, ", "))

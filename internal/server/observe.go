@@ -14,15 +14,18 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 
+	"github.com/avapd/avapd/internal/auth"
 	"github.com/avapd/avapd/internal/diag"
 	"github.com/avapd/avapd/internal/telemetry"
 )
 
 // note is what handlers tell the log about a request.
 type note struct {
-	id     string
-	script string
-	used   diag.Usage // by an execution
+	id string
+	// principal is who asks, as soon as that is known.
+	principal *auth.Principal
+	script    string
+	used      diag.Usage // by an execution
 	// execution is the identifier of an execution; all zero if there is none.
 	execution executionID
 	// source is the script's text, which the caller must not change.
@@ -150,7 +153,7 @@ func (s *Server) logRequest(c *fiber.Ctx, n *note, p *problem, took time.Duratio
 	if route = routeName(route); n.route != "" {
 		route = n.route
 	}
-	attrs := make([]slog.Attr, 0, 14)
+	attrs := make([]slog.Attr, 0, 15)
 	attrs = append(attrs,
 		slog.String("request_id", n.id),
 		slog.String("method", c.Method()),
@@ -163,6 +166,9 @@ func (s *Server) logRequest(c *fiber.Ctx, n *note, p *problem, took time.Duratio
 
 // describe adds what was executed or changed, and what went wrong.
 func (n *note) describe(attrs []slog.Attr, p *problem) []slog.Attr {
+	if n.principal != nil {
+		attrs = append(attrs, slog.String("principal", n.principal.ID))
+	}
 	if n.execution != (executionID{}) {
 		attrs = append(attrs, slog.String("execution_id", n.execution.String()))
 	}

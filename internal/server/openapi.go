@@ -8,6 +8,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/avapd/avapd/internal/apps"
+	"github.com/avapd/avapd/internal/auth"
 )
 
 // The parts of an OpenAPI 3.1 document that this server has something to say
@@ -123,7 +124,7 @@ func (d *openAPI) addRoute(shown map[string]string, r apps.Route) {
 	}
 	call := &apiCall{
 		Summary: r.Description, Tags: []string{"app " + r.App},
-		Parameters: pathParameters(path),
+		Parameters: pathParameters(path), Security: securityOf(auth.Execute),
 		Answers: map[string]apiAnswer{
 			"200":     {"The results, or the output variable of the route", media(fiber.MIMEApplicationJSON, nil)},
 			"default": problemAnswer,
@@ -176,10 +177,21 @@ func (r *route) call() *apiCall {
 	if r.body != nil {
 		call.Body = &apiBody{Required: true, Content: r.body.media()}
 	}
-	if r.changes || r.private {
-		call.Security = []map[string][]string{{schemeName: {}}}
-	}
+	call.Security = securityOf(r.scope)
 	return call
+}
+
+// securityOf describes what a caller needs. What everybody may do needs nothing
+// where the server is open.
+func securityOf(scope auth.Scope) []map[string][]string {
+	if scope == 0 {
+		return nil
+	}
+	security := []map[string][]string{{schemeName: scope.Names()}}
+	if everybody.May(scope) {
+		security = append(security, map[string][]string{})
+	}
+	return security
 }
 
 func (c contents) media() map[string]apiMedia {

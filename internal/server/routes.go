@@ -8,6 +8,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/avapd/avapd/internal/api"
+	"github.com/avapd/avapd/internal/auth"
 	"github.com/avapd/avapd/internal/diag"
 )
 
@@ -41,11 +42,12 @@ type route struct {
 	handle       func(*Server, *fiber.Ctx) error
 	// has tells whether a server has the route; nil is every server.
 	has func(*Server) bool
-	// changes is set when something is stored or removed, which needs the token.
-	changes bool
-	// private is set when something is shown that is not everyone's business,
-	// which needs the token, too.
-	private bool
+	// scope is what a caller needs; none is for everybody whom the server talks to.
+	scope auth.Scope
+	// action is what the audit log calls a change; none is for what changes nothing.
+	action string
+	// computes is set for what runs or compiles scripts.
+	computes bool
 	// query are parameters that the route takes besides those in its path. Others
 	// are refused, but for routes that are lax: probes may bring anything.
 	query []queryParameter
@@ -86,16 +88,16 @@ func routes() []route {
 func coreRoutes() []route {
 	return []route{
 		{
-			method: http.MethodPost, path: pathExecute, summary: "Run a script", handle: (*Server).execute,
+			method: http.MethodPost, path: pathExecute, summary: "Run a script", handle: (*Server).execute, scope: auth.Execute, computes: true,
 			body: asJSON("Execution"), answers: ok("Answer"),
 		},
 		{
-			method: http.MethodPost, path: pathCheck, summary: "Find what is wrong with a script without running it", handle: (*Server).check,
+			method: http.MethodPost, path: pathCheck, summary: "Find what is wrong with a script without running it", handle: (*Server).check, scope: auth.Check, computes: true,
 			body: asJSON("Execution"), answers: ok("Findings"),
 		},
 		{method: http.MethodGet, path: pathOpenAPI, summary: "This document", handle: (*Server).openAPI, answers: ok("Object")},
 		{
-			method: http.MethodGet, path: pathMetrics, summary: "Metrics in the form of Prometheus", handle: (*Server).sendMetrics, admin: true, probe: true,
+			method: http.MethodGet, path: pathMetrics, summary: "Metrics in the form of Prometheus", handle: (*Server).sendMetrics, scope: auth.ReadMetrics, admin: true, probe: true,
 			answers: []answerSpec{{http.StatusOK, contents{fiber.MIMETextPlain: "Text", "application/openmetrics-text": "Text"}}},
 		},
 		{method: http.MethodGet, path: pathLive, summary: "Tell that the process answers", handle: (*Server).live, admin: true, probe: true, answers: ok("State")},
@@ -115,12 +117,12 @@ func coreRoutes() []route {
 func executionRoutes() []route {
 	return []route{
 		{
-			method: http.MethodPost, path: pathBatch, summary: "Run several scripts and commands, and answer when all are done, or each when it is", handle: (*Server).executeBatch,
+			method: http.MethodPost, path: pathBatch, summary: "Run several scripts and commands, and answer when all are done, or each when it is", handle: (*Server).executeBatch, scope: auth.Execute, computes: true,
 			body:    asJSON("Batch"),
 			answers: []answerSpec{{http.StatusOK, contents{fiber.MIMEApplicationJSON: "BatchAnswer", ndjson: "BatchItem"}}},
 		},
 		{
-			method: http.MethodGet, path: pathExecutions, summary: "List the executions that run, the oldest first", handle: (*Server).listExecutions, private: true,
+			method: http.MethodGet, path: pathExecutions, summary: "List the executions that run, the oldest first", handle: (*Server).listExecutions, scope: auth.ReadExecutions,
 			query: []queryParameter{
 				{"request_id", "string", "Only executions of this request"},
 				{"after", "string", "The member next of the page before"},
@@ -130,7 +132,7 @@ func executionRoutes() []route {
 		},
 		{method: http.MethodGet, path: pathExecution, summary: "Tell what an execution does, or what became of it", handle: (*Server).getExecution, answers: ok("ExecutionState")},
 		{
-			method: http.MethodDelete, path: pathExecution, summary: "Stop an execution", handle: (*Server).stopExecution, changes: true,
+			method: http.MethodDelete, path: pathExecution, summary: "Stop an execution", handle: (*Server).stopExecution, scope: auth.StopExecutions, action: "execution.stop",
 			answers: []answerSpec{{http.StatusAccepted, asJSON("ExecutionState")}},
 		},
 	}
@@ -138,15 +140,15 @@ func executionRoutes() []route {
 
 func appRoutes() []route {
 	return ownedBy(func(s *Server) bool { return s.apps != nil }, []route{
-		{method: http.MethodGet, path: pathApps, summary: "List the apps", handle: (*Server).listApps, answers: ok("Apps")},
-		{method: http.MethodGet, path: pathApp, summary: "Describe an app", handle: (*Server).getApp, answers: ok("App")},
+		{method: http.MethodGet, path: pathApps, summary: "List the apps", handle: (*Server).listApps, scope: auth.ReadApps, answers: ok("Apps")},
+		{method: http.MethodGet, path: pathApp, summary: "Describe an app", handle: (*Server).getApp, scope: auth.ReadApps, answers: ok("App")},
 		{
-			method: http.MethodPut, path: pathApp, summary: "Store an app and make it answer, or replace it", handle: (*Server).putApp, changes: true,
+			method: http.MethodPut, path: pathApp, summary: "Store an app and make it answer, or replace it", handle: (*Server).putApp, scope: auth.WriteApps, action: "app.put", computes: true,
 			body:    contents{fiber.MIMEApplicationJSON: "Source", fiber.MIMETextPlain: "Text"},
 			answers: []answerSpec{{http.StatusOK, asJSON("App")}, {http.StatusCreated, asJSON("App")}},
 		},
 		{
-			method: http.MethodDelete, path: pathApp, summary: "Remove an app", handle: (*Server).deleteApp, changes: true,
+			method: http.MethodDelete, path: pathApp, summary: "Remove an app", handle: (*Server).deleteApp, scope: auth.WriteApps, action: "app.delete",
 			answers: []answerSpec{{http.StatusNoContent, nil}},
 		},
 	})
@@ -159,15 +161,15 @@ func commandRoutes() []route {
 	version := contents{fiber.MIMEApplicationJSON: "Version", api.WASM: "Module"}
 	return ownedBy(hasCommands, []route{
 		{
-			method: http.MethodPost, path: pathCommand + "/execute", summary: "Run the active version of a command", handle: (*Server).executeCommand,
+			method: http.MethodPost, path: pathCommand + "/execute", summary: "Run the active version of a command", handle: (*Server).executeCommand, scope: auth.Execute, computes: true,
 			body: asJSON("CommandExecution"), answers: ok("Answer"),
 		},
 		{
-			method: http.MethodPost, path: pathCommand + "@{version}/execute", summary: "Run a version of a command", handle: (*Server).executeCommand,
+			method: http.MethodPost, path: pathCommand + "@{version}/execute", summary: "Run a version of a command", handle: (*Server).executeCommand, scope: auth.Execute, computes: true,
 			body: asJSON("CommandExecution"), answers: ok("Answer"),
 		},
 		{
-			method: http.MethodGet, path: pathCommands, summary: "List the commands", handle: (*Server).listCommands, answers: ok("Commands"),
+			method: http.MethodGet, path: pathCommands, summary: "List the commands", handle: (*Server).listCommands, scope: auth.ReadCommands, answers: ok("Commands"),
 			query: []queryParameter{
 				{"prefix", "string", "What the names begin with"},
 				{"active", "boolean", "Only commands that can run, or only others"},
@@ -177,33 +179,33 @@ func commandRoutes() []route {
 			},
 		},
 		{
-			method: http.MethodGet, path: pathCommand, summary: "Describe a command, or get the module of its active version", handle: (*Server).getCommand,
+			method: http.MethodGet, path: pathCommand, summary: "Describe a command, or get the module of its active version", handle: (*Server).getCommand, scope: auth.ReadCommands,
 			answers: []answerSpec{{http.StatusOK, module}, {http.StatusNotModified, nil}},
 		},
 		{
-			method: http.MethodPut, path: pathCommand, summary: "Store a signed module, or a script to build and sign, as a new version", handle: (*Server).putCommand, changes: true,
+			method: http.MethodPut, path: pathCommand, summary: "Store a signed module, or a script to build and sign, as a new version", handle: (*Server).putCommand, scope: auth.WriteCommands, action: "command.put", computes: true,
 			query:   uploadParameters(),
 			body:    contents{api.WASM: "Module", fiber.MIMETextPlain: "Text", fiber.MIMEApplicationJSON: "Source"},
 			answers: []answerSpec{{http.StatusOK, asJSON("Version")}, {http.StatusCreated, asJSON("Version")}},
 		},
 		{
-			method: http.MethodDelete, path: pathCommand, summary: "Remove a command with all its versions", handle: (*Server).deleteCommand, changes: true,
+			method: http.MethodDelete, path: pathCommand, summary: "Remove a command with all its versions", handle: (*Server).deleteCommand, scope: auth.WriteCommands, action: "command.delete",
 			answers: []answerSpec{{http.StatusNoContent, nil}},
 		},
-		{method: http.MethodGet, path: pathVersions, summary: "List the versions of a command", handle: (*Server).listVersions, answers: ok("Versions")},
+		{method: http.MethodGet, path: pathVersions, summary: "List the versions of a command", handle: (*Server).listVersions, scope: auth.ReadCommands, answers: ok("Versions")},
 		{
-			method: http.MethodGet, path: pathVersions + "/{version}", summary: "Describe a version, or get its module", handle: (*Server).getVersion,
+			method: http.MethodGet, path: pathVersions + "/{version}", summary: "Describe a version, or get its module", handle: (*Server).getVersion, scope: auth.ReadCommands,
 			answers: []answerSpec{{http.StatusOK, version}, {http.StatusNotModified, nil}},
 		},
 		{
-			method: http.MethodPost, path: pathCommand + "/activate", summary: "Make a version the one that runs", handle: (*Server).activateCommand, changes: true,
+			method: http.MethodPost, path: pathCommand + "/activate", summary: "Make a version the one that runs", handle: (*Server).activateCommand, scope: auth.WriteCommands, action: "command.activate",
 			body: asJSON("Activation"), answers: ok("Command"),
 		},
-		{method: http.MethodPost, path: pathCommand + "/rollback", summary: "Make the version run that was active before", handle: (*Server).rollbackCommand, changes: true, answers: ok("Command")},
-		{method: http.MethodPost, path: pathCommand + "/disable", summary: "Keep a command from running", handle: (*Server).disableCommand, changes: true, answers: ok("Command")},
-		{method: http.MethodPost, path: pathCommand + "/enable", summary: "Let a command run again", handle: (*Server).enableCommand, changes: true, answers: ok("Command")},
+		{method: http.MethodPost, path: pathCommand + "/rollback", summary: "Make the version run that was active before", handle: (*Server).rollbackCommand, scope: auth.WriteCommands, action: "command.rollback", answers: ok("Command")},
+		{method: http.MethodPost, path: pathCommand + "/disable", summary: "Keep a command from running", handle: (*Server).disableCommand, scope: auth.WriteCommands, action: "command.disable", answers: ok("Command")},
+		{method: http.MethodPost, path: pathCommand + "/enable", summary: "Let a command run again", handle: (*Server).enableCommand, scope: auth.WriteCommands, action: "command.enable", answers: ok("Command")},
 		{
-			method: http.MethodPost, path: pathCompile, summary: "Build, sign and activate a script as a command, as the vendor's server does", handle: (*Server).compile, changes: true,
+			method: http.MethodPost, path: pathCompile, summary: "Build, sign and activate a script as a command, as the vendor's server does", handle: (*Server).compile, scope: auth.WriteCommands, action: "command.put", computes: true,
 			body: asJSON("Compilation"), answers: ok("Compiled"),
 		},
 	})
@@ -221,19 +223,19 @@ func uploadParameters() []queryParameter {
 // policyRoutes are about whose signatures count.
 func policyRoutes() []route {
 	return ownedBy(hasCommands, []route{
-		{method: http.MethodGet, path: pathSigners, summary: "List those whose signatures count", handle: (*Server).listSigners, answers: ok("Signers")},
-		{method: http.MethodGet, path: pathSigner, summary: "Describe a signer", handle: (*Server).getSigner, answers: ok("Signer")},
+		{method: http.MethodGet, path: pathSigners, summary: "List those whose signatures count", handle: (*Server).listSigners, scope: auth.ReadCommands, answers: ok("Signers")},
+		{method: http.MethodGet, path: pathSigner, summary: "Describe a signer", handle: (*Server).getSigner, scope: auth.ReadCommands, answers: ok("Signer")},
 		{
-			method: http.MethodPut, path: pathSigner, summary: "Trust the signatures of a key, or change what they are good for", handle: (*Server).putSigner, changes: true,
+			method: http.MethodPut, path: pathSigner, summary: "Trust the signatures of a key, or change what they are good for", handle: (*Server).putSigner, scope: auth.WriteSigners, action: "signer.put",
 			body: asJSON("Signer"), answers: ok("Signer"),
 		},
 		{
-			method: http.MethodDelete, path: pathSigner, summary: "Trust the signatures of a signer no longer", handle: (*Server).deleteSigner, changes: true,
+			method: http.MethodDelete, path: pathSigner, summary: "Trust the signatures of a signer no longer", handle: (*Server).deleteSigner, scope: auth.WriteSigners, action: "signer.delete",
 			answers: []answerSpec{{http.StatusNoContent, nil}},
 		},
-		{method: http.MethodGet, path: pathRevocations, summary: "List what is revoked", handle: (*Server).listRevocations, answers: ok("Revocations")},
+		{method: http.MethodGet, path: pathRevocations, summary: "List what is revoked", handle: (*Server).listRevocations, scope: auth.ReadCommands, answers: ok("Revocations")},
 		{
-			method: http.MethodPost, path: pathRevocations, summary: "Make a key or a module count for nothing, for good", handle: (*Server).postRevocation, changes: true,
+			method: http.MethodPost, path: pathRevocations, summary: "Make a key or a module count for nothing, for good", handle: (*Server).postRevocation, scope: auth.WriteSigners, action: "revocation.add",
 			body: asJSON("Revocation"), answers: ok("Revocation"),
 		},
 	})
@@ -250,7 +252,6 @@ func ownedBy(has func(*Server) bool, list []route) []route {
 // register gives Fiber the routes that this server has, or those of them that
 // are for operators.
 func (s *Server) register(app *fiber.App, admin bool) {
-	mayChange := RequireToken(func() string { return s.settings.Load().Admin.Token })
 	known := map[string]bool{}
 	for _, r := range routes() {
 		if r.has != nil && !r.has(s) || admin && !r.admin {
@@ -259,22 +260,24 @@ func (s *Server) register(app *fiber.App, admin bool) {
 		if !admin {
 			s.routes = append(s.routes, r)
 		}
-		handlers := []fiber.Handler{func(c *fiber.Ctx) error {
+		handler := func(c *fiber.Ctx) error {
+			if !admin { // operators are not asked who they are
+				if err := s.permit(c, r.scope); err != nil {
+					return err
+				}
+			}
 			if err := r.checkQuery(c); err != nil {
 				return err
 			}
 			return r.handle(s, c)
-		}}
-		if r.changes || r.private {
-			handlers = []fiber.Handler{mayChange, handlers[0]}
 		}
 		path := fiberPath(r.path)
 		if id := r.method + " " + path; !known[id] {
 			known[id] = true
 			if r.method == http.MethodGet { // fasthttp leaves the body out
-				app.Head(path, handlers...)
+				app.Head(path, handler)
 			}
-			app.Add(r.method, path, handlers...)
+			app.Add(r.method, path, handler)
 		}
 		s.templates[path] = r.path
 		s.probes[path] = r.probe

@@ -116,6 +116,9 @@ func (s *Server) newApp(connections int, admin bool) *fiber.App {
 	server.CloseOnShutdown = true
 	server.Handler = s.knownMethods(app, server.Handler)
 	app.Use(s.observe, guard)
+	if !admin {
+		app.Use(s.authenticate)
+	}
 	s.register(app, admin)
 	return app
 }

@@ -582,6 +582,10 @@ func TestLogLine(t *testing.T) {
 			t.Errorf("the identifier of the execution is %q in %v", id, line)
 		}
 		delete(line, "execution_id")
+		if line["principal"] != "anonymous" {
+			t.Errorf("the principal is %v", line["principal"])
+		}
+		delete(line, "principal")
 		lines = append(lines, line)
 	}
 	want := []map[string]any{
@@ -618,7 +622,7 @@ func TestCrossSite(t *testing.T) {
 	}
 }
 
-func TestRequireToken(t *testing.T) {
+func TestToken(t *testing.T) {
 	remove := func(h *harness, headers ...string) reply {
 		return h.do(http.MethodDelete, "/api/v1/apps/none", "", nil, headers...)
 	}

@@ -78,7 +78,7 @@ func (s *Server) putSigner(c *fiber.Ctx) error {
 	signer, err := s.commands.PutSigner(ctx, registry.Signer{
 		Name: name, Key: keys[0].Key, Prefixes: in.Prefixes, Capabilities: in.Capabilities,
 		Limits: registry.Limits(in.Limits), TrustedCompiler: in.TrustedCompiler,
-	}, changedBy)
+	}, changer(c))
 	if err != nil {
 		return s.registryProblem(noteOf(c), err)
 	}
@@ -93,7 +93,7 @@ func (s *Server) deleteSigner(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	if err := s.commands.DeleteSigner(ctx, signer.Name, changedBy); err != nil {
+	if err := s.commands.DeleteSigner(ctx, signer.Name, changer(c)); err != nil {
 		return s.registryProblem(noteOf(c), err)
 	}
 	c.Response().Header.SetNoDefaultContentType(true)
@@ -118,7 +118,7 @@ func (s *Server) postRevocation(c *fiber.Ctx) error {
 	ctx := s.watch(c)
 	defer s.watcher.remove(&ctx.watched)
 	kind, value := registry.Revocable(in.Kind), strings.ToLower(in.Value)
-	if err := s.commands.Revoke(ctx, kind, value, in.Reason, changedBy); err != nil {
+	if err := s.commands.Revoke(ctx, kind, value, in.Reason, changer(c)); err != nil {
 		return s.registryProblem(noteOf(c), err)
 	}
 	for _, r := range s.commands.State().Revocations() {
@@ -126,5 +126,5 @@ func (s *Server) postRevocation(c *fiber.Ctx) error {
 			return sendJSON(c, revocationDocument(r))
 		}
 	}
-	return sendJSON(c, api.Revocation{Kind: in.Kind, Value: value, Reason: in.Reason, By: changedBy})
+	return sendJSON(c, api.Revocation{Kind: in.Kind, Value: value, Reason: in.Reason, By: changer(c)})
 }
