@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -284,44 +283,4 @@ func (g progress) hide() {
 func isTerminal(stream any) bool {
 	file, ok := stream.(*os.File)
 	return ok && term.IsTerminal(int(file.Fd()))
-}
-
-// writeBelow writes a file and makes the directories that it lies in, as the
-// places of several files are below the one that was given.
-func writeBelow(p *Process, out string, content []byte, several bool) error {
-	if several {
-		if err := os.MkdirAll(filepath.Dir(out), 0o755); err != nil { //nolint:gosec // modules are no secret
-			return usageError("%s", fileProblem(out, err))
-		}
-	}
-	return writeOutput(p, out, content)
-}
-
-// replaceFile writes a file so that nobody sees a part of it, and a failure
-// leaves what was there. An existing file keeps its permissions.
-func replaceFile(name string, content []byte, mode fs.FileMode) error {
-	if target, err := filepath.EvalSymlinks(name); err == nil {
-		name = target
-	}
-	if info, err := os.Stat(name); err == nil {
-		mode = info.Mode().Perm()
-	}
-	temporary, err := os.CreateTemp(filepath.Dir(name), ".avap-*")
-	if err != nil {
-		return usageError("%s", fileProblem(name, err))
-	}
-	defer os.Remove(temporary.Name())
-	err = errors.Join(write(temporary, content), temporary.Chmod(mode), temporary.Close())
-	if err == nil {
-		err = os.Rename(temporary.Name(), name)
-	}
-	if err != nil {
-		return usageError("%s", fileProblem(name, err))
-	}
-	return nil
-}
-
-func write(w io.Writer, content []byte) error {
-	_, err := w.Write(content)
-	return err //nolint:wrapcheck // callers word it
 }

@@ -151,7 +151,7 @@ func (f *buildFlags) build(p *Process, name, out string, several bool) outcome {
 	s := script{name, content}
 	o.text = s.text
 	mapFile := ""
-	if f.emit == emitWasm && out != stdinName {
+	if f.emit == emitWasm && out != stdinName && !isStream(out) {
 		mapFile = out + ".map"
 	}
 	output, findings, err := f.compile(s, mapFile)
@@ -210,15 +210,4 @@ func printWAT(module []byte) ([]byte, error) {
 		return nil, fmt.Errorf("print the module: %w", err)
 	}
 	return text.Bytes(), nil
-}
-
-func writeOutput(p *Process, out string, content []byte) error {
-	if out == stdinName {
-		_, err := p.Stdout.Write(content)
-		return written(err)
-	}
-	if err := os.WriteFile(out, content, 0o644); err != nil { //nolint:gosec // a module is no secret
-		return usageError("%s", fileProblem(out, err))
-	}
-	return nil
 }

@@ -3,7 +3,6 @@ package cli
 import (
 	"bytes"
 	"fmt"
-	"os"
 
 	"github.com/rogpeppe/go-internal/diff"
 	"github.com/spf13/cobra"
@@ -99,18 +98,10 @@ func (f *fmtFlags) output(p *Process, s script, out []byte, changed bool) error 
 		shown = out
 	}
 	if f.write && changed {
-		if err := overwrite(s.name, out); err != nil {
+		if err := replaceFile(s.name, out); err != nil {
 			return err
 		}
 	}
 	_, err := p.Stdout.Write(shown)
 	return written(err)
-}
-
-// overwrite replaces a file's content and keeps its permissions.
-func overwrite(name string, content []byte) error {
-	if err := os.WriteFile(name, content, 0o644); err != nil { //nolint:gosec // the mode counts for new files only
-		return usageError("%s", fileProblem(name, err))
-	}
-	return nil
 }

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -81,13 +80,6 @@ func readBounded(r io.Reader) ([]byte, error) {
 		return nil, errTooLarge
 	}
 	return content, err //nolint:wrapcheck // callers word it
-}
-
-func fileProblem(name string, err error) string {
-	if reason, ok := errors.AsType[*fs.PathError](err); ok {
-		return fmt.Sprintf("%s: %v", name, reason.Err)
-	}
-	return err.Error()
 }
 
 // isModule reports whether the content is a WebAssembly module.

@@ -2,9 +2,7 @@ package cli
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -145,28 +143,13 @@ func (f *keygenFlags) write(key signature.PrivateKey, passphrase []byte) error {
 	if err != nil {
 		return err //nolint:wrapcheck // as above
 	}
-	if err := writeNew(f.out, private, 0o600); err != nil {
+	if err := writeNew(f.out, private, privateMode); err != nil {
 		return err
 	}
-	if err := writeNew(f.out+publicSuffix, public, 0o644); err != nil {
+	if err := writeNew(f.out+publicSuffix, public, publicMode); err != nil {
 		// One half is of no use. If it cannot be removed, the first error says more.
 		_ = os.Remove(f.out)
 		return err
-	}
-	return nil
-}
-
-// writeNew makes a file that must not be there yet.
-func writeNew(name string, content []byte, mode fs.FileMode) error {
-	file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode) //nolint:gosec // the path is the user's own
-	if errors.Is(err, fs.ErrExist) {
-		return usageError("%s is there already; keys are not overwritten", name)
-	}
-	if err == nil {
-		err = errors.Join(write(file, content), file.Close())
-	}
-	if err != nil {
-		return usageError("%s", fileProblem(name, err))
 	}
 	return nil
 }

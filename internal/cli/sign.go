@@ -116,11 +116,8 @@ func (f *signFlags) sign(p *Process, name, out string, key signature.PrivateKey,
 		return writeBelow(p, out, made, several)
 	}
 	signed, err := signature.Sign(module, key)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err //nolint:wrapcheck // as above
-	case f.out == "":
-		return replaceFile(out, signed, 0o644)
 	}
 	return writeBelow(p, out, signed, several)
 }
