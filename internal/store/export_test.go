@@ -60,4 +60,5 @@ const (
 	FullPageBytes      = fullPageBytes
 	SQLiteMigrations   = sqliteMigrations
 	PostgresMigrations = postgresMigrations
+	JournalMigrations  = journalMigrations
 )

@@ -13,7 +13,7 @@ import (
 
 // TestMigrationsKeepTheRules holds the migrations to docs/operations.md.
 func TestMigrationsKeepTheRules(t *testing.T) {
-	for _, dir := range []string{store.SQLiteMigrations, store.PostgresMigrations} {
+	for _, dir := range []string{store.SQLiteMigrations, store.JournalMigrations, store.PostgresMigrations} {
 		entries, err := fs.ReadDir(store.Files, dir)
 		if err != nil {
 			t.Fatal(err)

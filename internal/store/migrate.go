@@ -29,6 +29,9 @@ var files embed.FS
 const (
 	sqliteMigrations   = "migrations/sqlite"
 	postgresMigrations = "migrations/postgres"
+	// A journal in a file has a schema of its own; one in PostgreSQL is part of
+	// the other.
+	journalMigrations = "migrations/journal"
 
 	versionTable = "avap_migrations"
 	// The advisory lock of whoever migrates a PostgreSQL database.
@@ -104,7 +107,9 @@ func migratePostgres(config *pgx.ConnConfig) (*Migrator, error) {
 }
 
 // MigrateSQLite gives the migrator of a file, which is made if need be.
-func MigrateSQLite(path string) (*Migrator, error) {
+func MigrateSQLite(path string) (*Migrator, error) { return migrateSQLite(path, sqliteMigrations) }
+
+func migrateSQLite(path, dir string) (*Migrator, error) {
 	if err := makePrivate(path); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
@@ -115,7 +120,7 @@ func MigrateSQLite(path string) (*Migrator, error) {
 	}
 	m := &Migrator{db: db, run: patiently}
 	m.exclusive = func(ctx context.Context) (func() error, error) { return lockFile(ctx, path+".lock") }
-	return m.with(goose.DialectSQLite3, sqliteMigrations)
+	return m.with(goose.DialectSQLite3, dir)
 }
 
 // makePrivate makes a file that only its owner can read, if there is none, and its
@@ -207,11 +212,11 @@ func migration(source *goose.Source) Migration {
 
 // migrateSQLiteUp brings a file's schema up to date. The lock is taken only
 // where there is something to do.
-func migrateSQLiteUp(ctx context.Context, path string) (known int64, err error) {
-	if known, err = newest(sqliteMigrations); err != nil {
+func migrateSQLiteUp(ctx context.Context, path, dir string) (known int64, err error) {
+	if known, err = newest(dir); err != nil {
 		return 0, err
 	}
-	m, err := MigrateSQLite(path)
+	m, err := migrateSQLite(path, dir)
 	if err != nil {
 		return 0, err
 	}

@@ -65,4 +65,42 @@ const (
 	postgresListen = `LISTEN avap_changes`
 
 	postgresNotify = `SELECT pg_notify('avap_changes', '')`
+
+	// A row is there to lock before there is a head.
+	postgresAddChain = `INSERT INTO avap_chains (name, key, last, hash) VALUES ($1, $2, 0, $3) ON CONFLICT (name) DO NOTHING`
+
+	postgresHead = `SELECT last, hash FROM avap_chains WHERE name = $1 FOR UPDATE`
+
+	postgresSetHead = `UPDATE avap_chains SET last = $2, hash = $3 WHERE name = $1`
+
+	// The records come as one value, as the documents of postgresPut.
+	postgresAddBlocks = `
+		INSERT INTO avap_blocks (chain, first, last, from_time, until_time, records)
+		SELECT $1, first, last, from_time, until_time, substring($8::bytea FROM position FOR length)
+		FROM unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::int[], $7::int[])
+			AS b (first, last, from_time, until_time, position, length)`
+
+	postgresAddMark = `
+		INSERT INTO avap_marks (chain, sequence, kind, document) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (chain, sequence, kind) DO UPDATE SET document = excluded.document`
+
+	postgresChains = `SELECT name, key, last, hash FROM avap_chains ORDER BY name`
+
+	postgresBlocks = `
+		SELECT first, last, from_time, until_time, records FROM avap_blocks
+		WHERE chain = $1 AND last > $2 AND first < $3 AND until_time >= $4 AND from_time <= $5
+		ORDER BY until_time, first LIMIT $6`
+
+	postgresBlocksDescending = `
+		SELECT first, last, from_time, until_time, records FROM avap_blocks
+		WHERE chain = $1 AND last > $2 AND first < $3 AND until_time >= $4 AND from_time <= $5
+		ORDER BY until_time DESC, first DESC LIMIT $6`
+
+	postgresMarks = `SELECT sequence, kind, document FROM avap_marks WHERE chain = $1 ORDER BY sequence, kind`
+
+	postgresCutBlocks = `
+		DELETE FROM avap_blocks WHERE chain = $1 AND first IN
+			(SELECT first FROM avap_blocks WHERE chain = $1 AND last <= $2 ORDER BY first LIMIT $3)`
+
+	postgresCutMarks = `DELETE FROM avap_marks WHERE chain = $1 AND sequence < $2`
 )

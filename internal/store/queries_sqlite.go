@@ -39,4 +39,38 @@ const (
 		ON CONFLICT (digest) DO UPDATE SET bytes = excluded.bytes WHERE bytes <> excluded.bytes`
 
 	sqliteMissing = `SELECT value FROM json_each(?) WHERE unhex(value) NOT IN (SELECT digest FROM avap_artifacts)`
+
+	// A journal, which has a file of its own.
+	sqliteJournalCompatible = `SELECT compatible FROM avap_state`
+
+	sqliteHead = `SELECT last, hash FROM avap_chains WHERE name = ?`
+
+	sqliteSetHead = `
+		INSERT INTO avap_chains (name, key, last, hash) VALUES (?, ?, ?, ?)
+		ON CONFLICT (name) DO UPDATE SET last = excluded.last, hash = excluded.hash`
+
+	sqliteAddBlock = `INSERT INTO avap_blocks (chain, first, last, from_time, until_time, records) VALUES (?, ?, ?, ?, ?, ?)`
+
+	sqliteAddMark = `INSERT OR REPLACE INTO avap_marks (chain, sequence, kind, document) VALUES (?, ?, ?, ?)`
+
+	sqliteChains = `SELECT name, key, last, hash FROM avap_chains ORDER BY name`
+
+	// Times do not go back within a chain, so that their order is the other one.
+	sqliteBlocks = `
+		SELECT first, last, from_time, until_time, records FROM avap_blocks
+		WHERE chain = ? AND last > ? AND first < ? AND until_time >= ? AND from_time <= ?
+		ORDER BY until_time, first LIMIT ?`
+
+	sqliteBlocksDescending = `
+		SELECT first, last, from_time, until_time, records FROM avap_blocks
+		WHERE chain = ? AND last > ? AND first < ? AND until_time >= ? AND from_time <= ?
+		ORDER BY until_time DESC, first DESC LIMIT ?`
+
+	sqliteMarks = `SELECT sequence, kind, document FROM avap_marks WHERE chain = ? ORDER BY sequence, kind`
+
+	sqliteCutBlocks = `
+		DELETE FROM avap_blocks WHERE chain = ?1 AND first IN
+			(SELECT first FROM avap_blocks WHERE chain = ?1 AND last <= ?2 ORDER BY first LIMIT ?3)`
+
+	sqliteCutMarks = `DELETE FROM avap_marks WHERE chain = ? AND sequence < ?`
 )

@@ -17,7 +17,10 @@ import (
 
 // SQLite is a store in a file. One connection writes, since SQLite has one
 // writer anyway; the write-ahead log lets the others read meanwhile.
-type SQLite struct {
+type SQLite struct{ sqliteFile }
+
+// sqliteFile is a file with the connection that writes and those that read.
+type sqliteFile struct {
 	write, read *sql.DB
 	options     Options
 }
@@ -66,23 +69,32 @@ func moveAside(path string) error {
 }
 
 func openSQLite(ctx context.Context, path string, options Options) (*SQLite, error) {
-	known, err := migrateSQLiteUp(ctx, path)
+	file, known, err := openSQLiteFile(ctx, path, sqliteMigrations, options)
 	if err != nil {
 		return nil, err
 	}
-	write, err := connectSQLite(path, 1, "rwc", "synchronous(FULL)", fmt.Sprintf("max_page_count(%d)", max(options.MaxBytes/sqlitePageBytes, 1)))
-	if err != nil {
-		return nil, err
-	}
-	read, err := connectSQLite(path, options.Connections, "ro", "query_only(1)")
-	if err != nil {
-		return nil, errors.Join(err, write.Close())
-	}
-	s := &SQLite{write: write, read: read, options: options}
+	s := &SQLite{*file}
 	if err := s.check(ctx, known); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
+}
+
+// openSQLiteFile opens a file whose schema is that of a directory of migrations,
+// and tells the last of them.
+func openSQLiteFile(ctx context.Context, path, dir string, options Options) (file *sqliteFile, known int64, err error) {
+	if known, err = migrateSQLiteUp(ctx, path, dir); err != nil {
+		return nil, 0, err
+	}
+	write, err := connectSQLite(path, 1, "rwc", "synchronous(FULL)", fmt.Sprintf("max_page_count(%d)", max(options.MaxBytes/sqlitePageBytes, 1)))
+	if err != nil {
+		return nil, 0, err
+	}
+	read, err := connectSQLite(path, options.Connections, "ro", "query_only(1)")
+	if err != nil {
+		return nil, 0, errors.Join(err, write.Close())
+	}
+	return &sqliteFile{write: write, read: read, options: options}, known, nil
 }
 
 // connectSQLite makes a pool; it connects when it is first used.
@@ -125,7 +137,7 @@ func (s *SQLite) check(ctx context.Context, known int64) error {
 }
 
 // Close waits for what is under way.
-func (s *SQLite) Close() error { return errors.Join(s.read.Close(), s.write.Close()) }
+func (s *sqliteFile) Close() error { return errors.Join(s.read.Close(), s.write.Close()) }
 
 // Commit implements Store.
 func (s *SQLite) Commit(ctx context.Context, batch Batch) (revision int64, err error) {
@@ -205,7 +217,7 @@ func (s *SQLite) Artifact(ctx context.Context, digest [32]byte) (content []byte,
 func notFound(digest [32]byte) error { return fmt.Errorf("%w: %x", ErrNotFound, digest) }
 
 // reading runs a query within the timeout of a call.
-func (s *SQLite) reading(ctx context.Context, query func(context.Context) error) error {
+func (s *sqliteFile) reading(ctx context.Context, query func(context.Context) error) error {
 	bounded, cancel := context.WithTimeout(ctx, s.options.Timeout)
 	defer cancel()
 	return patiently(bounded, query)
@@ -227,7 +239,7 @@ func patiently(ctx context.Context, do func(context.Context) error) error {
 
 // writing runs a transaction. A commit of SQLite has happened or not when it
 // returns.
-func (s *SQLite) writing(ctx context.Context, write func(sqliteTx) error) error {
+func (s *sqliteFile) writing(ctx context.Context, write func(sqliteTx) error) error {
 	return s.reading(ctx, func(ctx context.Context) error {
 		tx, err := s.write.BeginTx(ctx, nil)
 		if err != nil {

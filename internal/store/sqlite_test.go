@@ -1,6 +1,8 @@
 package store_test
 
 import (
+	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -36,5 +38,22 @@ func TestSQLiteIsPrivate(t *testing.T) {
 		if mode := info.Mode().Perm(); runtime.GOOS != "windows" && mode&0o077 != 0 {
 			t.Errorf("%s has mode %o", filepath.Base(name), mode)
 		}
+	}
+}
+
+func TestSQLiteJournal(t *testing.T) {
+	storetest.RunJournal(t, storetest.JournalBackend{New: sqlitePath, Open: func(ctx context.Context, location string) (store.Journal, error) {
+		return store.OpenSQLiteJournal(ctx, location, store.Options{})
+	}})
+}
+
+// A journal that is only read is not made.
+func TestReadSQLiteJournal(t *testing.T) {
+	path := sqlitePath(t)
+	if _, err := store.ReadSQLiteJournal(t.Context(), path, store.Options{}); !errors.Is(err, store.ErrUnavailable) {
+		t.Error(err)
+	}
+	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
+		t.Error(err)
 	}
 }

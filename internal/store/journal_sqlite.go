@@ -1,0 +1,214 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"math"
+)
+
+// JournalFileName is what the file of a journal is called in the data directory.
+const JournalFileName = "audit.db"
+
+// SQLiteJournal is a journal in a file.
+type SQLiteJournal struct{ sqliteFile }
+
+var _ Journal = (*SQLiteJournal)(nil)
+
+// OpenSQLiteJournal opens the journal in a file, creating it or bringing its
+// schema up to date if need be.
+func OpenSQLiteJournal(ctx context.Context, path string, options Options) (*SQLiteJournal, error) {
+	file, known, err := openSQLiteFile(ctx, path, journalMigrations, options.withDefaults(defaultReaders))
+	if err != nil {
+		return nil, err
+	}
+	j := &SQLiteJournal{*file}
+	if err := j.check(ctx, known); err != nil {
+		return nil, errors.Join(err, j.Close())
+	}
+	return j, nil
+}
+
+// ReadSQLiteJournal opens a file that is there, and changes nothing in it.
+func ReadSQLiteJournal(ctx context.Context, path string, options Options) (*SQLiteJournal, error) {
+	options = options.withDefaults(defaultReaders)
+	known, err := newest(journalMigrations)
+	if err != nil {
+		return nil, err
+	}
+	read, err := connectSQLite(path, options.Connections, "ro", "query_only(1)")
+	if err != nil {
+		return nil, err
+	}
+	j := &SQLiteJournal{sqliteFile{write: read, read: read, options: options}}
+	if err := j.check(ctx, known); err != nil {
+		return nil, errors.Join(err, j.Close())
+	}
+	return j, nil
+}
+
+func (j *SQLiteJournal) check(ctx context.Context, known int64) error {
+	var compatible int64
+	err := j.reading(ctx, func(ctx context.Context) error {
+		return j.read.QueryRowContext(ctx, sqliteJournalCompatible).Scan(&compatible)
+	})
+	if err != nil {
+		return err
+	}
+	return fits(compatible, known)
+}
+
+// Extend implements Journal.
+func (j *SQLiteJournal) Extend(ctx context.Context, e Extension) error {
+	if !e.valid() {
+		return ErrInvalid
+	}
+	return j.writing(ctx, func(t sqliteTx) error {
+		now, err := t.head(e.Chain.Name)
+		switch {
+		case err != nil:
+			return err
+		case now == e.Chain.Head && e.Chain.Head != e.From:
+			return nil // it was written before
+		case now != e.From:
+			return fmt.Errorf("%w: the chain %s ends with %d and not with %d", ErrConflict, e.Chain.Name, now.Last, e.From.Last)
+		}
+		for _, b := range e.Blocks {
+			if err := t.exec(sqliteAddBlock, e.Chain.Name, b.First, b.Last, b.FromTime, b.UntilTime, b.Records); err != nil {
+				return err
+			}
+		}
+		for _, m := range e.Marks {
+			if err := t.exec(sqliteAddMark, e.Chain.Name, m.Sequence, m.Kind, m.Document); err != nil {
+				return err
+			}
+		}
+		return t.exec(sqliteSetHead, e.Chain.Name, e.Chain.Key, e.Chain.Last, e.Chain.Hash[:])
+	})
+}
+
+func (t sqliteTx) head(chain string) (head Head, err error) {
+	var hash []byte
+	err = t.tx.QueryRowContext(t.ctx, sqliteHead, chain).Scan(&head.Last, &hash)
+	if errors.Is(err, sql.ErrNoRows) {
+		return Head{}, nil
+	}
+	copy(head.Hash[:], hash)
+	return head, err
+}
+
+// Chains implements Journal.
+func (j *SQLiteJournal) Chains(ctx context.Context) (chains []Chain, err error) {
+	err = j.reading(ctx, func(ctx context.Context) error {
+		rows, err := j.read.QueryContext(ctx, sqliteChains)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		chains, err = scanChains(rows)
+		return errors.Join(err, rows.Err())
+	})
+	return chains, err
+}
+
+// scanner is what rows of both databases are read by.
+type scanner interface {
+	Next() bool
+	Scan(into ...any) error
+}
+
+func scanChains(rows scanner) (chains []Chain, err error) {
+	for rows.Next() {
+		var c Chain
+		var hash []byte
+		if err := rows.Scan(&c.Name, &c.Key, &c.Last, &hash); err != nil {
+			return nil, err
+		}
+		copy(c.Hash[:], hash)
+		chains = append(chains, c)
+	}
+	return chains, nil
+}
+
+// arguments are those of the query for blocks.
+func (q *BlockQuery) arguments() []any {
+	before, until := q.Before, q.UntilTime
+	if before == 0 {
+		before = math.MaxInt64
+	}
+	if until == 0 {
+		until = math.MaxInt64
+	}
+	return []any{q.Chain, q.After, before, q.FromTime, until, int64(pageBlocks)}
+}
+
+// Blocks implements Journal.
+func (j *SQLiteJournal) Blocks(ctx context.Context, q BlockQuery) (blocks []Block, err error) {
+	statement := sqliteBlocks
+	if q.Descending {
+		statement = sqliteBlocksDescending
+	}
+	err = j.reading(ctx, func(ctx context.Context) error {
+		rows, err := j.read.QueryContext(ctx, statement, q.arguments()...)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		blocks, err = scanBlocks(rows)
+		return errors.Join(err, rows.Err())
+	})
+	return blocks, err
+}
+
+func scanBlocks(rows scanner) (blocks []Block, err error) {
+	for rows.Next() {
+		var b Block
+		if err := rows.Scan(&b.First, &b.Last, &b.FromTime, &b.UntilTime, &b.Records); err != nil {
+			return nil, err
+		}
+		blocks = append(blocks, b)
+	}
+	return blocks, nil
+}
+
+// Marks implements Journal.
+func (j *SQLiteJournal) Marks(ctx context.Context, chain string) (marks []Mark, err error) {
+	err = j.reading(ctx, func(ctx context.Context) error {
+		rows, err := j.read.QueryContext(ctx, sqliteMarks, chain)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		marks, err = scanMarks(rows)
+		return errors.Join(err, rows.Err())
+	})
+	return marks, err
+}
+
+func scanMarks(rows scanner) (marks []Mark, err error) {
+	for rows.Next() {
+		var m Mark
+		if err := rows.Scan(&m.Sequence, &m.Kind, &m.Document); err != nil {
+			return nil, err
+		}
+		marks = append(marks, m)
+	}
+	return marks, nil
+}
+
+// Cut implements Journal.
+func (j *SQLiteJournal) Cut(ctx context.Context, chain string, last int64) (more bool, err error) {
+	err = j.writing(ctx, func(t sqliteTx) error {
+		result, err := t.tx.ExecContext(t.ctx, sqliteCutBlocks, chain, last, cutBlocks)
+		if err != nil {
+			return err
+		}
+		n, err := result.RowsAffected()
+		if more = n == cutBlocks; err != nil || more {
+			return err
+		}
+		return t.exec(sqliteCutMarks, chain, last)
+	})
+	return more, err
+}
