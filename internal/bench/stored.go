@@ -16,6 +16,7 @@ import (
 	"github.com/avapd/avapd/internal/config"
 	"github.com/avapd/avapd/internal/diag"
 	"github.com/avapd/avapd/internal/engine"
+	"github.com/avapd/avapd/internal/redisconn"
 	"github.com/avapd/avapd/internal/registry"
 	"github.com/avapd/avapd/internal/server"
 	"github.com/avapd/avapd/internal/signature"
@@ -174,11 +175,13 @@ func (q tierQuestion) open(ctx context.Context, postgres *store.Postgres) (cache
 		}
 		return cache.Functions{Title: q.Tier, Fetch: local.Artifact, Missing: store.ErrNotFound}, local.Close, nil
 	}
-	redis, err := cache.OpenRedis(q.Redis, cache.RedisOptions{Prefix: "bench", TTL: time.Hour, MaxBytes: 1 << 20, Log: slog.New(slog.DiscardHandler)})
+	log := slog.New(slog.DiscardHandler)
+	conn, err := redisconn.Open(q.Redis, log)
 	if err != nil {
 		return nil, nil, err
 	}
-	release := func() error { redis.Close(); return nil }
+	redis := cache.NewRedis(conn, cache.RedisOptions{Prefix: "bench", TTL: time.Hour, MaxBytes: 1 << 20, Log: log})
+	release := func() error { conn.Close(); return nil }
 	if err := q.fillRedis(ctx, redis, postgres); err != nil {
 		return nil, nil, errors.Join(err, release())
 	}

@@ -8,8 +8,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/rueidis"
 	"go.uber.org/goleak"
 
+	"github.com/avapd/avapd/internal/redisconn"
 	"github.com/avapd/avapd/internal/testservices"
 )
 
@@ -43,13 +45,30 @@ func openRedis(t testing.TB, address string) *Redis {
 	if address == "" {
 		address = openAddress(t)
 	}
-	r, err := OpenRedis(redis.URL(address), RedisOptions{Prefix: t.Name(), TTL: time.Hour, MaxBytes: maxTestBytes, Log: quiet()})
+	conn := connect(t, redis.URL(address))
+	<-conn.Connected()
+	return NewRedis(conn, RedisOptions{Prefix: t.Name(), TTL: time.Hour, MaxBytes: maxTestBytes, Log: quiet()})
+}
+
+// connect opens a connection for one test.
+func connect(t testing.TB, url string) *redisconn.Conn {
+	t.Helper()
+	conn, err := redisconn.Open(url, quiet())
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(r.Close)
-	<-r.connected
-	return r
+	t.Cleanup(conn.Close)
+	return conn
+}
+
+// commandsOf gives what sends commands over a connection that is made.
+func commandsOf(t testing.TB, r *Redis) rueidis.Client {
+	t.Helper()
+	client, err := r.conn.Commands()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return client
 }
 
 // openAddress is where a running server is.

@@ -11,27 +11,16 @@ import (
 	"testing"
 	"time"
 
+	"github.com/avapd/avapd/internal/redisconn"
 	"github.com/avapd/avapd/internal/testservices"
 )
 
 // do sends a command over the tier's connection.
 func (r *Redis) do(t *testing.T, words ...string) {
 	t.Helper()
-	client := *r.client.Load()
+	client := commandsOf(t, r)
 	if err := client.Do(t.Context(), client.B().Arbitrary(words...).Build()).Error(); err != nil {
 		t.Fatal(err)
-	}
-}
-
-func TestRedisURL(t *testing.T) {
-	for _, url := range []string{"", "localhost", "http://u:hush@localhost", "redis://u:hush@local host", "redis://u:hush@h/x"} {
-		r, err := OpenRedis(url, RedisOptions{Log: quiet()})
-		if err == nil {
-			r.Close()
-			t.Errorf("%q was taken", url)
-		} else if strings.Contains(err.Error(), "hush") {
-			t.Errorf("the error tells the password: %v", err)
-		}
 	}
 }
 
@@ -47,7 +36,7 @@ func TestRedisKeys(t *testing.T) {
 	if !strings.HasPrefix(key, t.Name()+":1:artifact:") {
 		t.Errorf("the key is %s", key)
 	}
-	client := *r.client.Load()
+	client := commandsOf(t, r)
 	left, err := client.Do(t.Context(), client.B().Pttl().Key(key).Build()).AsInt64()
 	if err != nil || left <= 0 || left > time.Hour.Milliseconds() {
 		t.Errorf("it expires in %d ms, %v", left, err)
@@ -168,23 +157,20 @@ func TestRedisFaults(t *testing.T) {
 func TestRedisComesLate(t *testing.T) {
 	proxy := testservices.NewProxy(t, openAddress(t))
 	proxy.Down()
-	r, err := OpenRedis(redis.URL(proxy.Address()), RedisOptions{Prefix: t.Name(), TTL: time.Hour, MaxBytes: maxTestBytes, Log: quiet()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
+	conn := connect(t, redis.URL(proxy.Address()))
+	r := NewRedis(conn, RedisOptions{Prefix: t.Name(), TTL: time.Hour, MaxBytes: maxTestBytes, Log: quiet()})
 	digest, content := artifact("a", 100)
-	if _, err := r.Get(t.Context(), digest); !errors.Is(err, errNotConnected) {
+	if _, err := r.Get(t.Context(), digest); !errors.Is(err, redisconn.ErrNotConnected) {
 		t.Error(err)
 	}
-	if err := r.Put(t.Context(), digest, content); !errors.Is(err, errNotConnected) {
+	if err := r.Put(t.Context(), digest, content); !errors.Is(err, redisconn.ErrNotConnected) {
 		t.Error(err)
 	}
-	if err := r.Announce(t.Context(), 1); !errors.Is(err, errNotConnected) {
+	if err := r.Announce(t.Context(), 1); !errors.Is(err, redisconn.ErrNotConnected) {
 		t.Error(err)
 	}
 	proxy.Up(t)
-	<-r.connected
+	<-conn.Connected()
 	mustKeep(t, r, 100)
 }
 
@@ -195,10 +181,11 @@ func TestRedisClosesWithoutServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	listener.Close()
-	r, err := OpenRedis("redis://"+listener.Addr().String(), RedisOptions{Log: quiet()})
+	conn, err := redisconn.Open("redis://"+listener.Addr().String(), quiet())
 	if err != nil {
 		t.Fatal(err)
 	}
+	r := NewRedis(conn, RedisOptions{Log: quiet()})
 	ctx, cancel := context.WithCancel(t.Context())
 	watched := make(chan error, 1)
 	go func() { watched <- r.Watch(ctx, func() { t.Error("there was no change") }) }()
@@ -206,7 +193,7 @@ func TestRedisClosesWithoutServer(t *testing.T) {
 	if err := <-watched; !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
-	r.Close()
+	conn.Close()
 }
 
 // watch counts what a watcher is told.

@@ -13,6 +13,7 @@ import (
 	"github.com/avapd/avapd/internal/cache"
 	"github.com/avapd/avapd/internal/config"
 	"github.com/avapd/avapd/internal/engine"
+	"github.com/avapd/avapd/internal/redisconn"
 	"github.com/avapd/avapd/internal/registry"
 	"github.com/avapd/avapd/internal/signature"
 	"github.com/avapd/avapd/internal/store"
@@ -42,7 +43,8 @@ type commandServices struct {
 
 	local    *store.SQLite
 	postgres *store.Postgres // nil when the local store is the primary
-	redis    *cache.Redis    // nil when there is none
+	conn     *redisconn.Conn // nil when there is no Redis
+	redis    *cache.Redis    // as conn
 	chain    *cache.Chain
 
 	// news is a revision to announce.
@@ -158,9 +160,10 @@ func (s *commandServices) open(ctx context.Context, c *config.Config, log *slog.
 	maxBytes := c.Registry.ArtifactLimitBytes
 	var levels []cache.Level
 	if c.Redis.URL != "" {
-		if s.redis, err = cache.OpenRedis(c.Redis.URL, cache.RedisOptions{Prefix: "avap", TTL: artifactTTL, MaxBytes: maxBytes, Log: log}); err != nil {
+		if s.conn, err = redisconn.Open(c.Redis.URL, log); err != nil {
 			return usageError("the configuration has faults\nredis.url: %v", err)
 		}
+		s.redis = cache.NewRedis(s.conn, cache.RedisOptions{Prefix: "avap", TTL: artifactTTL, MaxBytes: maxBytes, Log: log})
 		levels = append(levels, cache.Level{Tier: s.redis, Deadline: redisTime})
 	}
 	own := cache.Functions{Title: "local store", Fetch: s.local.Artifact, Missing: store.ErrNotFound}
@@ -264,8 +267,8 @@ func (s *commandServices) close() error {
 	if s.chain != nil {
 		s.chain.Close()
 	}
-	if s.redis != nil {
-		s.redis.Close()
+	if s.conn != nil {
+		s.conn.Close()
 	}
 	var errs []error
 	if s.postgres != nil {
