@@ -5,18 +5,27 @@ import "container/heap"
 // Waiter is one place in a line. It is used by one goroutine, and can be used
 // again after it was granted or given up.
 type Waiter struct {
-	name       string
-	granted    chan struct{} // capacity 1
-	fresh      bool          // counts as queued
-	idle       bool          // waits in the background
-	client     *client       // while it stands in a client's line
+	name string
+	// told is how it learns of its slot, or that it may look for one.
+	told       chan notice // capacity 1
+	fresh      bool        // counts as queued
+	idle       bool        // waits in the background
+	passed     bool        // found no slot when it was offered one
+	client     *client     // while it stands in a client's line
 	prev, next *Waiter
 	in         *fifo
 }
 
+type notice int
+
+const (
+	granted notice = iota // the slot is there
+	offered               // the slot is there unless another was faster
+)
+
 // NewWaiter makes a place for a client.
 func NewWaiter(client string) *Waiter {
-	return &Waiter{name: client, granted: make(chan struct{}, 1)}
+	return &Waiter{name: client, told: make(chan notice, 1)}
 }
 
 // Set makes it a place of another client, or one for what is idle. It must not

@@ -46,7 +46,9 @@ type Slots struct {
 	clients map[string]*client
 	line    line
 	idle    fifo // in the background: served when no client waits
-	queued  int  // of all clients, for their first turn
+	// offered has been told of a free slot and has not looked yet.
+	offered *Waiter
+	queued  int // of all clients, for their first turn
 	// now is the virtual time: a turn of one of n clients moves it by a turn's
 	// length divided by n.
 	now uint64
@@ -101,8 +103,10 @@ func (s *Slots) Enter(ctx context.Context, name string) error {
 	w := NewWaiter(name)
 	w.fresh = true
 	s.mu.Lock()
-	s.push(w)
-	s.dispatch()
+	if s.join(w) {
+		s.mu.Unlock()
+		return nil
+	}
 	if w.standing() {
 		if err := s.overfull(w.client); err != nil {
 			s.remove(w)
@@ -200,6 +204,7 @@ func (s *Slots) Yield(ctx context.Context, w *Waiter) (changed bool, err error) 
 	s.push(w)
 	next := s.next()
 	s.grant(next)
+	s.dispatch()
 	s.mu.Unlock()
 	err = s.await(ctx, w)
 	return next != w, err
@@ -245,9 +250,11 @@ func (s *Slots) Wait(ctx context.Context, w *Waiter) error {
 		return nil
 	}
 	s.mu.Lock()
-	s.push(w)
-	s.dispatch()
+	served := s.join(w)
 	s.mu.Unlock()
+	if served {
+		return nil
+	}
 	return s.await(ctx, w)
 }
 
@@ -276,25 +283,57 @@ func (s *Slots) Stats() Stats {
 
 // await waits for the turn of w, or for the end of the context.
 func (s *Slots) await(ctx context.Context, w *Waiter) error {
-	select {
-	case <-w.granted:
-		return nil
-	default:
+	for {
+		var told notice
+		select {
+		case told = <-w.told:
+		default:
+			select {
+			case told = <-w.told:
+			case <-ctx.Done():
+				return s.abandon(ctx, w)
+			}
+		}
+		if told == granted || s.accept(w) {
+			return nil
+		}
 	}
-	select {
-	case <-w.granted:
-		return nil
-	case <-ctx.Done():
+}
+
+// accept takes the slot that was offered to w, if it is still there. If not, the
+// next one is kept for w.
+func (s *Slots) accept(w *Waiter) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !w.standing() {
+		return true // it was granted one meanwhile
 	}
+	s.offered = nil
+	if s.takeFree() {
+		s.serve(w)
+		s.dispatch()
+		return true
+	}
+	w.passed = true
+	return false
+}
+
+// abandon ends a wait in vain.
+func (s *Slots) abandon(ctx context.Context, w *Waiter) error {
 	s.mu.Lock()
 	if w.standing() {
+		if s.offered == w {
+			s.offered = nil
+			<-w.told
+		}
 		s.remove(w)
+		s.dispatch()
 		s.mu.Unlock()
 		return context.Cause(ctx)
 	}
 	s.mu.Unlock()
 	// The turn came first: it is passed on.
-	<-w.granted
+	<-w.told
 	s.Leave(w.name)
 	return context.Cause(ctx)
 }
@@ -309,10 +348,40 @@ func (s *Slots) takeFree() bool {
 	return false
 }
 
-// dispatch gives the free slots to those who wait.
+// join puts w in its line, and tells whether it got a slot at once: if one is
+// free and the turn is its client's. Which request of a client has the turn does
+// not matter to others, and the one that runs anyway need not be woken.
+func (s *Slots) join(w *Waiter) (served bool) {
+	s.push(w)
+	if s.counted || s.free.Load() == 0 {
+		s.dispatch()
+		return false
+	}
+	if next := s.next(); next != w && (next.client != w.client || next.passed) || !s.takeFree() {
+		s.dispatch()
+		return false
+	}
+	s.serve(w)
+	return true
+}
+
+// dispatch sees to it that those who wait get the free slots. The last of these
+// is offered and not given: until whoever has the next turn is awake, another may
+// need it for a moment.
 func (s *Slots) dispatch() {
-	for (len(s.line) > 0 || s.idle.first != nil) && s.takeFree() {
-		s.grant(s.next())
+	for len(s.line) > 0 || s.idle.first != nil {
+		next := s.next()
+		if free := s.free.Load(); free == 1 && !s.counted && !next.passed {
+			if s.offered == nil {
+				s.offered = next
+				next.told <- offered
+			}
+			return
+		}
+		if !s.takeFree() {
+			return
+		}
+		s.grant(next)
 	}
 }
 
@@ -371,6 +440,16 @@ func (s *Slots) next() *Waiter {
 
 // grant gives a slot to w, who stands first in its line.
 func (s *Slots) grant(w *Waiter) {
+	s.serve(w)
+	if s.offered == w {
+		s.offered = nil // it was told before
+		return
+	}
+	w.told <- granted
+}
+
+// serve counts a slot as that of w, who leaves its line.
+func (s *Slots) serve(w *Waiter) {
 	if !w.idle {
 		c := w.client
 		s.events++
@@ -380,8 +459,8 @@ func (s *Slots) grant(w *Waiter) {
 			c.held++
 		}
 	}
+	w.passed = false
 	s.remove(w)
-	w.granted <- struct{}{}
 }
 
 // remove takes w out of its line.

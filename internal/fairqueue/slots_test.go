@@ -399,6 +399,104 @@ func TestCancelledWhileYielding(t *testing.T) {
 	}
 }
 
+// asleep puts a waiter in line whose goroutine does not run until the test lets it.
+func asleep(s *Slots, client string) *Waiter {
+	w := NewWaiter(client)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.join(w) {
+		panic("a slot was free")
+	}
+	return w
+}
+
+// A free slot does not wait for the one who has the next turn to wake up: another
+// request of the same client takes it, once, and another client's only if the turn
+// is its own.
+func TestOfferedSlotIsNotIdle(t *testing.T) {
+	s := New(Limits{Slots: 1, Queued: 10})
+	ctx := t.Context()
+	enter := func(client string, want bool) {
+		t.Helper()
+		w := NewWaiter(client)
+		s.mu.Lock()
+		got := s.join(w)
+		if !got {
+			s.remove(w)
+		}
+		s.mu.Unlock()
+		if got != want {
+			t.Errorf("%s found a slot: %v", client, got)
+		}
+	}
+	if err := s.Enter(ctx, "a"); err != nil {
+		t.Fatal(err)
+	}
+	sleeper, other := asleep(s, "a"), asleep(s, "b")
+	s.Leave("a")
+	if s.offered != sleeper || s.Free() != 1 {
+		t.Fatal("nothing was offered")
+	}
+	enter("b", false) // it is a's turn
+	enter("a", true)
+	if told := <-sleeper.told; told != offered || s.accept(sleeper) {
+		t.Error("the slot was not taken by another")
+	}
+	s.Leave("a")
+	if s.offered != other {
+		t.Error("b has not the next turn")
+	}
+	enter("a", false)
+	if told := <-other.told; told != offered || !s.accept(other) {
+		t.Error("b found no slot")
+	}
+	s.Leave("b")
+	if told := <-sleeper.told; told != granted || s.Free() != 0 {
+		t.Error("who was passed over does not get the next slot")
+	}
+	s.Leave("a")
+	if s.Free() != 1 || s.Waiting() != 0 || s.offered != nil {
+		t.Errorf("%d free, %d waiting", s.Free(), s.Waiting())
+	}
+}
+
+// An offer goes on to the next when who has it gives up, and to one more when
+// another slot becomes free.
+func TestOfferIsPassedOn(t *testing.T) {
+	s := New(Limits{Slots: 2, Queued: 10})
+	gone, cancel := context.WithCancel(t.Context())
+	for range 2 {
+		if err := s.Enter(gone, "a"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	first, second, third := asleep(s, "a"), asleep(s, "a"), asleep(s, "a")
+	s.Leave("a")
+	cancel()
+	if s.offered != first || s.abandon(gone, first) == nil || s.offered != second {
+		t.Fatal("the offer was not passed on")
+	}
+	s.Leave("a")
+	if s.offered != third || second.standing() || s.Free() != 1 {
+		t.Error("two are free and one is offered")
+	}
+	if told := <-second.told; told != offered || !s.accept(second) {
+		t.Error("the second found no slot")
+	}
+	// Who hands its slot over may hand it to the one that was offered another.
+	if changed, err := s.Yield(t.Context(), NewWaiter("a")); !changed || err != nil {
+		t.Errorf("%v, %v", changed, err)
+	}
+	if told := <-third.told; told != offered || !s.accept(third) {
+		t.Error("the third found no slot")
+	}
+	s.Leave("a")
+	s.Leave("a")
+	if s.Free() != 2 || s.Waiting() != 0 || s.offered != nil {
+		t.Errorf("%d free, %d waiting", s.Free(), s.Waiting())
+	}
+}
+
 // Slots are neither lost nor made by cancellations that race with turns.
 func TestKeepsCount(t *testing.T) {
 	for _, limits := range []Limits{{Slots: 2, Queued: 100}, {Slots: 3, ClientSlots: 2, Queued: 100}} {
