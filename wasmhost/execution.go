@@ -62,6 +62,8 @@ type execution struct {
 	// and callee the failure of a command that ended this run.
 	callsAbove uint32
 	callee     *diag.Failure
+	// memoryDenied says whose memory was too little for a command to begin.
+	memoryDenied string
 	children
 }
 
@@ -159,8 +161,8 @@ func (e *execution) reset() {
 	e.client, e.computing = "", false
 	e.fuelMeter.script, e.fuelMeter.library = nil, nil
 	e.own.end()
-	e.family, e.byName, e.raised = nil, nil, nil
-	e.depth, e.started, e.apart, e.callsAbove, e.callee = 0, 0, false, 0, nil
+	e.family, e.allowance, e.byName, e.raised = nil, nil, nil, nil
+	e.depth, e.started, e.apart, e.callsAbove, e.callee, e.memoryDenied = 0, 0, false, 0, nil, ""
 	e.stopped, e.stoppedSite = stopNone, 0
 	e.stack[0] = 0
 	clear(e.kept)
@@ -238,7 +240,7 @@ func (e *execution) instantiate() *diag.Failure {
 	}
 	// The memory that the instances start with is taken at once, as the runtime
 	// does not expect to be refused it.
-	e.slot.budget = &e.family.budget
+	e.slot.budget = &e.allowance.budget
 	startBytes := (needBytes + abi.PageBytes - 1) / abi.PageBytes * abi.PageBytes
 	if !e.slot.claim(startBytes) {
 		return e.memoryFailure(diag.NewFailure(diag.OutOfMemory, "out of memory: the script does not fit the limit of %s", pageText(e.limits.MemoryPages)))

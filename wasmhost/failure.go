@@ -20,7 +20,6 @@ const (
 	maxMessageBytes = 16 << 10
 
 	timeoutMessage = "Script Execution Timeout"
-	depthMessage   = "recursion too deep: the limit is %d calls"
 )
 
 // errorCodes maps the codes of package abi to diagnostics.
@@ -122,13 +121,13 @@ func (e *execution) trapped(err error) *diag.Failure {
 	var defect runtime.Error
 	switch {
 	case e.tooDeep():
-		return e.limited(e.site(), diag.RecursionLimit, depthMessage, e.limits.CallDepth)
+		return e.limited(e.site(), diag.RecursionLimit, "%s", e.depthMessage())
 	case errors.As(err, &defect):
 		return internalFailure(fmt.Errorf("host function failed at site %d: %w", e.site(), err))
 	case halt == abi.HaltMemory:
 		return e.outOfMemory(e.site())
 	case halt == abi.HaltDepth, strings.Contains(err.Error(), "stack overflow"):
-		return e.limited(e.site(), diag.RecursionLimit, depthMessage, e.limits.CallDepth)
+		return e.limited(e.site(), diag.RecursionLimit, "%s", e.depthMessage())
 	}
 	if e.module.foreign {
 		return e.fault(err)
@@ -138,7 +137,7 @@ func (e *execution) trapped(err error) *diag.Failure {
 
 // outOfMemory explains why memory did not grow.
 func (e *execution) outOfMemory(site uint32) *diag.Failure {
-	return e.memoryFailure(e.limited(site, diag.OutOfMemory, "out of memory: the limit is %s", pageText(e.limits.MemoryPages)))
+	return e.memoryFailure(e.limited(site, diag.OutOfMemory, "%s", e.memoryMessage()))
 }
 
 // memoryFailure corrects a failure that blames the execution's own limit when
@@ -148,6 +147,46 @@ func (e *execution) memoryFailure(f *diag.Failure) *diag.Failure {
 		f.Diagnostic = diag.New(diag.MemoryBusy, f.Span, "no memory left: other scripts use what this one needed")
 	}
 	return f
+}
+
+// The messages about limits say whose limit it is: where that of a command comes
+// first which a script has called, the caller's is of no help.
+
+func (e *execution) fuelMessage() string {
+	e.family.mu.Lock()
+	a := e.allowance.tightest((*allowance).fuelLeft)
+	e.family.mu.Unlock()
+	if a.above == nil {
+		return timeoutMessage
+	}
+	return fmt.Sprintf("%s: the command %s is limited to %d units of fuel", timeoutMessage, a.command, a.limits.Fuel)
+}
+
+func (e *execution) timeMessage() string {
+	a := e.allowance.tightest((*allowance).timeLeft)
+	if a.above == nil {
+		return timeoutMessage
+	}
+	return fmt.Sprintf("%s: the command %s is limited to %d ms", timeoutMessage, a.command, a.limits.Duration.Milliseconds())
+}
+
+func (e *execution) depthMessage() string {
+	a := e.allowance.tightest((*allowance).callsLeft)
+	if a.above == nil {
+		return fmt.Sprintf("recursion too deep: the limit is %d calls", a.limits.CallDepth)
+	}
+	return fmt.Sprintf("recursion too deep: the command %s is limited to %d calls", a.command, a.limits.CallDepth)
+}
+
+func (e *execution) memoryMessage() string {
+	if e.memoryDenied != "" {
+		return e.memoryDenied
+	}
+	a := e.allowance.tightest((*allowance).memoryLeft)
+	if a.above == nil {
+		return "out of memory: the limit is " + pageText(a.limits.MemoryPages)
+	}
+	return fmt.Sprintf("out of memory: the command %s is limited to %s", a.command, pageText(a.limits.MemoryPages))
 }
 
 func pageText(pages uint32) string {
@@ -167,13 +206,13 @@ func (e *execution) stoppedFailure() *diag.Failure {
 	case stopCommand:
 		return e.raisedFailure(e.callee, e.limited(e.stoppedSite, e.callee.Code, "%s", e.callee.Message))
 	case stopDepth:
-		return e.limited(e.stoppedSite, diag.RecursionLimit, depthMessage, e.limits.CallDepth)
+		return e.limited(e.stoppedSite, diag.RecursionLimit, "%s", e.depthMessage())
 	case stopMemory:
 		return e.outOfMemory(e.stoppedSite)
 	case stopFuel:
-		return e.limited(e.stoppedSite, diag.OutOfFuel, timeoutMessage)
+		return e.limited(e.stoppedSite, diag.OutOfFuel, "%s", e.fuelMessage())
 	case stopDeadline:
-		return e.limited(e.stoppedSite, diag.DeadlineReached, timeoutMessage)
+		return e.limited(e.stoppedSite, diag.DeadlineReached, "%s", e.timeMessage())
 	case stopShutdown:
 		return e.limited(e.stoppedSite, diag.Cancelled, "cancelled: the server is shutting down")
 	}
@@ -309,7 +348,11 @@ func (e *execution) outputFailure(err error) *diag.Failure {
 	case errors.Is(err, errOutputLimit):
 		// The answer is written when the script is through: its last line has
 		// the place.
-		return e.at(e.site(), diag.OutputLimit, "output too large: the limit is %d bytes", e.limits.OutputBytes)
+		f := e.at(e.site(), diag.OutputLimit, "output too large: the limit is %d bytes", e.limits.OutputBytes)
+		if own := &e.own.allowance; own.above != nil {
+			f.Message = fmt.Sprintf("output too large: the command %s is limited to %d bytes", own.command, own.limits.OutputBytes)
+		}
+		return f
 	case errors.Is(err, errCycle):
 		return diag.NewFailure(diag.BadValue, "a result contains itself")
 	case errors.Is(err, errOutputDepth):

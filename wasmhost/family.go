@@ -2,11 +2,11 @@ package wasmhost
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 
 	"github.com/avapd/avapd/internal/diag"
-	"github.com/avapd/avapd/runtime/abi"
 )
 
 // family is what an execution shares with the children it starts, and they
@@ -18,16 +18,13 @@ import (
 // not. When the last of them starts to wait, nobody would ever go on; so one
 // that waits for a place, or else for fuel, is told that there is none.
 type family struct {
-	budget budget
+	// allowance is that of all. A command with limits of its own has another
+	// below it, for what it starts and calls as well.
+	allowance
 
-	mu sync.Mutex
-	// limit is the fuel of all, fuel what no member was given.
-	limit, fuel int64
-	// running counts members that do not wait for others, live the children
-	// that have not ended.
-	running, live int
-	parked        []*parked
-	failure       *diag.Failure
+	mu      sync.Mutex
+	parked  []*parked
+	failure *diag.Failure
 	// outer is the context of all, and cancel ends it; nil while there was no
 	// child.
 	outer  context.Context
@@ -50,15 +47,15 @@ const (
 
 // parked is a member that waits for fuel, or for a place for a child.
 type parked struct {
+	by   *allowance
 	fuel int64 // 0: a place
 	wake chan bool
 }
 
 // begin makes the family of a new execution.
-func (f *family) begin(outer context.Context, limits *Limits) {
+func (f *family) found(outer context.Context, limits *Limits) {
 	f.outer = outer
-	f.limit, f.fuel, f.running = limits.Fuel, limits.Fuel, 1
-	f.budget.limit = int64(limits.MemoryPages) * abi.PageBytes
+	f.begin(limits, nil)
 }
 
 // end forgets everything. There are no children any more.
@@ -67,120 +64,139 @@ func (f *family) end() {
 		f.cancel()
 	}
 	f.cancel, f.failure, f.parked, f.outer, f.registered = nil, nil, nil, nil, nil
-	f.limit, f.fuel, f.running, f.live = 0, 0, 0, 0
 	f.failed.Store(false)
-	f.budget.reset()
+	f.forget()
 }
 
-// take gives fuel from the common rest: at least need, or nothing, and up to
-// want, if that is a fair share.
-func (f *family) take(want, need int64) int64 {
+// take gives fuel from the rest of an allowance: at least need, or nothing, and up
+// to want, if that is a fair share.
+func (f *family) take(by *allowance, want, need int64) int64 {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.fuel < need {
+	room := by.room()
+	if room < need {
 		return -1
 	}
-	n := max(min(want, f.fuel), need)
-	if f.live > 0 {
-		n = max(min(n, max(minSliceFuel, f.fuel/int64(4*(f.live+1)))), need)
-		n = min(n, f.fuel)
+	n := max(min(want, room), need)
+	for a := by; a != nil; a = a.above {
+		if a.live > 0 {
+			n = min(n, max(minSliceFuel, a.fuel/int64(4*(a.live+1))))
+		}
 	}
-	f.fuel -= n
+	n = max(n, need)
+	by.add(-n)
 	return n
 }
 
 // drain takes the whole rest: somebody wanted more than there is.
-func (f *family) drain() {
+func (f *family) drain(by *allowance) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.fuel = min(f.fuel, 0)
+	by.add(-max(0, by.room()))
 }
 
 // give takes fuel back, which may be a debt.
-func (f *family) give(n int64) {
+func (f *family) give(by *allowance, n int64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.fuel += n
+	by.add(n)
 	f.feed()
 }
 
 // feed wakes who waits for fuel that is there now, first come, first served.
 func (f *family) feed() {
 	for i := 0; i < len(f.parked); i++ {
-		if w := f.parked[i]; w.fuel > 0 && w.fuel <= f.fuel {
-			f.fuel -= w.fuel
+		if w := f.parked[i]; w.fuel > 0 && w.fuel <= w.by.room() {
+			w.by.add(-w.fuel)
 			f.wake(i, true)
 			i--
 		}
 	}
 }
 
-// left is the common rest.
-func (f *family) left() int64 {
+// left is what an allowance has that no member was given.
+func (f *family) left(by *allowance) int64 {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.fuel
+	return by.room()
 }
 
 func (f *family) wake(i int, granted bool) {
 	w := f.parked[i]
 	f.parked = append(f.parked[:i], f.parked[i+1:]...)
-	f.running++
+	w.by.count(1)
 	w.wake <- granted
 }
 
-// pause counts a member out that waits for another.
-func (f *family) pause() {
-	f.running--
-	for f.running == 0 && len(f.parked) > 0 {
-		victim := 0
-		for i, w := range f.parked {
-			if w.fuel == 0 {
-				victim = i
+// pause counts a member out that waits for another. Those who wait for fuel of an
+// allowance whose members all wait would wait for themselves.
+func (f *family) pause(by *allowance) {
+	by.count(-1)
+	for a := by; a != nil; a = a.above {
+		for a.running == 0 {
+			i := slices.IndexFunc(f.parked, func(w *parked) bool { return w.fuel > 0 && w.lacks(a) })
+			if i < 0 {
 				break
 			}
+			f.wake(i, false)
 		}
-		f.wake(victim, false)
 	}
+	for f.running == 0 && len(f.parked) > 0 {
+		f.wake(max(0, slices.IndexFunc(f.parked, func(w *parked) bool { return w.fuel == 0 })), false)
+	}
+}
+
+// lacks tells whether an allowance, or one below it, has not the fuel.
+func (w *parked) lacks(within *allowance) bool {
+	short := false
+	for a := w.by; a != nil; a = a.above {
+		short = short || a.fuel < w.fuel
+		if a == within {
+			return short && a.above != nil
+		}
+	}
+	return false
 }
 
 // enter takes a place for a child. If there is none it gives what to wait for.
-func (f *family) enter() *parked {
+func (f *family) enter(by *allowance) *parked {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.live < maxChildren {
-		f.live++
+		by.countChildren(1)
 		return nil
 	}
-	return f.park(0)
+	return f.park(by, 0)
 }
 
 // join counts a child in that is ready to run.
-func (f *family) join() {
+func (f *family) join(by *allowance) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.running++
+	by.count(1)
 }
 
 // starve waits for fuel, unless that has come back meanwhile or nobody else
 // could have any.
-func (f *family) starve(need int64) (w *parked, granted bool) {
+func (f *family) starve(by *allowance, need int64) (w *parked, granted bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.fuel >= need {
-		f.fuel -= need
+	if by.room() >= need {
+		by.add(-need)
 		return nil, true
 	}
-	if f.live == 0 {
-		return nil, false
+	for a := by; a != nil; a = a.above {
+		if a.fuel < need && a.live == 0 {
+			return nil, false
+		}
 	}
-	return f.park(need), false
+	return f.park(by, need), false
 }
 
-func (f *family) park(fuel int64) *parked {
-	w := &parked{fuel: fuel, wake: make(chan bool, 1)}
+func (f *family) park(by *allowance, fuel int64) *parked {
+	w := &parked{by: by, fuel: fuel, wake: make(chan bool, 1)}
 	f.parked = append(f.parked, w)
-	f.pause()
+	f.pause(by)
 	return w
 }
 
@@ -196,60 +212,61 @@ func (f *family) unpark(w *parked) {
 	}
 	switch granted := <-w.wake; {
 	case granted && w.fuel > 0:
-		f.fuel += w.fuel
+		w.by.add(w.fuel)
 		f.feed()
 	case granted:
-		f.vacate()
+		f.vacate(w.by)
 	}
 }
 
 // vacate gives a child's place to the first that waits for one, or back.
-func (f *family) vacate() {
+func (f *family) vacate(by *allowance) {
+	by.countChildren(-1)
 	for i, w := range f.parked {
 		if w.fuel == 0 {
+			w.by.countChildren(1)
 			f.wake(i, true)
 			return
 		}
 	}
-	f.live--
 }
 
 // abandon gives back the place of a child that never ran.
-func (f *family) abandon() {
+func (f *family) abandon(by *allowance) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.vacate()
+	f.vacate(by)
 }
 
 // exit counts a child out. A member that waits for it goes on.
-func (f *family) exit(t *task) {
+func (f *family) exit(by *allowance, t *task) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	t.ended = true
 	if t.awaited {
 		t.awaited = false
-		f.running++
+		by.count(1)
 	}
-	f.vacate()
-	f.pause()
+	f.vacate(by)
+	f.pause(by)
 }
 
 // await counts out a member that waits for its child, and resume in again.
-func (f *family) await(t *task) {
+func (f *family) await(by *allowance, t *task) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if !t.ended {
 		t.awaited = true
-		f.pause()
+		f.pause(by)
 	}
 }
 
-func (f *family) resume(t *task) {
+func (f *family) resume(by *allowance, t *task) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if t.awaited {
 		t.awaited = false
-		f.running++
+		by.count(1)
 	}
 }
 
@@ -272,33 +289,4 @@ func (f *family) ended() *diag.Failure {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.failure
-}
-
-// budget is the memory that the members have together, in bytes.
-type budget struct {
-	limit      int64
-	used, most atomic.Int64
-}
-
-// reserve takes n bytes, if there are as many.
-func (b *budget) reserve(n int64) bool {
-	used := b.used.Add(n)
-	if used > b.limit {
-		b.used.Add(-n)
-		return false
-	}
-	for {
-		most := b.most.Load()
-		if used <= most || b.most.CompareAndSwap(most, used) {
-			return true
-		}
-	}
-}
-
-func (b *budget) release(n int64) { b.used.Add(-n) }
-
-func (b *budget) reset() {
-	b.limit = 0
-	b.used.Store(0)
-	b.most.Store(0)
 }

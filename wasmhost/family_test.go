@@ -3,11 +3,13 @@ package wasmhost
 import (
 	"context"
 	"testing"
+
+	"github.com/avapd/avapd/runtime/abi"
 )
 
 func newFamily(fuel int64) *family {
 	f := &family{}
-	f.begin(context.Background(), &Limits{Fuel: fuel, MemoryPages: 10})
+	f.found(context.Background(), &Limits{Fuel: fuel, MemoryPages: 10})
 	return f
 }
 
@@ -26,38 +28,39 @@ func verdict(w *parked) int {
 
 func TestFamilyFeedsTheStarving(t *testing.T) {
 	f := newFamily(100)
-	if f.enter() != nil {
+	if f.enter(&f.allowance) != nil {
 		t.Fatal("no place for the first child")
 	}
-	f.join()
-	if n := f.take(100, 1); n != 100 {
+	f.join(&f.allowance)
+	if n := f.take(&f.allowance, 100, 1); n != 100 {
 		t.Fatalf("took %d", n)
 	}
-	w, granted := f.starve(30)
+	w, granted := f.starve(&f.allowance, 30)
 	if w == nil || granted || verdict(w) != -1 {
 		t.Fatal("does not wait for what the other one holds")
 	}
-	f.give(20)
+	f.give(&f.allowance, 20)
 	if verdict(w) != -1 {
 		t.Fatal("woken too early")
 	}
-	f.give(20)
-	if verdict(w) != 1 || f.left() != 10 || f.running != 2 {
-		t.Errorf("left %d, running %d", f.left(), f.running)
+	f.give(&f.allowance, 20)
+	if verdict(w) != 1 || f.left(&f.allowance) != 10 || f.running != 2 {
+		t.Errorf("left %d, running %d", f.left(&f.allowance), f.running)
 	}
 }
 
 // The last one that starts to wait finds out that there is nothing to wait for.
 func TestFamilyOutOfFuel(t *testing.T) {
 	f := newFamily(10)
-	f.enter()
-	f.join()
-	first, _ := f.starve(30)
-	second, _ := f.starve(20)
+	f.enter(&f.allowance)
+	f.join(&f.allowance)
+	first, _ := f.starve(&f.allowance, 30)
+	second, _ := f.starve(&f.allowance, 20)
 	if got := [2]int{verdict(first), verdict(second)}; got != [2]int{0, -1} {
 		t.Errorf("told %v", got)
 	}
-	if w, granted := newFamily(10).starve(30); w != nil || granted {
+	f = newFamily(10)
+	if w, granted := f.starve(&f.allowance, 30); w != nil || granted {
 		t.Error("an only member waits")
 	}
 }
@@ -65,27 +68,27 @@ func TestFamilyOutOfFuel(t *testing.T) {
 func TestFamilyPlaces(t *testing.T) {
 	f := newFamily(10)
 	for range maxChildren {
-		if f.enter() != nil {
+		if f.enter(&f.allowance) != nil {
 			t.Fatal("too few places")
 		}
-		f.join()
+		f.join(&f.allowance)
 	}
-	w := f.enter()
+	w := f.enter(&f.allowance)
 	if w == nil || verdict(w) != -1 {
 		t.Fatal("no wait for a place")
 	}
-	f.exit(&task{})
+	f.exit(&f.allowance, &task{})
 	if verdict(w) != 1 || f.live != maxChildren || f.running != maxChildren {
 		t.Errorf("%d live, %d running", f.live, f.running)
 	}
-	f.join()
-	w = f.enter()
+	f.join(&f.allowance)
+	w = f.enter(&f.allowance)
 	f.unpark(w)
 	if verdict(w) != 0 || f.live != maxChildren || f.running != maxChildren+1 {
 		t.Errorf("%d live, %d running", f.live, f.running)
 	}
-	w = f.enter()
-	f.exit(&task{})
+	w = f.enter(&f.allowance)
+	f.exit(&f.allowance, &task{})
 	f.unpark(w) // the place was granted meanwhile
 	if f.live != maxChildren-1 || f.running != maxChildren {
 		t.Errorf("%d live, %d running", f.live, f.running)
@@ -96,23 +99,23 @@ func TestFamilyPlaces(t *testing.T) {
 func TestFamilyRefusesAPlace(t *testing.T) {
 	f := newFamily(10)
 	for range maxChildren {
-		f.enter()
-		f.join()
+		f.enter(&f.allowance)
+		f.join(&f.allowance)
 	}
 	tasks := &task{}
 	var waiting []*parked
 	for range maxChildren {
-		waiting = append(waiting, f.enter())
+		waiting = append(waiting, f.enter(&f.allowance))
 	}
-	f.await(tasks) // the parent waits for a child
+	f.await(&f.allowance, tasks) // the parent waits for a child
 	if verdict(waiting[0]) != 0 || verdict(waiting[1]) != -1 || f.running != 1 {
 		t.Errorf("running %d", f.running)
 	}
-	f.exit(tasks) // the child ends; its place goes to the next, and its parent goes on
+	f.exit(&f.allowance, tasks) // the child ends; its place goes to the next, and its parent goes on
 	if verdict(waiting[1]) != 1 || tasks.awaited || f.running != 2 {
 		t.Errorf("running %d", f.running)
 	}
-	f.resume(tasks)
+	f.resume(&f.allowance, tasks)
 	if f.running != 2 {
 		t.Errorf("running %d", f.running)
 	}
@@ -121,14 +124,72 @@ func TestFamilyRefusesAPlace(t *testing.T) {
 // A member that waits for fuel with a place in hand waits like all others.
 func TestFamilyStarvesWithAPlace(t *testing.T) {
 	f := newFamily(10)
-	f.enter()
-	w, _ := f.starve(30)
+	f.enter(&f.allowance)
+	w, _ := f.starve(&f.allowance, 30)
 	if verdict(w) != 0 {
 		t.Error("waits for a child that never ran")
 	}
-	f.abandon()
+	f.abandon(&f.allowance)
 	if f.live != 0 || f.running != 1 {
 		t.Errorf("%d live, %d running", f.live, f.running)
+	}
+}
+
+// What a command of its own uses counts above it, and it gets no more than either
+// has.
+func TestAllowance(t *testing.T) {
+	f := newFamily(100)
+	own := &allowance{}
+	own.begin(&Limits{Fuel: 60, MemoryPages: 2}, &f.allowance)
+	if n := f.take(own, 80, 1); n != 60 || f.fuel != 40 || f.take(own, 1, 1) != -1 {
+		t.Errorf("took %d, %d are left", n, f.fuel)
+	}
+	f.give(own, 50)
+	f.take(&f.allowance, 70, 1)
+	if own.room() != 20 {
+		t.Errorf("%d are left", own.room())
+	}
+	if f.drain(own); own.fuel != 30 || f.fuel != 0 {
+		t.Errorf("%d and %d are left", own.fuel, f.fuel)
+	}
+	if !own.budget.reserve(2*abi.PageBytes) || own.budget.reserve(1) || !f.budget.reserve(8*abi.PageBytes) {
+		t.Error("reserves the wrong amounts")
+	}
+	own.budget.release(abi.PageBytes)
+	if own.budget.reserve(2*abi.PageBytes) || f.budget.used.Load() != 9*abi.PageBytes || own.budget.used.Load() != abi.PageBytes {
+		t.Errorf("used %d and %d", own.budget.used.Load(), f.budget.used.Load())
+	}
+}
+
+// Members of a command who wait for its own fuel are told when all of them wait,
+// whatever others do.
+func TestAllowanceStarves(t *testing.T) {
+	f := newFamily(1000)
+	f.enter(&f.allowance)
+	f.join(&f.allowance) // another child, which goes on
+	own := &allowance{}
+	own.begin(&Limits{Fuel: 60}, &f.allowance)
+	if w, granted := f.starve(own, 70); w != nil || granted {
+		t.Fatal("waits for what nobody else has")
+	}
+	f.enter(own)
+	f.join(own)
+	f.take(own, 60, 60)
+	first, _ := f.starve(own, 10)
+	if verdict(first) != -1 || own.running != 1 || f.running != 2 {
+		t.Fatalf("running %d and %d", own.running, f.running)
+	}
+	second, _ := f.starve(own, 20)
+	if got := [2]int{verdict(first), verdict(second)}; got != [2]int{0, -1} || own.running != 1 {
+		t.Errorf("told %v, running %d", got, own.running)
+	}
+	f.give(own, 20)
+	if verdict(second) != 1 || own.fuel != 0 || f.fuel != 940 {
+		t.Errorf("%d and %d are left", own.fuel, f.fuel)
+	}
+	f.exit(own, &task{})
+	if own.live != 0 || f.live != 1 || own.running != 1 || f.running != 2 {
+		t.Errorf("live %d and %d, running %d and %d", own.live, f.live, own.running, f.running)
 	}
 }
 

@@ -59,8 +59,8 @@ type fuelMeter struct {
 
 // start hands out the first slices, so that a short script never calls refuel.
 func (e *execution) start() {
-	e.fuelMeter.script.Set(uint64(max(0, e.family.take(e.slice(scriptSliceFuel), 0))))
-	e.fuelMeter.library.Set(uint64(max(0, e.family.take(e.slice(librarySliceFuel), 0))))
+	e.fuelMeter.script.Set(uint64(max(0, e.family.take(e.allowance, e.slice(scriptSliceFuel), 0))))
+	e.fuelMeter.library.Set(uint64(max(0, e.family.take(e.allowance, e.slice(librarySliceFuel), 0))))
 }
 
 // slice is what machine code gets at a time, or in a trial the part of it that
@@ -100,7 +100,7 @@ func (e *execution) used() int64 {
 	if e.fuelMeter.script == nil || e.fuelMeter.library == nil {
 		return 0
 	}
-	used := e.family.limit - e.family.left() - e.leftover()
+	used := e.family.limit - e.family.left(&e.family.allowance) - e.leftover()
 	return max(0, min(used, e.family.limit))
 }
 
@@ -115,7 +115,7 @@ func (m *fuelMeter) leftover() int64 {
 // releaseFuel gives back what this member holds while others may need it.
 func (e *execution) releaseFuel() {
 	if e.family.cancel != nil {
-		e.family.give(callIn(e.fuelMeter.script) + callIn(e.fuelMeter.library))
+		e.family.give(e.allowance, callIn(e.fuelMeter.script)+callIn(e.fuelMeter.library))
 	}
 }
 
@@ -169,11 +169,11 @@ func (e *execution) next(cell, other api.MutableGlobal, slice int64) int64 {
 	}
 	need := max(1, -debt)
 	want := max(e.slice(slice), need)
-	if n := e.family.take(want, need); n >= 0 {
+	if n := e.family.take(e.allowance, want, need); n >= 0 {
 		return n
 	}
-	e.family.give(callIn(other))
-	if n := e.family.take(want, need); n >= 0 {
+	e.family.give(e.allowance, callIn(other))
+	if n := e.family.take(e.allowance, want, need); n >= 0 {
 		return n
 	}
 	return e.starve(need)
@@ -181,7 +181,7 @@ func (e *execution) next(cell, other api.MutableGlobal, slice int64) int64 {
 
 // starve gets fuel that other members hold unused, or -1.
 func (e *execution) starve(need int64) int64 {
-	w, granted := e.family.starve(need)
+	w, granted := e.family.starve(e.allowance, need)
 	if w != nil {
 		granted = e.await(w)
 	}
@@ -194,20 +194,20 @@ func (e *execution) starve(need int64) int64 {
 // spend takes units of fuel for work on the host's side. What the modules have
 // left of their slices is called in when the rest is not enough.
 func (e *execution) spend(units int64) bool {
-	if units <= 0 || e.family.take(units, units) >= 0 {
+	if units <= 0 || e.family.take(e.allowance, units, units) >= 0 {
 		return true
 	}
-	e.family.give(callIn(e.fuelMeter.library) + callIn(e.fuelMeter.script))
-	if e.family.take(units, units) >= 0 || e.starve(units) >= 0 {
+	e.family.give(e.allowance, callIn(e.fuelMeter.library) + callIn(e.fuelMeter.script))
+	if e.family.take(e.allowance, units, units) >= 0 || e.starve(units) >= 0 {
 		return true
 	}
-	e.family.drain()
+	e.family.drain(e.allowance)
 	return false
 }
 
 // settle pays the library's debt with what other members hold unused.
 func (e *execution) settle() bool {
-	e.family.give(callIn(e.fuelMeter.script))
+	e.family.give(e.allowance, callIn(e.fuelMeter.script))
 	n := e.starve(-int64(e.fuelMeter.library.Get()))
 	if n > 0 {
 		e.fuelMeter.library.Set(e.fuelMeter.library.Get() + uint64(n))

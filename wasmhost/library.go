@@ -48,7 +48,7 @@ var libraryCalls = map[string]api.GoModuleFunc{
 func (e *execution) regexTurn(units int64) {
 	e.fuelMeter.library.Set(e.fuelMeter.library.Get() - uint64(units))
 	cause := e.mayGoOn()
-	if cause == stopNone && e.family.left()+e.leftover() < 0 && !e.settle() {
+	if cause == stopNone && e.family.left(e.allowance)+e.leftover() < 0 && !e.settle() {
 		cause = stopFuel
 	}
 	if cause != stopNone {

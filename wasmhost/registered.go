@@ -2,6 +2,7 @@ package wasmhost
 
 import (
 	"errors"
+	"time"
 
 	"github.com/avapd/avapd/internal/diag"
 	"github.com/avapd/avapd/runtime/abi"
@@ -46,13 +47,23 @@ func errorCode(detail uint32) uint32 {
 	return abi.ErrHost
 }
 
-// Run runs a module as the registered command that is called, in a sandbox of
-// its own, and gives its value to the Call. The arguments become the callee's
-// globals by the order of its parameters, and what it reads as parameters of a
-// request. It lives on what the caller has left of fuel, time, memory and
-// depth. An error of the callee is the caller's; what no script can catch ends
-// both.
-func (c *Call) Run(m *Module, parameters []abi.Parameter) error {
+// Callee is a registered command that a script calls.
+type Callee struct {
+	Name   string
+	Module *Module
+	// Parameters are the globals that the arguments become, in their order.
+	Parameters []abi.Parameter
+	// Limits are those of the command; zero members leave it what its caller has.
+	Limits Limits
+}
+
+// Run runs the registered command that is called in a sandbox of its own, and
+// gives its value to the Call. The arguments become the callee's globals by the
+// order of its parameters, and what it reads as parameters of a request. It
+// lives on what the caller has left of fuel, time, memory and depth, as far as
+// its own limits let it. An error of the callee is the caller's; what no script
+// can catch ends both.
+func (c *Call) Run(callee *Callee) error {
 	e := c.e
 	above := e.callsTaken() + max(1, e.limits.CallDepth/maxCommands)
 	if above > e.limits.CallDepth {
@@ -60,13 +71,13 @@ func (c *Call) Run(m *Module, parameters []abi.Parameter) error {
 	}
 	c.Charge(commandFuel)
 	e.surrender()
-	child, err := e.takeChild(m)
+	child, err := e.takeChild(callee.Module)
 	if err != nil {
 		return err
 	}
-	defer m.host.giveExecution(child)
-	child.serve(e, m, above)
-	copied, err := child.receive(e, parameters, c.cell(1))
+	defer callee.Module.host.giveExecution(child)
+	child.serve(e, callee, above)
+	copied, err := child.receive(e, callee.Parameters, c.cell(1))
 	if errors.Is(err, errCopyParts) {
 		err = Mistaken(err)
 	}
@@ -77,7 +88,7 @@ func (c *Call) Run(m *Module, parameters []abi.Parameter) error {
 	failure, catchable := child.obey(e)
 	if failure == nil {
 		failure, err = c.takeValue(child)
-		catchable = true
+		catchable = failure != nil && failure.Code != diag.OutputLimit
 	}
 	switch {
 	case failure == nil:
@@ -107,18 +118,53 @@ func (e *execution) callsTaken() uint32 {
 
 // surrender gives all fuel back, and debts, for another to go on with.
 func (e *execution) surrender() {
-	e.family.give(e.leftover())
+	e.family.give(e.allowance, e.leftover())
 	e.fuelMeter.script.Set(0)
 	e.fuelMeter.library.Set(0)
 }
 
 // serve makes an execution that of a command, in the place of its caller: it is
 // the same member of the family.
-func (e *execution) serve(caller *execution, m *Module, above uint32) {
+func (e *execution) serve(caller *execution, callee *Callee, above uint32) {
 	e.countFor(caller.client, false)
-	e.family, e.depth, e.apart, e.callsAbove = caller.family, caller.depth, caller.apart, above
-	e.outer, e.module, e.limits, e.hashSeed = caller.outer, m, caller.limits, caller.hashSeed
+	e.family, e.allowance, e.depth, e.apart, e.callsAbove = caller.family, caller.allowance, caller.depth, caller.apart, above
+	e.outer, e.module, e.limits, e.hashSeed = caller.outer, callee.Module, caller.limits, caller.hashSeed
 	e.began, e.deadline, e.yielded = caller.began, caller.deadline, caller.yielded
+	if callee.Limits != (Limits{}) {
+		e.restrict(callee)
+	}
+}
+
+// restrict gives a command an allowance of its own.
+func (e *execution) restrict(callee *Callee) {
+	a, own := &e.own.allowance, callee.Limits
+	if own.Duration > 0 {
+		if end := time.Now().Add(own.Duration); end.Before(e.deadline) {
+			e.deadline = end
+		}
+	}
+	if own.CallDepth > 0 {
+		e.limits.CallDepth = min(e.limits.CallDepth, e.callsAbove+own.CallDepth)
+	}
+	if own.MemoryPages > 0 {
+		e.limits.MemoryPages = min(e.limits.MemoryPages, own.MemoryPages)
+	}
+	all := e.limits
+	if own.Fuel > 0 {
+		all.Fuel = min(all.Fuel, own.Fuel)
+	}
+	a.begin(&all, e.allowance)
+	a.command, a.limits, a.deadline = callee.Name, own, e.deadline
+	e.allowance = a
+}
+
+// release ends the allowance that a command has of its own. What it owes beyond
+// that is nobody's: it was refused.
+func (e *execution) release() {
+	if a := e.allowance; a == &e.own.allowance {
+		e.allowance = a.above
+		e.family.give(a.above, max(0, -a.fuel))
+	}
 }
 
 // receive makes the instances of a command and puts the arguments into its
@@ -126,8 +172,7 @@ func (e *execution) serve(caller *execution, m *Module, above uint32) {
 func (e *execution) receive(caller *execution, parameters []abi.Parameter, args cell) (int64, error) {
 	if failure := e.instantiate(); failure != nil {
 		if failure.Code == diag.OutOfMemory || failure.Code == diag.MemoryBusy {
-			caller.slot.crowded = e.slot.crowded
-			caller.stop(stopMemory, 0)
+			e.denyMemory(caller)
 		}
 		panic(failure.Cause)
 	}
@@ -142,10 +187,15 @@ func (e *execution) receive(caller *execution, parameters []abi.Parameter, args 
 		err = e.blank()
 	}
 	if errors.Is(err, errInputMemory) {
-		caller.slot.crowded = e.slot.crowded
-		caller.stop(stopMemory, 0)
+		e.denyMemory(caller)
 	}
 	return copied, err
+}
+
+// denyMemory ends the caller of a command that has not enough memory to begin.
+func (e *execution) denyMemory(caller *execution) {
+	caller.slot.crowded, caller.memoryDenied = e.slot.crowded, e.memoryMessage()
+	caller.stop(stopMemory, 0)
 }
 
 // seedArguments writes the arguments as globals, and as the members of a body
@@ -203,6 +253,7 @@ func (e *execution) obey(caller *execution) (failure *diag.Failure, catchable bo
 		}
 		e.endChildren()
 		e.surrender()
+		e.release()
 		caller.computing, e.computing = e.computing, false
 		caller.yielded = e.yielded
 		if cause := caller.mayGoOn(); cause != stopNone && failure == nil {
@@ -227,6 +278,12 @@ func (c *Call) takeValue(callee *execution) (*diag.Failure, error) {
 	if value.kind() == abi.KindUndefined {
 		if value, _ = mem.cell(abi.Results); value.kind() != abi.KindDict {
 			return callee.fault(errCorrupt), nil
+		}
+	}
+	if most := callee.own.limits.OutputBytes; most > 0 {
+		callee.reader.start(mem, nil, most)
+		if err := callee.reader.value(value); err != nil {
+			return callee.outputFailure(err), nil
 		}
 	}
 	c.open()

@@ -76,7 +76,9 @@ type assigned struct {
 // children are what an execution keeps of the children it started.
 type children struct {
 	family *family // of the request
-	depth  int
+	// allowance is that of the command that runs, if it has one of its own.
+	allowance *allowance
+	depth     int
 	// apart is set for a child and the commands it calls: it can be cancelled
 	// alone.
 	apart  bool
@@ -92,7 +94,9 @@ type children struct {
 // foundFamily makes an execution the first member of a family.
 func (e *execution) foundFamily() {
 	e.family = &e.own
-	e.own.begin(e.outer, &e.limits)
+	e.allowance = &e.own.allowance
+	e.own.found(e.outer, &e.limits)
+	e.own.deadline = e.deadline
 }
 
 // checkTasks looks whether the tasks of a manifest are there.
@@ -125,7 +129,7 @@ func spawn(c *Call) error {
 	}
 	e.open()
 	e.releaseFuel()
-	if w := e.family.enter(); w != nil && !e.await(w) {
+	if w := e.family.enter(e.allowance); w != nil && !e.await(w) {
 		return errTooMany
 	}
 	t := &task{what: &e.module.Manifest.Tasks[index.bits], entry: abi.TaskExport(int(index.bits)), done: make(chan struct{})}
@@ -140,7 +144,7 @@ func spawn(c *Call) error {
 		e.nameless = append(e.nameless, old)
 	}
 	e.byName[name] = t
-	e.family.join()
+	e.family.join(e.allowance)
 	go child.live(t)
 	return c.Return(name)
 }
@@ -173,7 +177,7 @@ func (e *execution) newHandle() string {
 // prepare makes the child's execution with everything it needs in its memory.
 // The place in the family is taken; without a child it is given back.
 func (e *execution) prepare(c *Call, t *task) (child *execution, err error) {
-	reserved, ready := e.family.budget.reserve(taskBytes), false
+	reserved, ready := e.allowance.budget.reserve(taskBytes), false
 	defer func() {
 		if ready {
 			return
@@ -184,9 +188,9 @@ func (e *execution) prepare(c *Call, t *task) (child *execution, err error) {
 			e.host.giveExecution(child)
 		}
 		if reserved {
-			e.family.budget.release(taskBytes)
+			e.allowance.budget.release(taskBytes)
 		}
-		e.family.abandon()
+		e.family.abandon(e.allowance)
 	}()
 	if !reserved {
 		e.stop(stopMemory, 0)
@@ -195,7 +199,7 @@ func (e *execution) prepare(c *Call, t *task) (child *execution, err error) {
 		return nil, err
 	}
 	child.countFor(e.client, false)
-	child.family, child.depth, child.apart, child.callsAbove = e.family, e.depth+1, true, e.callsAbove
+	child.family, child.allowance, child.depth, child.apart, child.callsAbove = e.family, e.allowance, e.depth+1, true, e.callsAbove
 	child.outer, t.cancel = context.WithCancel(e.outer)
 	child.module, child.limits, child.began = e.module, e.limits, e.began
 	child.deadline, child.yielded = e.deadline, e.yielded
@@ -347,7 +351,7 @@ func (t *task) fingerprints(parent *execution, args cell) error {
 	t.prints = make(map[string]uint64)
 	mem, scratch := parent.slot.memory(), &builder{}
 	return t.variables(mem, &parent.module.Manifest, args, func(v assigned) error {
-		digest, err := fingerprint(mem, v.value, scratch, uint64(parent.family.budget.limit))
+		digest, err := fingerprint(mem, v.value, scratch, uint64(parent.allowance.budget.limit))
 		t.prints[v.printKey()] = digest
 		return err
 	})
@@ -356,17 +360,17 @@ func (t *task) fingerprints(parent *execution, args cell) error {
 // live is the life of a child, on its own goroutine. Whatever becomes of it,
 // its place, its memory and what it left of its fuel go back.
 func (e *execution) live(t *task) {
-	f, host := e.family, e.host
+	f, by, host := e.family, e.allowance, e.host
 	e.beginTurn()
 	failure := e.work(t)
 	e.endChildren()
 	if failure != nil && t.failure == nil && failure.Code != diag.Cancelled {
 		f.fail(failure)
 	}
-	f.give(e.leftover())
+	f.give(by, e.leftover())
 	t.cancel()
 	host.discharge(e)
-	f.exit(t)
+	f.exit(by, t)
 	close(t.done)
 }
 
@@ -398,12 +402,12 @@ func (e *execution) work(t *task) (failure *diag.Failure) {
 		t.failure = e.at(e.site(), diag.BadValue, "%v", err)
 		return t.failure
 	case errors.Is(err, errInputMemory):
-		return e.memoryFailure(e.at(e.site(), diag.OutOfMemory, "out of memory: the limit is %s", pageText(e.limits.MemoryPages)))
+		return e.memoryFailure(e.at(e.site(), diag.OutOfMemory, "%s", e.memoryMessage()))
 	case err != nil:
 		return e.fault(fmt.Errorf("value of a task: %w", err))
 	}
 	if !e.spend(int64(len(t.outcome.mem)) / bytesPerFuelUnit) {
-		return e.at(e.site(), diag.OutOfFuel, timeoutMessage)
+		return e.at(e.site(), diag.OutOfFuel, "%s", e.fuelMessage())
 	}
 	return nil
 }
@@ -411,7 +415,7 @@ func (e *execution) work(t *task) (failure *diag.Failure) {
 // leave copies what the parent gets out of the child's memory.
 func (e *execution) leave(t *task) error {
 	mem, b := e.slot.memory(), &builder{}
-	limit := max(0, e.family.budget.limit-e.family.budget.used.Load())
+	limit := max(0, e.allowance.budget.limit-e.allowance.budget.used.Load())
 	b.startBuffer(uint64(limit))
 	out := &t.outcome
 	cp := copier{from: mem, to: b, connector: func(n uint64) cell {
@@ -430,7 +434,7 @@ func (e *execution) leave(t *task) error {
 		out.value, err = cp.value(value)
 	}
 	out.mem = b.mem[:min(b.top, uint64(len(b.mem)))]
-	if err == nil && !e.family.budget.reserve(int64(len(out.mem))) {
+	if err == nil && !e.allowance.budget.reserve(int64(len(out.mem))) {
 		err = errInputMemory
 	}
 	return err
@@ -441,7 +445,7 @@ func (e *execution) leave(t *task) error {
 func (e *execution) leaveVariables(t *task, cp *copier, locals cell) error {
 	out, scratch := &t.outcome, &builder{}
 	err := t.variables(cp.from, &e.module.Manifest, locals, func(v assigned) error {
-		digest, err := fingerprint(cp.from, v.value, scratch, uint64(e.family.budget.limit))
+		digest, err := fingerprint(cp.from, v.value, scratch, uint64(e.allowance.budget.limit))
 		if err != nil || digest == t.prints[v.printKey()] {
 			return err
 		}
@@ -480,7 +484,7 @@ func (e *execution) endChildren() {
 
 // forget gives back what a task's outcome counts for.
 func (e *execution) forget(t *task) {
-	e.family.budget.release(taskBytes + int64(len(t.outcome.mem)))
+	e.allowance.budget.release(taskBytes + int64(len(t.outcome.mem)))
 	t.outcome = outcome{}
 }
 
@@ -570,14 +574,14 @@ func (e *execution) join(t *task, seconds float64, limited bool) bool {
 		ctx, stop = context.WithTimeout(ctx, time.Duration(max(0, seconds)*float64(time.Second)))
 		defer stop()
 	}
-	e.family.await(t)
+	e.family.await(e.allowance, t)
 	e.withoutTurn(func() {
 		select {
 		case <-t.done:
 		case <-ctx.Done():
 		}
 	})
-	e.family.resume(t)
+	e.family.resume(e.allowance, t)
 	if cause := e.mayGoOn(); cause != stopNone {
 		e.stop(cause, 0)
 	}

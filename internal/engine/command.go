@@ -22,6 +22,9 @@ type Command struct {
 	Fetch func(context.Context) ([]byte, error)
 	// Interface names the parameters; nil for those of the manifest.
 	Interface []abi.Parameter
+	// Limits are the most that an execution has, whoever asks for it; zero
+	// members are no limit.
+	Limits Limits
 }
 
 // Resolver finds registered commands by their names, the same ones as long as an
@@ -33,9 +36,9 @@ type Resolver interface {
 }
 
 // RunCommand executes a registered command; the request's source counts for
-// nothing. The error is what Fetch gave, or one of RunForeign's.
+// nothing, and its limits are cut to those of the command. The error is what Fetch gave, or one of RunForeign's.
 func (e *Engine) RunCommand(ctx context.Context, c *Command, r *Request) (*Answer, error) {
-	return e.execute(ctx, r, func() (found, error) { return e.fromCommand(ctx, r.Client, c) })
+	return e.execute(ctx, r, c.Limits, func() (found, error) { return e.fromCommand(ctx, r.Client, c) })
 }
 
 // LoadCommand makes a command ready to run and describes it. Its errors are those
@@ -138,7 +141,7 @@ func (e *Engine) call(c *wasmhost.Call, resolver Resolver, name string) error {
 	if parameters == nil {
 		parameters = m.Manifest.Interface
 	}
-	return c.Run(m, parameters)
+	return c.Run(&wasmhost.Callee{Name: name, Module: m, Parameters: parameters, Limits: command.Limits})
 }
 
 // loadProblem says why a command cannot be loaded.

@@ -203,8 +203,6 @@ type Request struct {
 	// Commands are the registered commands that the script can call; nil for
 	// those that the engine's configuration gives.
 	Commands Resolver
-	// Ceiling cuts the limits of the execution; a zero member cuts nothing.
-	Ceiling Limits
 	// Logs asks for a log of every top-level statement.
 	Logs bool
 	// EchoVariables asks for the variables in the answer.
@@ -237,7 +235,7 @@ type Answer struct {
 // compile, an *ArtifactError for an artifact that is none, and a *diag.Failure
 // for everything else.
 func (e *Engine) Run(ctx context.Context, r *Request) (*Answer, error) {
-	return e.execute(ctx, r, func() (found, error) { return e.fromSource(ctx, r) })
+	return e.execute(ctx, r, Limits{}, func() (found, error) { return e.fromSource(ctx, r) })
 }
 
 // RunArtifact executes a compiled script; the request's source counts for
@@ -246,7 +244,7 @@ func (e *Engine) Run(ctx context.Context, r *Request) (*Answer, error) {
 // limits.
 func (e *Engine) RunArtifact(ctx context.Context, wasm []byte, r *Request) (*Answer, error) {
 	k := key{digest: sha256.Sum256(wasm), artifact: true}
-	return e.execute(ctx, r, func() (found, error) {
+	return e.execute(ctx, r, Limits{}, func() (found, error) {
 		return e.cache.get(ctx, r.Client, k, func() work {
 			wasm := bytes.Clone(wasm)
 			return work{compile: func() (*wasmhost.Module, diag.List, error) { return e.load(wasm) }}
@@ -258,7 +256,7 @@ func (e *Engine) RunArtifact(ctx context.Context, wasm []byte, r *Request) (*Ans
 // refused, with findings, and metered.
 func (e *Engine) RunForeign(ctx context.Context, wasm []byte, r *Request) (*Answer, error) {
 	k := key{digest: sha256.Sum256(wasm), artifact: true, foreign: true}
-	return e.execute(ctx, r, func() (found, error) {
+	return e.execute(ctx, r, Limits{}, func() (found, error) {
 		return e.cache.get(ctx, r.Client, k, func() work {
 			wasm := bytes.Clone(wasm)
 			return work{compile: func() (*wasmhost.Module, diag.List, error) { return e.loadForeign(wasm) }}
@@ -321,7 +319,7 @@ func (e *Engine) loadForeign(wasm []byte) (*wasmhost.Module, diag.List, error) {
 	return m, nil, nil
 }
 
-func (e *Engine) execute(ctx context.Context, r *Request, find func() (found, error)) (*Answer, error) {
+func (e *Engine) execute(ctx context.Context, r *Request, ceiling Limits, find func() (found, error)) (*Answer, error) {
 	held := e.enter()
 	if held == nil {
 		return nil, shuttingDown()
@@ -339,7 +337,7 @@ func (e *Engine) execute(ctx context.Context, r *Request, find func() (found, er
 		return nil, f.findings
 	}
 	defer f.module.Release()
-	limits = cut(limits, r.Ceiling)
+	limits = cut(limits, ceiling)
 	if f.module.IsTrial() {
 		return e.runTrial(ctx, f, r, limits)
 	}

@@ -110,7 +110,7 @@ func TestPanicsOfTheLoader(t *testing.T) {
 		return work{compile: func() (*wasmhost.Module, diag.List, error) { panic("load") }}
 	}
 	for range 2 { // what is remembered of it, too
-		_, err := e.execute(context.Background(), &Request{}, func() (found, error) {
+		_, err := e.execute(context.Background(), &Request{}, Limits{}, func() (found, error) {
 			return e.cache.get(context.Background(), "", key{artifact: true}, broken)
 		})
 		failure, ok := errors.AsType[*diag.Failure](err)

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"sort"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -313,3 +314,179 @@ func BenchmarkRegisteredCommand(b *testing.B) {
 		mustAnswer(b, e, &Request{Source: script})
 	}
 }
+
+// A command has what its caller has left, and no more than its own limits: what
+// it starts and calls counts in them, and they are told from those of the caller.
+func TestLimitsOfRegisteredCommands(t *testing.T) {
+	s := newShelf(t, limitedText)
+	const pages = 64 << 10
+	for name, limits := range map[string]Limits{
+		"spin": {Fuel: 30_000}, "brisk": {Duration: time.Millisecond}, "down": {CallDepth: 40}, "hoard": {MemoryPages: 24},
+		"small": {MemoryPages: 1}, "say": {OutputBytes: 20}, "through": {Fuel: 30_000}, "apart": {Fuel: 100_000},
+		"wide": {MemoryPages: 40}, "roomy": {Fuel: 1 << 40, MemoryPages: 1 << 15, CallDepth: 1 << 20, Duration: time.Hour, OutputBytes: 1 << 30},
+		"nested": {CallDepth: 60}, "roomy2": {CallDepth: 1 << 20}, "roomy3": {OutputBytes: 1 << 20},
+	} {
+		s.commands[name].Limits = limits
+	}
+	caught := func(call string) string { return "try()\nx = " + call + "\nexception(e)\nend()" }
+	checkEffects(t, func(c *Config) {
+		c.Limits.Fuel, c.Limits.Duration, c.Limits.MemoryPages = 20_000_000, time.Minute, 128
+		c.Registered = func() Resolver { return s }
+	}, []effect{
+		{script: "x = spin(100)\ny = spin(100)\naddResult(x)", want: `{"x":99}`},
+		{script: caught("spin(100000)"), code: diag.OutOfFuel, want: "Script Execution Timeout: the command spin is limited to 30000 units of fuel"},
+		{script: caught("plain(100000000)"), code: diag.OutOfFuel, want: "Script Execution Timeout"},
+		{script: caught("through(100000)"), code: diag.OutOfFuel, want: "the command through is limited to 30000 units"},
+		{script: caught("outer(100000)"), code: diag.OutOfFuel, want: "the command spin is limited to 30000 units"},
+		{script: caught("roomy(100000000)"), code: diag.OutOfFuel, want: "Script Execution Timeout"},
+		{script: "x = apart(10)\naddResult(x)", want: `{"x":36}`},
+		{script: caught("apart(10000)"), code: diag.OutOfFuel, want: "the command apart is limited to 100000 units"},
+		{script: "function f(n) {\nreturn(apart(n))\n}\nh = go f(10000)\nx = gather(h)", code: diag.OutOfFuel, want: "the command apart is limited"},
+		{script: "function f(n) {\nreturn(spin(n))\n}\nh = go f(100)\nk = go f(100)\nx = gather(h) + gather(k)\naddResult(x)", want: `{"x":198}`},
+		{script: caught("brisk(1000000)"), code: diag.DeadlineReached, want: "Script Execution Timeout: the command brisk is limited to 1 ms"},
+		{script: "x = down(30)\naddResult(x)", want: `{"x":0}`},
+		{script: caught("down(50)"), code: diag.RecursionLimit, want: "recursion too deep: the command down is limited to 40 calls"},
+		{script: "x = nested(20)\naddResult(x)", want: `{"x":0}`},
+		{script: caught("nested(45)"), code: diag.RecursionLimit, want: "the command down is limited to 40 calls"},
+		{script: caught("nested(400)"), code: diag.RecursionLimit, want: "the command nested is limited to 60 calls"},
+		{script: caught("roomy2(2000)"), code: diag.RecursionLimit, want: "recursion too deep: the limit is 1000 calls"},
+		{script: fmt.Sprintf("x = hoard(%d)\naddResult(x)", pages), want: `{"x":65536}`},
+		{script: caught(fmt.Sprintf("hoard(%d)", 40*pages)), code: diag.OutOfMemory, want: "out of memory: the command hoard is limited to 1536 KiB"},
+		{script: caught("small()"), code: diag.OutOfMemory, want: "out of memory: the command small is limited to 64 KiB"},
+		{script: fmt.Sprintf("t = 'x' * %d\n%s", 30*pages, caught("hoard(t)")), code: diag.OutOfMemory, want: "the command hoard is limited"},
+		{script: caught(fmt.Sprintf("wide(%d)", 25*pages)), code: diag.OutOfMemory, want: "the command wide is limited to 2560 KiB"},
+		{script: caught(fmt.Sprintf("plainhoard(%d)", 200*pages)), code: diag.OutOfMemory, want: "out of memory: the limit is 8 MiB"},
+		{script: "x = say('0123456789abcdefgh')\naddResult(x)", want: `{"x":"0123456789abcdefgh"}`},
+		{script: caught("say('0123456789abcdefghi')"), code: diag.OutputLimit, want: "output too large: the command say is limited to 20 bytes"},
+		{script: "try()\nx = say(1 / 0)\nexception(e)\nend()\naddResult(e)", want: `{"e":"division by zero"}`},
+		{script: "try()\nx = roomy3()\nexception(e)\nend()\naddResult(e)", want: `{"e":"a result contains itself"}`},
+	})
+}
+
+// The limit of a command is one of fuel alone: what is just enough on one engine is
+// just enough on the other, and what was used is the same.
+func TestFuelOfRegisteredCommands(t *testing.T) {
+	s := newShelf(t, limitedText)
+	spin := s.commands["spin"]
+	const script = "x = spin(1000)\ny = 1\naddResult(x)"
+	enough := int64(0)
+	used := map[int64]bool{}
+	for kind, e := range realEngines(t, func(c *Config) {
+		c.Limits.Duration = time.Minute
+		c.Registered = func() Resolver { return s }
+	}) {
+		run := func(fuel int64) error {
+			spin.Limits = Limits{Fuel: fuel}
+			_, err := e.Run(t.Context(), &Request{Source: script})
+			return err
+		}
+		if enough == 0 {
+			enough = int64(sort.Search(1_000_000, func(n int) bool { return run(int64(n)+1) == nil })) + 1
+		}
+		if err := run(enough); err != nil {
+			t.Errorf("%s: %v", kind, err)
+		}
+		err := run(enough - 1)
+		failure, ok := errors.AsType[*diag.Failure](err)
+		if !ok || failure.Code != diag.OutOfFuel {
+			t.Fatalf("%s: %v", kind, err)
+		}
+		used[failure.Usage.FuelUsed] = true
+	}
+	if len(used) != 1 || enough < 1000 {
+		t.Errorf("fuel %v, limit %d", used, enough)
+	}
+}
+
+const limitedText = `
+-- spin --
+addParam(n, n)
+x = 0
+startLoop(i, 0, n - 1)
+  x = i
+endLoop()
+return(x)
+-- plain --
+addParam(n, n)
+startLoop(i, 0, n)
+  x = i
+endLoop()
+-- roomy --
+addParam(n, n)
+return(plain(n))
+-- brisk --
+addParam(n, n)
+startLoop(i, 0, n)
+  startLoop(j, 0, n)
+    x = i
+  endLoop()
+endLoop()
+-- outer --
+addParam(n, n)
+return(spin(n))
+-- through --
+addParam(n, n)
+return(plain(n))
+-- apart --
+function work(n) {
+  x = 0
+  startLoop(i, 0, n - 1)
+    x = i
+  endLoop()
+  return(x)
+}
+addParam(n, n)
+a = go work(n)
+b = go work(n)
+c = go work(n)
+d = go work(n)
+return(gather(a) + gather(b) + gather(c) + gather(d))
+-- down --
+function down(n) {
+  if(n, 0, "==")
+    return(0)
+  end()
+  return(down(n - 1))
+}
+addParam(n, n)
+return(down(n))
+-- nested --
+function deep(n) {
+  if(n, 100, ">")
+    return(deep(n - 1))
+  end()
+  return(down(n))
+}
+addParam(n, n)
+return(deep(n))
+-- roomy2 --
+function deep(n) {
+  if(n, 0, "==")
+    return(0)
+  end()
+  return(deep(n - 1))
+}
+addParam(n, n)
+return(deep(n))
+-- hoard --
+addParam(n, n)
+text = "x" * n
+return(len(text))
+-- small --
+return(1)
+-- wide --
+addParam(n, n)
+text = "x" * n
+return(plainhoard(n) + len(text))
+-- plainhoard --
+addParam(n, n)
+text = "x" * n
+return(len(text))
+-- say --
+addParam(text, text)
+return(text)
+-- roomy3 --
+l = [1]
+l.append(l)
+return(l)
+`

@@ -137,7 +137,7 @@ func (s *Script) Release() {
 func (s *Script) Endpoint(ctx context.Context, index int, r *Request) (*Answer, error) {
 	call := *r
 	call.Variables, call.EchoVariables, call.endpoint = nil, false, index+1
-	return s.engine.execute(ctx, &call, func() (found, error) {
+	return s.engine.execute(ctx, &call, Limits{}, func() (found, error) {
 		s.found.module.Retain() // execute releases it
 		return s.found, nil
 	})

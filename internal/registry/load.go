@@ -22,7 +22,8 @@ type loader struct {
 	trusted, foreign engine.Command
 }
 
-func (l *loader) command(trusted bool) *engine.Command {
+// command is the version as the engine runs it for those who signed it.
+func (l *loader) command(p permission) *engine.Command {
 	l.once.Do(func() {
 		v := l.version
 		l.foreign = engine.Command{Digest: v.Digest, Interface: v.Interface}
@@ -30,10 +31,16 @@ func (l *loader) command(trusted bool) *engine.Command {
 		l.trusted = engine.Command{Digest: v.Digest, Interface: v.Interface, Trusted: true}
 		l.trusted.Fetch = func(ctx context.Context) ([]byte, error) { return l.fetch(ctx, true) }
 	})
-	if trusted {
-		return &l.trusted
+	command := &l.foreign
+	if p.trusted {
+		command = &l.trusted
 	}
-	return &l.foreign
+	if p.limits.isZero() {
+		return command
+	}
+	limited := *command
+	limited.Limits = p.limits.ceiling()
+	return &limited
 }
 
 // fetch gets the artifact and makes sure that it is what it should be, and that

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -401,7 +402,7 @@ func TestLimitsOfCommands(t *testing.T) {
 	trust := key.trust("team")
 	trust.Limits = Limits{Fuel: 100_000}
 	n := newNode(t, Config{Trust: []Signer{trust}})
-	module := key.module(t, "startLoop(i, 0, 20000)\nx = i\nendLoop()\naddResult(x)")
+	module := key.module(t, "startLoop(i, 0, 50000)\nx = i\nendLoop()\naddResult(x)")
 	v, err := n.Upload(t.Context(), "loop", module, UploadOptions{Limits: Limits{Fuel: 50_000}, Activate: true})
 	if err != nil || v.Limits.Fuel != 50_000 {
 		t.Fatal(v, err)
@@ -409,6 +410,15 @@ func TestLimitsOfCommands(t *testing.T) {
 	_, err = n.Execute(t.Context(), "loop", 0, &engine.Request{Limits: engine.Limits{Fuel: 1_000_000_000}})
 	failure, _ := errors.AsType[*diag.Failure](err)
 	if failure == nil || failure.Code != diag.OutOfFuel || failure.Usage.FuelUsed > 50_000 {
+		t.Error(err)
+	}
+	// They hold for scripts that call the command as well.
+	_, err = n.engine.Run(t.Context(), &engine.Request{Source: "try()\nx = loop()\nexception(e)\nend()"})
+	if failure, _ := errors.AsType[*diag.Failure](err); failure == nil || failure.Code != diag.OutOfFuel || !strings.Contains(failure.Message, "the command loop is limited to 50000 units of fuel") {
+		t.Error(err)
+	}
+	n.mustUpload(t, "open", module)
+	if _, err = n.engine.Run(t.Context(), &engine.Request{Source: "open()"}); !strings.Contains(fmt.Sprint(err), "the command open is limited to 100000 units") {
 		t.Error(err)
 	}
 	_, err = n.Upload(t.Context(), "loop", module, UploadOptions{Limits: Limits{Fuel: 200_000}})

@@ -205,8 +205,8 @@ func (r *Registry) Execute(ctx context.Context, name string, number int, request
 		return nil, err
 	}
 	call := *request
-	call.Commands, call.Ceiling = calls{s}, p.limits.ceiling()
-	answer, err := r.config.Engine.RunCommand(ctx, v.loader.command(p.trusted), &call)
+	call.Commands = calls{s}
+	answer, err := r.config.Engine.RunCommand(ctx, v.loader.command(p), &call)
 	return answer, loadFailure(name, err)
 }
 
@@ -242,5 +242,5 @@ func (c calls) Resolve(name string) (*engine.Command, error) {
 	if err != nil {
 		return nil, err
 	}
-	return v.loader.command(p.trusted), nil
+	return v.loader.command(p), nil
 }
