@@ -48,7 +48,9 @@ type Slots struct {
 	idle    fifo // in the background: served when no client waits
 	// offered has been told of a free slot and has not looked yet.
 	offered *Waiter
-	queued  int // of all clients, for their first turn
+	// long is set when the last turn that was charged for was no short one.
+	long   bool
+	queued int // of all clients, for their first turn
 	// now is the virtual time: a turn of one of n clients moves it by a turn's
 	// length divided by n.
 	now uint64
@@ -68,6 +70,9 @@ const (
 	// longestTurn is the most that a turn is charged for. What takes longer was
 	// not the client's doing alone: the machine stood still.
 	longestTurn = 100 * time.Millisecond
+	// shortTurn is the longest after which a slot is offered and not handed over.
+	// It is less than it costs to wake somebody up some ten times.
+	shortTurn = 5 * Turn
 )
 
 const (
@@ -224,6 +229,7 @@ func (s *Slots) charge(name string, took time.Duration) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.long = took > shortTurn
 	if len(s.line) == 0 {
 		return
 	}
@@ -353,7 +359,7 @@ func (s *Slots) takeFree() bool {
 // not matter to others, and the one that runs anyway need not be woken.
 func (s *Slots) join(w *Waiter) (served bool) {
 	s.push(w)
-	if s.counted || s.free.Load() == 0 {
+	if s.counted || s.long || s.free.Load() == 0 {
 		s.dispatch()
 		return false
 	}
@@ -365,13 +371,15 @@ func (s *Slots) join(w *Waiter) (served bool) {
 	return true
 }
 
-// dispatch sees to it that those who wait get the free slots. The last of these
-// is offered and not given: until whoever has the next turn is awake, another may
-// need it for a moment.
+// dispatch sees to it that those who wait get the free slots. After a short turn
+// the last of these is offered and not given: until whoever has the next turn is
+// awake, another may need it for a moment. Where turns are long, those who are
+// awake had better stand in line: there it goes round the clients, but the Go
+// scheduler takes one after the other, of whatever client.
 func (s *Slots) dispatch() {
 	for len(s.line) > 0 || s.idle.first != nil {
 		next := s.next()
-		if free := s.free.Load(); free == 1 && !s.counted && !next.passed {
+		if free := s.free.Load(); free == 1 && !s.counted && !s.long && !next.passed {
 			if s.offered == nil {
 				s.offered = next
 				next.told <- offered
@@ -450,6 +458,7 @@ func (s *Slots) grant(w *Waiter) {
 
 // serve counts a slot as that of w, who leaves its line.
 func (s *Slots) serve(w *Waiter) {
+	s.long = false
 	if !w.idle {
 		c := w.client
 		s.events++

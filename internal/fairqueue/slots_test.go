@@ -460,6 +460,22 @@ func TestOfferedSlotIsNotIdle(t *testing.T) {
 	}
 }
 
+// After a long turn the slot is handed over: who comes meanwhile stands in line.
+func TestSlotIsHandedOverAfterLongTurn(t *testing.T) {
+	for _, took := range []time.Duration{shortTurn, shortTurn + 1} {
+		s := New(Limits{Slots: 1, Queued: 10})
+		if err := s.Enter(t.Context(), "a"); err != nil {
+			t.Fatal(err)
+		}
+		next := asleep(s, "a")
+		s.charge("a", took)
+		s.Leave("a")
+		if told, want := <-next.told, took > shortTurn; (told == granted) != want {
+			t.Errorf("after %v: handed over is %v", took, !want)
+		}
+	}
+}
+
 // An offer goes on to the next when who has it gives up, and to one more when
 // another slot becomes free.
 func TestOfferIsPassedOn(t *testing.T) {
