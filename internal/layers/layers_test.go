@@ -71,8 +71,10 @@ var forbidden = map[string][]string{
 	"internal/cache/...":     {"compiler/...", "wasmhost/...", "runtime/...", "internal/diag/...", "internal/store/...", "internal/registry/...", "internal/engine/...", "internal/server/...", "internal/config/...", "internal/cli/..."},
 	"internal/redisconn/...": {"compiler/...", "wasmhost/...", "runtime/...", "internal/..."},
 	// Who may come in, and how often, is counted without a look at what they want.
-	"internal/admission/...": {"compiler/...", "wasmhost/...", "runtime/...", "internal/cache/...", "internal/diag/...", "internal/engine/...", "internal/server/...", "internal/config/...", "internal/cli/..."},
-	"internal/ratelimit/...": {"compiler/...", "wasmhost/...", "runtime/...", "internal/cache/...", "internal/diag/...", "internal/engine/...", "internal/server/...", "internal/config/...", "internal/cli/..."},
+	"internal/admission/...":   {"compiler/...", "wasmhost/...", "runtime/...", "internal/cache/...", "internal/diag/...", "internal/engine/...", "internal/server/...", "internal/config/...", "internal/cli/..."},
+	"internal/idempotency/...": {"compiler/...", "wasmhost/...", "runtime/...", "internal/cache/...", "internal/diag/...", "internal/engine/...", "internal/server/...", "internal/config/...", "internal/cli/..."},
+	"internal/quota/...":       {"compiler/...", "wasmhost/...", "runtime/...", "internal/cache/...", "internal/diag/...", "internal/engine/...", "internal/server/...", "internal/config/...", "internal/cli/..."},
+	"internal/ratelimit/...":   {"compiler/...", "wasmhost/...", "runtime/...", "internal/cache/...", "internal/diag/...", "internal/engine/...", "internal/server/...", "internal/config/...", "internal/cli/..."},
 	// Second opinions: V8 shares nothing with the sandbox, the reference nothing
 	// but the parser with the compiler.
 	"internal/v8/...":        {"compiler/...", "wasmhost/...", "runtime/...", "internal/..."},
