@@ -34,7 +34,7 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		UpdateScripts:       os.Getenv("UPDATE_SCRIPTS") != "",
-		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "foreign": foreign, "server": server, "images": images},
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "foreign": foreign, "flip": flip, "server": server, "images": images},
 		Setup:               withServer,
 	})
 }
@@ -51,6 +51,22 @@ func foreign(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	module = wasm.AppendCustom(module, wasm.Custom{Name: abi.ManifestSection, Bytes: manifest})
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), module, 0o600))
+}
+
+// flip is the script command `flip FILE AT OUT`: it writes a file in which the
+// lowest bit of one byte is another, counted from the end if AT is negative.
+func flip(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: flip FILE AT OUT")
+	}
+	content := []byte(ts.ReadFile(args[0]))
+	at, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	if at < 0 {
+		at += len(content)
+	}
+	content[at] ^= 1
+	ts.Check(os.WriteFile(ts.MkAbs(args[2]), content, 0o600))
 }
 
 // exits is the script command `exits CODE PROGRAM ARG…`: it runs the program,

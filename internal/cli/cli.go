@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -138,11 +139,36 @@ func helpCommand(root *cobra.Command) *cobra.Command {
 }
 
 func unknownCommand(cmd *cobra.Command, name string) error {
-	var names []string
-	for _, c := range cmd.Commands() {
-		names = append(names, c.Name())
+	meant := ""
+	if s := meantCommand(cmd, name); s != "" {
+		meant = "did you mean " + s + "? "
 	}
-	return usageError("there is no command %q; %s`%s --help` lists the commands", name, didYouMean(name, "", names), cmd.CommandPath())
+	return usageError("there is no command %q; %s`%s --help` lists the commands", name, meant, cmd.CommandPath())
+}
+
+// otherWords are what other programs call what commands of this one do.
+var otherWords = map[string][]string{
+	"run": {"exec", "execute", "start"}, "check": {"lint", "validate"}, "fmt": {"format"}, "build": {"compile"}, "serve": {"server", "daemon"},
+	"inspect": {"show", "info"}, "diff": {"compare"}, "push": {"upload", "publish", "deploy"}, "pull": {"download", "get", "fetch"},
+	"list": {"ls"}, "delete": {"rm", "remove"}, "remove": {"rm", "delete"}, "rollback": {"undo"}, "call": {"invoke"}, "signer": {"trust", "signers"},
+	"import-catalog": {"import"},
+}
+
+// meantCommand is the command that a word was probably meant to be, or empty.
+// Half of a short word may be wrong if the first letter is right: there are few
+// commands.
+func meantCommand(cmd *cobra.Command, word string) string {
+	var names, alike []string
+	for _, c := range cmd.Commands() {
+		if slices.Contains(otherWords[c.Name()], strings.ToLower(word)) {
+			return c.Name()
+		}
+		names = append(names, c.Name())
+		if word != "" && c.Name()[0] == word[0] {
+			alike = append(alike, c.Name())
+		}
+	}
+	return cmp.Or(diag.Suggest(word, names), diag.Nearest(word, alike, min(2, len(word)/2)))
 }
 
 // flagError words what pflag found wrong with a flag.

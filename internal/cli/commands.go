@@ -3,190 +3,191 @@ package cli
 import (
 	"context"
 	"fmt"
-	"strconv"
-	"time"
+	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/avapd/avapd/internal/api"
 	"github.com/avapd/avapd/internal/client"
 )
 
 // serverCommands are the commands about what a server has registered.
 func serverCommands(p *Process) []*cobra.Command {
-	return []*cobra.Command{
-		pushCommand(p), pullCommand(p), listCommand(p), versionsCommand(p), activateCommand(p), rollbackCommand(p),
-		disableCommand(p, true), disableCommand(p, false), deleteCommand(p), callCommand(p), signerCommand(p), revokeCommand(p), revocationsCommand(p),
-	}
+	signer := groupCommand("signer", "Say whose signatures a server trusts, and for what",
+		"  avap signer add team --key team.pub --prefix price_ --token-file token\n  avap signer list")
+	signer.AddCommand(questionCommands(p, signerQuestions)...)
+	commands := []*cobra.Command{pushCommand(p), pullCommand(p), callCommand(p), signer}
+	return append(commands, questionCommands(p, commandQuestions)...)
 }
 
-func listCommand(p *Process) *cobra.Command {
+// question is a command that asks a server one thing and shows what it answers.
+type question struct {
+	use, short, long string
+	examples         []string
+	// args are as many arguments as it takes, and what they are.
+	args int
+	what string
+	// ask gives the command its own flags, and gives what asks and words the answer.
+	ask func(p *Process, cmd *cobra.Command) asking
+}
+
+type asking func(ctx context.Context, c *client.Client, args []string) (shown, error)
+
+// commandQuestions are about the registered commands, and what is revoked.
+var commandQuestions = []question{
+	{
+		use: "list", short: "List the commands that a server has registered",
+		examples: []string{"avap list", "avap list --prefix price_ --disabled false", "avap list --output json"},
+		what:     "no argument", ask: askList,
+	},
+	{
+		use: "versions NAME", short: "List the versions of a command, the newest first",
+		examples: []string{"avap versions price", "avap versions price --output json"},
+		args:     1, what: "the name of a command", ask: plain(versions),
+	},
+	{
+		use: "activate NAME VERSION", short: "Make a version of a command the one that runs",
+		examples: []string{"avap activate price 3 --token-file token"},
+		args:     2, what: "the name of a command and a version", ask: plain(activate),
+	},
+	{
+		use: "rollback NAME", short: "Make the version of a command run that was active before",
+		examples: []string{"avap rollback price --token-file token"},
+		args:     1, what: "the name of a command", ask: plain(rollback),
+	},
+	{
+		use: "disable NAME", short: "Keep a command from running, until it is enabled",
+		examples: []string{"avap disable price --token-file token"},
+		args:     1, what: "the name of a command", ask: plain(disable),
+	},
+	{
+		use: "enable NAME", short: "Let a command run again",
+		examples: []string{"avap enable price --token-file token"},
+		args:     1, what: "the name of a command", ask: plain(enable),
+	},
+	{
+		use: "delete NAME", short: "Remove a command with all its versions",
+		examples: []string{"avap delete price --token-file token"},
+		args:     1, what: "the name of a command", ask: plain(deleteNamed),
+	},
+	{
+		use: "revoke key|digest VALUE", short: "Make a key or a module count for nothing on every server, for good",
+		long: `Make a key or a module count for nothing on every server, for good. A key is named
+by its identifier, as avap signer list shows it, a module by its digest, the 64
+hexadecimal digits that avap versions shows.`,
+		examples: []string{
+			"avap revoke key 0123456789abcdef01234567 --reason 'laptop lost' --token-file token",
+			`avap revoke digest "$(sha256sum price.wasm | cut -d' ' -f1)" --reason 'wrong VAT' --token-file token`,
+		},
+		args: 2, what: "key or digest, and its value", ask: askRevoke,
+	},
+	{
+		use: "revocations", short: "List the keys and modules that are revoked",
+		examples: []string{"avap revocations --token-file token"},
+		what:     "no argument", ask: plain(revocations),
+	},
+}
+
+// signerQuestions are about those whose signatures count.
+var signerQuestions = []question{
+	{
+		use: "add NAME --key FILE", short: "Trust the signatures of a key, or change what they are good for",
+		long: `Trust the signatures of a key, or change what they are good for. What the flags do
+not allow is not allowed, whatever was allowed before: without --capability the
+signer may sign no command that needs the host.`,
+		examples: []string{
+			"avap signer add team --key team.pub --prefix price_ --token-file token",
+			"avap signer add ci --key ci.pub --prefix '*' --capability http --capability sql --trusted-compiler --token-file token",
+		},
+		args: 1, what: "a name for the signer", ask: askSignerAdd,
+	},
+	{
+		use: "list", short: "List those whose signatures a server trusts",
+		examples: []string{"avap signer list --token-file token"},
+		what:     "no argument", ask: plain(signers),
+	},
+	{
+		use: "remove NAME", short: "Trust the signatures of a signer no longer",
+		examples: []string{"avap signer remove team --token-file token"},
+		args:     1, what: "the name of a signer", ask: plain(removeSigner),
+	},
+}
+
+// plain is what a question without flags of its own asks.
+func plain(ask asking) func(*Process, *cobra.Command) asking {
+	return func(*Process, *cobra.Command) asking { return ask }
+}
+
+func questionCommands(p *Process, questions []question) []*cobra.Command {
+	commands := make([]*cobra.Command, len(questions))
+	for i := range questions {
+		commands[i] = questions[i].command(p)
+	}
+	return commands
+}
+
+func (q *question) command(p *Process) *cobra.Command {
 	r := new(remote)
-	var q client.ListQuery
+	var ask asking
 	cmd := r.command(p, &cobra.Command{
-		Use:     "list",
-		Short:   "List the commands that a server has registered",
-		Example: "  avap list\n  avap list --prefix price_ --disabled false\n  avap list --output json",
-		Args:    arguments(0, 0, "no argument"),
-	}, func(ctx context.Context, c *client.Client, _ []string) error {
-		list := []api.Command{}
-		for command, err := range c.Commands(ctx, q) {
-			if err != nil {
-				return err //nolint:wrapcheck // refused words it
-			}
-			list = append(list, command)
+		Use: q.use, Short: q.short, Long: q.long, Example: "  " + strings.Join(q.examples, "\n  "), Args: arguments(q.args, q.args, q.what),
+	}, func(ctx context.Context, c *client.Client, args []string) error {
+		answer, err := ask(ctx, c, args)
+		switch {
+		case err != nil:
+			return err
+		case r.output == "json":
+			return printJSON(p, answer.document)
 		}
-		if r.output == "json" {
-			return printJSON(p, list)
-		}
-		rows := make([]string, len(list))
-		for i, command := range list {
-			rows[i] = fmt.Sprintf("%s\t%s\t%d\t%s\t%s", parameters(command.Name, command.Interface), state(command), command.Versions,
-				shortDigest(command.Digest), listed(command.Capabilities))
-		}
-		return table(p, "COMMAND\tACTIVE\tVERSIONS\tDIGEST\tCAPABILITIES", rows)
+		return answer.print(p)
 	})
-	cmd.Flags().StringVar(&q.Prefix, "prefix", "", "only commands whose names begin with this `text`")
-	cmd.Flags().StringVar(&q.Active, "active", "", "only commands that have (true) or do not have (false) an active version")
-	cmd.Flags().StringVar(&q.Disabled, "disabled", "", "only commands that are (true) or are not (false) disabled")
-	completeFlag(cmd, "active", "true", "false")
-	completeFlag(cmd, "disabled", "true", "false")
+	ask = q.ask(p, cmd)
 	return cmd
 }
 
-// state is the version that runs, or why none does.
-func state(c api.Command) string {
-	switch {
-	case c.Disabled:
-		return "disabled"
-	case c.Active == 0:
-		return "none"
-	}
-	return strconv.Itoa(c.Active)
+// shown is an answer: a document for programs, lines for readers. Lines with a
+// head are the rows of a table, with tabs between their cells.
+type shown struct {
+	document any
+	head     string
+	lines    []string
 }
 
-func versionsCommand(p *Process) *cobra.Command {
-	r := new(remote)
-	return r.command(p, &cobra.Command{
-		Use:     "versions NAME",
-		Short:   "List the versions of a command, the newest first",
-		Example: "  avap versions price\n  avap versions price --output json",
-		Args:    arguments(1, 1, "the name of a command"),
-	}, func(ctx context.Context, c *client.Client, args []string) error {
-		list, err := c.Versions(ctx, args[0])
-		if err != nil {
-			return err //nolint:wrapcheck // refused words it
-		}
-		if r.output == "json" {
-			return printJSON(p, list)
-		}
-		rows := make([]string, len(list))
-		for i, v := range list {
-			active := ""
-			if v.Active {
-				active = "active"
+// line is an answer of one line.
+func line(document any, format string, args ...any) shown {
+	return shown{document: document, lines: []string{fmt.Sprintf(format, args...)}}
+}
+
+// done tells what was done to something that is gone now.
+func done(name, what string, err error) (shown, error) {
+	return line(map[string]any{"name": name, what: true}, "%s: %s", name, what), err
+}
+
+// tabled is an answer with a row for each of a list.
+func tabled[T any](list []T, err error, head string, row func(T) string) (shown, error) {
+	s := shown{document: append([]T{}, list...), head: head}
+	for _, element := range list {
+		s.lines = append(s.lines, row(element))
+	}
+	return s, err
+}
+
+func (s *shown) print(p *Process) error {
+	if s.head != "" {
+		return table(p, s.head, s.lines)
+	}
+	_, err := fmt.Fprintln(p.Stdout, strings.Join(s.lines, "\n"))
+	return written(err)
+}
+
+// groupCommand is a command that has others and does nothing itself.
+func groupCommand(name, short, example string) *cobra.Command {
+	return &cobra.Command{
+		Use: name, Short: short, Example: example, Args: cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return unknownCommand(cmd, args[0])
 			}
-			rows[i] = fmt.Sprintf("%d\t%s\t%s\t%s\t%d\t%s\t%s\t%s", v.Version, active, v.Created.UTC().Format(time.DateTime), v.Digest, v.SizeBytes,
-				listed(v.Signers), listed(v.Capabilities), v.Note)
-		}
-		return table(p, "VERSION\tSTATE\tCREATED (UTC)\tDIGEST\tBYTES\tSIGNERS\tCAPABILITIES\tNOTE", rows)
-	})
-}
-
-func versionArgument(text string) (int, error) {
-	version, err := strconv.Atoi(text)
-	if err != nil || version < 1 {
-		return 0, usageError("%q is no version; versions are numbers from 1", text)
+			return cmd.Help()
+		},
 	}
-	return version, nil
-}
-
-func activateCommand(p *Process) *cobra.Command {
-	r := new(remote)
-	return r.command(p, &cobra.Command{
-		Use:     "activate NAME VERSION",
-		Short:   "Make a version of a command the one that runs",
-		Example: "  avap activate price 3 --token-file token",
-		Args:    arguments(2, 2, "the name of a command and a version"),
-	}, func(ctx context.Context, c *client.Client, args []string) error {
-		version, err := versionArgument(args[1])
-		if err != nil {
-			return err
-		}
-		command, err := c.Activate(ctx, args[0], version)
-		return r.changed(p, command, err)
-	})
-}
-
-func rollbackCommand(p *Process) *cobra.Command {
-	r := new(remote)
-	return r.command(p, &cobra.Command{
-		Use:     "rollback NAME",
-		Short:   "Make the version of a command run that was active before",
-		Example: "  avap rollback price --token-file token",
-		Args:    arguments(1, 1, "the name of a command"),
-	}, func(ctx context.Context, c *client.Client, args []string) error {
-		command, err := c.Rollback(ctx, args[0])
-		return r.changed(p, command, err)
-	})
-}
-
-func disableCommand(p *Process, disable bool) *cobra.Command {
-	r := new(remote)
-	word, does := "enable", "Let a command run again"
-	if disable {
-		word, does = "disable", "Keep a command from running, until it is enabled"
-	}
-	return r.command(p, &cobra.Command{
-		Use:     word + " NAME",
-		Short:   does,
-		Example: "  avap " + word + " price --token-file token",
-		Args:    arguments(1, 1, "the name of a command"),
-	}, func(ctx context.Context, c *client.Client, args []string) error {
-		command, err := c.SetDisabled(ctx, args[0], disable)
-		return r.changed(p, command, err)
-	})
-}
-
-// changed shows a command as it is after a change.
-func (r *remote) changed(p *Process, c api.Command, err error) error {
-	switch {
-	case err != nil:
-		return err
-	case r.output == "json":
-		return printJSON(p, c)
-	}
-	text := fmt.Sprintf("%s: version %d is active, digest %s", c.Name, c.Active, shortDigest(c.Digest))
-	switch {
-	case c.Disabled:
-		text = c.Name + ": disabled"
-	case c.Active == 0:
-		text = c.Name + ": no version is active"
-	}
-	_, err = fmt.Fprintln(p.Stdout, text)
-	return written(err)
-}
-
-func deleteCommand(p *Process) *cobra.Command {
-	r := new(remote)
-	return r.command(p, &cobra.Command{
-		Use:     "delete NAME",
-		Short:   "Remove a command with all its versions",
-		Example: "  avap delete price --token-file token",
-		Args:    arguments(1, 1, "the name of a command"),
-	}, func(ctx context.Context, c *client.Client, args []string) error {
-		if err := c.Delete(ctx, args[0]); err != nil {
-			return err //nolint:wrapcheck // refused words it
-		}
-		return r.said(p, args[0], "deleted")
-	})
-}
-
-// said tells what was done to something that is gone now.
-func (r *remote) said(p *Process, name, what string) error {
-	if r.output == "json" {
-		return printJSON(p, map[string]any{"name": name, what: true})
-	}
-	_, err := fmt.Fprintf(p.Stdout, "%s: %s\n", name, what)
-	return written(err)
 }

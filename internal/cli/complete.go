@@ -15,6 +15,7 @@ func completion(root *cobra.Command) {
 		case "run":
 			cmd.ValidArgsFunction = filesEndingIn("avap", "wasm")
 			completeFlag(cmd, "output", "json", "text", "answer")
+			completeFile(cmd, "key", "pub", "pem")
 		case "build":
 			cmd.ValidArgsFunction = filesEndingIn("avap")
 			completeFlag(cmd, "emit", emitWasm, emitWAT, emitIR)

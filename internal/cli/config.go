@@ -11,19 +11,8 @@ import (
 )
 
 func configCommand(p *Process) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:     "config",
-		Short:   "Look at the settings of the server",
-		Long:    "Look at the settings of the server: what holds, what is wrong with a file, and\nwhat there is.",
-		Example: "  avap config print --origin\n  avap config check avap.yaml",
-		Args:    cobra.ArbitraryArgs,
-	}
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if len(args) > 0 {
-			return unknownCommand(cmd, args[0])
-		}
-		return cmd.Help()
-	}
+	cmd := groupCommand("config", "Look at the settings of the server", "  avap config print --origin\n  avap config check avap.yaml")
+	cmd.Long = "Look at the settings of the server: what holds, what is wrong with a file, and\nwhat there is."
 	cmd.AddCommand(configPrintCommand(p), configCheckCommand(p), configSchemaCommand(p))
 	return cmd
 }

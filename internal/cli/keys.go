@@ -2,9 +2,12 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -51,6 +54,36 @@ func readKeyRing(p *Process, files []string) (keyRing, error) {
 	return ring, nil
 }
 
+// check gives those of the keys that signed a module, and refuses one that none
+// of them signed as it is. Without a key it gives those who signed by the
+// module's own account, as nobody can tell more; but a module that carries
+// signatures, none of which is about its bytes, is not what was signed.
+func (r *keyRing) check(module []byte) ([]signerShown, error) {
+	if len(r.keys) > 0 {
+		signers, err := signature.Verify(module, r.keys)
+		return r.shown(signers), err //nolint:wrapcheck // it is a diagnostic
+	}
+	claims, err := signature.Claims(module)
+	signers := []signerShown{}
+	for _, c := range claims {
+		if c.Current {
+			signers = append(signers, signerShown{KeyID: hex.EncodeToString(c.KeyID)})
+		}
+	}
+	if err == nil && len(claims) > 0 && len(signers) == 0 {
+		err = diag.New(diag.SignatureInvalid, diag.Span{}, "the module is not the one that was signed")
+	}
+	return signers, err //nolint:wrapcheck // as above
+}
+
+// signatureProblem shows what is wrong with the signatures of a module.
+func signatureProblem(p *Process, name string, err error) error {
+	if d, ok := errors.AsType[diag.Diagnostic](err); ok {
+		return report(p.Stderr, diag.List{d}, script{name: name})
+	}
+	return err
+}
+
 // shown gives signers in the form that is shown.
 func (r *keyRing) shown(signers []signature.PublicKey) []signerShown {
 	var out []signerShown
@@ -60,17 +93,40 @@ func (r *keyRing) shown(signers []signature.PublicKey) []signerShown {
 	return out
 }
 
+// without gives the keys that are not those of the signers, in the form that is
+// shown.
+func (r *keyRing) without(signers []signature.PublicKey) []signerShown {
+	missing := slices.DeleteFunc(slices.Clone(r.keys), func(k signature.PublicKey) bool {
+		return slices.ContainsFunc(signers, func(s signature.PublicKey) bool { return bytes.Equal(s.Key, k.Key) })
+	})
+	return r.shown(missing)
+}
+
 // signedBy is a part of a sentence.
-func signedBy(signers []signerShown) string {
+func signedBy(signers []signerShown) string { return "signed by " + named(signers) }
+
+// account is a part of a sentence about the signers that check gave.
+func (r *keyRing) account(signers []signerShown) string {
+	switch {
+	case len(signers) == 0:
+		return "signed by nobody"
+	case len(r.keys) == 0:
+		return "signatures of " + named(signers) + ", not verified"
+	}
+	return signedBy(signers)
+}
+
+// named lists signers by identifier and file.
+func named(signers []signerShown) string {
 	var parts []string
 	for _, s := range signers {
-		part := s.KeyID
+		part := cmp.Or(s.KeyID, "a key without a name")
 		if s.Key != "" {
 			part += " (" + s.Key + ")"
 		}
 		parts = append(parts, part)
 	}
-	return "signed by " + strings.Join(parts, ", ")
+	return strings.Join(parts, ", ")
 }
 
 // keyProblem words why a file with a key cannot be used.
@@ -79,6 +135,15 @@ func keyProblem(file string, err error) error {
 		return usageError("%s: %s [%s]", fileName(file), d.Message, d.Code)
 	}
 	return err
+}
+
+// halfProblem names the private key where the public one beside it was given.
+func halfProblem(file string, err error) error {
+	private, ok := strings.CutSuffix(file, publicSuffix)
+	if info, statErr := os.Stat(private); !ok || statErr != nil || !info.Mode().IsRegular() {
+		return err
+	}
+	return usageError("%v; did you mean --key %s?", err, private)
 }
 
 func readPrivateKey(p *Process, file, passphraseFile string) (signature.PrivateKey, error) {
@@ -94,7 +159,7 @@ func readPrivateKey(p *Process, file, passphraseFile string) (signature.PrivateK
 		return askPassphrase(p, "Passphrase of "+fileName(file)+": ")
 	})
 	if err != nil {
-		return signature.PrivateKey{}, keyProblem(file, err)
+		return signature.PrivateKey{}, halfProblem(file, keyProblem(file, err))
 	}
 	return key, nil
 }

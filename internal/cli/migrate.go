@@ -14,22 +14,12 @@ import (
 )
 
 func migrateCommand(p *Process) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "migrate",
-		Short: "Bring the schema of the server's own data up to date, or back",
-		Long: `Bring the schema of the server's own data up to date, or back: of the PostgreSQL
+	cmd := groupCommand("migrate", "Bring the schema of the server's own data up to date, or back",
+		"  avap migrate status\n  avap migrate up --postgres-url-file /run/secrets/avap-postgres")
+	cmd.Long = `Bring the schema of the server's own data up to date, or back: of the PostgreSQL
 database that postgres.url names, or else of the file avapd.db in the data
 directory. A server does by itself what "migrate up" does, when it starts and
-may change the schema. Whoever migrates keeps others from it meanwhile.`,
-		Example: "  avap migrate status\n  avap migrate up --postgres-url-file /run/secrets/avap-postgres",
-		Args:    cobra.ArbitraryArgs,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return unknownCommand(cmd, args[0])
-			}
-			return cmd.Help()
-		},
-	}
+may change the schema. Whoever migrates keeps others from it meanwhile.`
 	status := func(ctx context.Context, m *store.Migrator) ([]store.Migration, error) { return m.Status(ctx) }
 	up := func(ctx context.Context, m *store.Migrator) ([]store.Migration, error) { return m.Up(ctx) }
 	down := func(ctx context.Context, m *store.Migrator) ([]store.Migration, error) { return m.Down(ctx) }

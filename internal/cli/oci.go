@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/avapd/avapd/internal/diag"
 	"github.com/avapd/avapd/internal/oci"
 )
 
@@ -26,6 +27,16 @@ type images struct {
 	output    string
 }
 
+// image is a module in a registry, and who signed it.
+type image struct {
+	oci.Artifact
+
+	Signers []signerShown `json:"signers"`
+
+	// account tells the signers to a reader.
+	account string
+}
+
 func (i images) options(p *Process) oci.Options {
 	return oci.Options{
 		Username: orVariable(p, "", registryUserVariable, ""), Password: orVariable(p, "", registryPasswordVariable, ""),
@@ -33,14 +44,22 @@ func (i images) options(p *Process) oci.Options {
 	}
 }
 
-// push stores one module under a reference.
-func (i images) push(ctx context.Context, p *Process, file, reference string) error {
-	content, err := readProgram(p, file)
+// push stores one module under a reference. One that nobody signed has to be
+// allowed: whoever gets it from there has nothing else to know its maker by.
+func (i images) push(ctx context.Context, p *Process, file, reference string, allowUnsigned bool) error {
+	content, err := readModule(p, file)
 	if err != nil {
 		return err
 	}
-	if !isModule(content) {
-		return usageError("%s is no WebAssembly module; avap build makes one of a script", fileName(file))
+	var nobody keyRing
+	signers, err := nobody.check(content)
+	if err == nil && len(signers) == 0 && !allowUnsigned {
+		d := diag.New(diag.NotSigned, diag.Span{}, "the module carries no signature")
+		d.Suggestion = "--allow-unsigned sends it all the same"
+		err = d
+	}
+	if err != nil {
+		return signatureProblem(p, file, err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, i.timeout)
 	defer cancel()
@@ -48,11 +67,11 @@ func (i images) push(ctx context.Context, p *Process, file, reference string) er
 	if err != nil {
 		return imageError(err)
 	}
-	return i.show(p, artifact, "sent")
+	return i.show(p, image{artifact, signers, nobody.account(signers)}, "sent")
 }
 
 // pull gets the module under a reference.
-func (i images) pull(ctx context.Context, p *Process, reference, out string) error {
+func (i images) pull(ctx context.Context, p *Process, reference, out string, ring *keyRing) error {
 	ctx, cancel := context.WithTimeout(ctx, i.timeout)
 	defer cancel()
 	module, artifact, err := oci.Pull(ctx, reference, i.options(p))
@@ -64,17 +83,21 @@ func (i images) pull(ctx context.Context, p *Process, reference, out string) err
 		name, _, _ = strings.Cut(name, ":")
 		out = name + moduleSuffix
 	}
+	signers, err := ring.check(module)
+	if err != nil {
+		return signatureProblem(p, reference, err)
+	}
 	if err := writeOutput(p, out, module); err != nil || out == stdinName {
 		return err
 	}
-	return i.show(p, artifact, "written to "+out)
+	return i.show(p, image{artifact, signers, ring.account(signers)}, "written to "+out)
 }
 
-func (i images) show(p *Process, artifact oci.Artifact, what string) error {
+func (i images) show(p *Process, shown image, what string) error {
 	if i.output == "json" {
-		return printJSON(p, artifact)
+		return printJSON(p, shown)
 	}
-	_, err := fmt.Fprintf(p.Stdout, "%s: %s, module %s, manifest %s\n", artifact.Reference, what, artifact.Digest, artifact.Manifest)
+	_, err := fmt.Fprintf(p.Stdout, "%s: %s, module %s, manifest %s, %s\n", shown.Reference, what, shown.Digest, shown.Manifest, shown.account)
 	return written(err)
 }
 

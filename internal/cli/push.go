@@ -23,7 +23,8 @@ type push struct {
 	activate   bool
 	script     bool
 	limits     api.Limits
-	plainHTTP  bool
+
+	plainHTTP, allowUnsigned bool
 }
 
 func pushCommand(p *Process) *cobra.Command {
@@ -40,7 +41,8 @@ already stays as it is.
 
 With a reference that begins with oci:// the module goes into a registry of
 container images instead, whose user is that of docker login or of the environment
-variables OCI_USERNAME and OCI_PASSWORD.`,
+variables OCI_USERNAME and OCI_PASSWORD. There nobody looks who signed it, so one
+that nobody signed is sent with --allow-unsigned only.`,
 		Example: `  avap push price.wasm --token-file token
   avap push price.wasm --name price --activate --note 'VAT of 2027' --token-file token
   avap push modules --server https://avap.example.com --token-file token --output json
@@ -55,6 +57,7 @@ variables OCI_USERNAME and OCI_PASSWORD.`,
 	flags.BoolVar(&f.script, "script", false, "send files that are no modules as scripts, whatever their names end in")
 	flags.StringVar(&f.note, "note", "", "`text` to keep with the version")
 	limitFlags(flags, &f.limits, "the version; 0 leaves it to signer and server")
+	flags.BoolVar(&f.allowUnsigned, "allow-unsigned", false, "send a module that nobody signed to a registry of images")
 	flags.BoolVar(&f.plainHTTP, "plain-http", false, "talk to a registry of images without TLS, also on another machine")
 	return cmd
 }
@@ -70,7 +73,10 @@ func (f *push) run(ctx context.Context, p *Process, given *pflag.FlagSet, args [
 		if err := f.imageFlags(given); err != nil {
 			return err
 		}
-		return f.images(f.plainHTTP).push(ctx, p, args[0], last)
+		return f.images(f.plainHTTP).push(ctx, p, args[0], last, f.allowUnsigned)
+	}
+	if f.allowUnsigned {
+		return usageError("--allow-unsigned is for registries of images; a server takes what somebody signed whom it trusts")
 	}
 	in, err := readInputs(args, moduleSuffix)
 	if err != nil {
@@ -92,7 +98,7 @@ func (f *push) run(ctx context.Context, p *Process, given *pflag.FlagSet, args [
 func (f *push) imageFlags(given *pflag.FlagSet) error {
 	var err error
 	given.Visit(func(flag *pflag.Flag) {
-		if !slices.Contains([]string{"timeout-ms", "output", "plain-http"}, flag.Name) {
+		if !slices.Contains([]string{"timeout-ms", "output", "plain-http", "allow-unsigned"}, flag.Name) {
 			err = usageError("--%s is for servers; a registry of images keeps the module alone", flag.Name)
 		}
 	})

@@ -33,6 +33,7 @@ type runFlags struct {
 	limits         config.Limits
 	logs, stats    bool
 	untrusted      bool
+	keys           []string
 	output         string
 
 	dataDir, dataURLFile, allow, connectors, zone string
@@ -51,6 +52,11 @@ A module that avap build made is trusted to count what it computes. With
 module may import and export, and gets counters of its own. A module of avap
 build has such already and is refused then.
 
+With --key, a module is run only if one of the keys signed it; one that nobody
+signed, or that was changed since, ends with exit code 6. Without --key anybody's
+module is run, but one that carries signatures and is not what they are about is
+refused in the same way.
+
 What the script prints goes to standard error. With --output answer the whole
 document is printed that the server would send, logs and variables included.
 
@@ -62,6 +68,7 @@ flag wins.`,
   echo 'addVar(x, 41 + 1)
   addResult(x)' | avap run -
   avap run order.wasm --stats --fuel 1000000
+  avap run signed.wasm --key release.pub
   avap run --untrusted found.wasm --time-ms 500`,
 		Args: arguments(1, 1, "one file"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -86,6 +93,7 @@ flag wins.`,
 	flags.StringVar(&f.zone, "time-zone", config.Default().Time.Zone, "time zone of dates that name none, by its IANA `name`, such as Europe/Madrid")
 	flags.BoolVar(&f.logs, "logs", false, "log every top-level statement; see --output answer")
 	flags.BoolVar(&f.untrusted, "untrusted", false, "the file is a module that another compiler made")
+	flags.StringArrayVarP(&f.keys, "key", "k", nil, "`file` with public keys, one of which must have signed the module; may be repeated")
 	flags.BoolVar(&f.stats, "stats", false, "print fuel, memory and times to standard error")
 	flags.StringVar(&f.output, "output", "json", "what to print: json (the results), text (a line per result) or answer (the whole document)")
 	return cmd
@@ -99,13 +107,8 @@ func (f *runFlags) run(ctx context.Context, p *Process, given *pflag.FlagSet, na
 	if err != nil {
 		return err
 	}
-	switch {
-	case f.untrusted && !isModule(content):
-		return usageError("%s is no WebAssembly module; --untrusted is for modules, and every script is metered", fileName(name))
-	case isModule(content) && !f.untrusted:
-		if _, err := wasmhost.ReadManifest(content); err != nil {
-			return usageError("%s is no module that avap build made: %v; --untrusted runs modules of other compilers", fileName(name), err)
-		}
+	if err := f.admit(p, name, content); err != nil {
+		return err
 	}
 	request, err := f.request(p, name, content)
 	if err != nil {
@@ -143,6 +146,34 @@ func (f *runFlags) run(ctx context.Context, p *Process, given *pflag.FlagSet, na
 		return report(p.Stderr, err, script{name, content})
 	}
 	return f.print(p, answer)
+}
+
+// admit refuses files that the flags are not for, and modules that nobody should
+// run.
+func (f *runFlags) admit(p *Process, name string, content []byte) error {
+	ring, err := readKeyRing(p, f.keys)
+	if err != nil {
+		return err
+	}
+	if !isModule(content) {
+		switch {
+		case f.untrusted:
+			return usageError("%s is no WebAssembly module; --untrusted is for modules, and every script is metered", fileName(name))
+		case len(f.keys) > 0:
+			return usageError("%s is no WebAssembly module; --key is for modules, as scripts have no signatures", fileName(name))
+		}
+		return nil
+	}
+	if _, err := ring.check(content); err != nil {
+		return signatureProblem(p, name, err)
+	}
+	if f.untrusted {
+		return nil
+	}
+	if _, err := wasmhost.ReadManifest(content); err != nil {
+		return usageError("%s is no module that avap build made: %v; --untrusted runs modules of other compilers", fileName(name), err)
+	}
+	return nil
 }
 
 func (f *runFlags) request(p *Process, name string, content []byte) (*engine.Request, error) {

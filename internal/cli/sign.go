@@ -221,8 +221,8 @@ func (f *verifyFlags) verify(p *Process, name, detached string, ring keyRing) ([
 	if err != nil {
 		return nil, err //nolint:wrapcheck // it is a diagnostic
 	}
-	if missing := len(ring.keys) - len(signers); f.all && missing > 0 {
-		return nil, diag.New(diag.SignerUnknown, diag.Span{}, "%d of the %d keys did not sign the module", missing, len(ring.keys))
+	if missing := ring.without(signers); f.all && len(missing) > 0 {
+		return nil, diag.New(diag.SignerUnknown, diag.Span{}, "%d of the %d keys did not sign the module: %s", len(missing), len(ring.keys), named(missing))
 	}
 	return signers, nil
 }

@@ -8,15 +8,21 @@ const (
 	maxCandidates    = 1000
 )
 
-// Suggest returns the candidate that name was probably meant to be, or "".
-// It counts insertions, deletions, substitutions and swaps of neighbours; a
-// third of the name may differ. A difference in case only costs nothing. Of
-// very many candidates only the first are looked at.
+// Suggest returns the candidate that name was probably meant to be, or "": a
+// third of the name may differ.
 func Suggest(name string, candidates []string) string {
+	return Nearest(name, candidates, max(1, len(name)/3))
+}
+
+// Nearest returns the candidate that takes the fewest changes to name, at most
+// some, or "". It counts insertions, deletions, substitutions and swaps of
+// neighbours. A difference in case only costs nothing. Of very many candidates
+// only the first are looked at.
+func Nearest(name string, candidates []string, most int) string {
 	if name == "" || len(name) > maxSuggestLength {
 		return ""
 	}
-	best, bestDistance := "", max(1, len(name)/3)+1
+	best, bestDistance := "", most+1
 	for _, c := range candidates[:min(len(candidates), maxCandidates)] {
 		if c == name || len(c) > maxSuggestLength {
 			continue

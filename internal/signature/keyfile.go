@@ -218,6 +218,9 @@ func ParsePrivateKey(file []byte, passphrase func() ([]byte, error)) (PrivateKey
 	if key, err := x509.ParsePKCS8PrivateKey(file); err == nil {
 		return onePrivate(key)
 	}
+	if _, err := publicKeys(file); err == nil {
+		return PrivateKey{}, unusable("the file holds a public key; signing takes the private one of the pair")
+	}
 	block, _ := pem.Decode(file)
 	if block == nil {
 		return PrivateKey{}, unusable("the file is no private key that this program reads: raw as wasmsign2 writes it, PEM, DER or OpenSSH")

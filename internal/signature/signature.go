@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -137,7 +138,17 @@ func verify(payload, sections []byte, keys []PublicKey) ([]PublicKey, error) {
 	case v.outdated:
 		return nil, refuse(diag.SignatureInvalid, "the module is not the one that was signed")
 	}
-	return nil, refuse(diag.SignerUnknown, "none of the %d keys signed the module%s", len(keys), namedSigners(sets))
+	return nil, refuse(diag.SignerUnknown, "%s%s", unsignedBy(len(keys)), namedSigners(sets))
+}
+
+func unsignedBy(keys int) string {
+	switch keys {
+	case 0:
+		return "there is no key that could have signed the module"
+	case 1:
+		return "the key did not sign the module"
+	}
+	return fmt.Sprintf("none of the %d keys signed the module", keys)
 }
 
 type verifier struct {
