@@ -100,8 +100,12 @@ func serve(t *testing.T, flags ...string) string {
 // shell are the blocks of a document that are typed into a shell.
 var shell = regexp.MustCompile("(?s)```sh\n(.*?)```")
 
-// TestReadmeCommands does what the README says about registered commands, in a
-// shell, with a server that it does not have to start.
+// saved is a script that a document tells the reader to save, and its name.
+var saved = regexp.MustCompile("(?s)Save this as `([^`]+)`:\n```avap\n(.*?)```")
+
+// TestReadmeCommands types what the README says about the command line, signing
+// and registered commands into a shell, with a program and a server that it does
+// not have to make.
 func TestReadmeCommands(t *testing.T) {
 	bash, err := exec.LookPath("bash")
 	if err != nil {
@@ -111,17 +115,24 @@ func TestReadmeCommands(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, section, _ := strings.Cut(string(content), "\n## Registered commands\n")
-	section, _, _ = strings.Cut(section, "\n## ")
 	dir := t.TempDir()
-	write := func(name, text string) {
-		t.Helper()
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
+	var lines []string
+	for _, name := range []string{"The command line", "Sign and verify", "Registered commands"} {
+		_, section, found := strings.Cut(string(content), "\n## "+name+"\n")
+		if !found {
+			t.Fatalf("there is no section %q", name)
+		}
+		section, _, _ = strings.Cut(section, "\n## ")
+		for _, s := range saved.FindAllStringSubmatch(section, -1) {
+			write(t, filepath.Join(dir, s[1]), s[2])
+		}
+		for _, block := range shell.FindAllStringSubmatch(section, -1) {
+			if !strings.HasPrefix(block[1], "make build") {
+				lines = append(lines, block[1])
+			}
 		}
 	}
-	write("price.avap", script.FindStringSubmatch(section)[1])
-	write("token", "0123456789abcdef")
+	write(t, filepath.Join(dir, "token"), "0123456789abcdef")
 	program, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -131,10 +142,6 @@ func TestReadmeCommands(t *testing.T) {
 		t.Skip("needs symbolic links")
 	}
 	address := serve(t, "--admin-token-file", filepath.Join(dir, "token"))
-	var lines []string
-	for _, block := range shell.FindAllStringSubmatch(section, -1) {
-		lines = append(lines, block[1])
-	}
 	cmd := exec.CommandContext(t.Context(), bash, "-e", "-o", "pipefail", "-c", strings.Join(lines, ""))
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "PATH="+dir+string(os.PathListSeparator)+os.Getenv("PATH"), "AVAP_SERVER=http://"+address)
@@ -142,9 +149,19 @@ func TestReadmeCommands(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	for _, want := range []string{"price: version 1, active", "36.3", "price: version 2 is active", "price: version 1 is active", "prices of 2027"} {
+	for _, want := range []string{
+		`{"total":30}`, "order.wasm: signed by", "cheap.avap may do nothing that order.wasm could not",
+		"price: version 1, active", "36.3", "price: version 2 is active", "price: version 1 is active", "prices of 2027",
+	} {
 		if !strings.Contains(string(out), want) {
 			t.Errorf("there is no %q in\n%s", want, out)
 		}
+	}
+}
+
+func write(t *testing.T, file, text string) {
+	t.Helper()
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
 	}
 }
