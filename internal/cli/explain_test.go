@@ -55,6 +55,8 @@ var withoutExample = map[diag.Code]string{
 	diag.ExecutionOver:       "is about an execution",
 	diag.NoSuchCommand:       "needs the registry",
 	diag.NoSuchSigner:        "needs the registry",
+	diag.NoSuchKey:           "needs the registry",
+	diag.ScopeMissing:        "needs a key of a client",
 	diag.CommandUnusable:     "needs the registry",
 	diag.PolicyRefused:       "needs the registry",
 	diag.Revoked:             "needs the registry",

@@ -41,7 +41,7 @@ func (r *remote) flags(cmd *cobra.Command, outputs ...string) {
 	flags := cmd.Flags()
 	flags.SortFlags = false
 	flags.StringVar(&r.server, "server", "", "`URL` of the server; by default "+defaultServer+" ["+config.ServerVariable+"]")
-	flags.StringVar(&r.tokenFile, "token-file", "", "`file` that holds the server's token ["+config.TokenFileVariable+"]")
+	flags.StringVar(&r.tokenFile, "token-file", "", "`file` that holds a key of the server, or its token ["+config.TokenFileVariable+"]")
 	flags.StringVar(&r.caFile, "ca-file", "", "PEM `file` of certificates to trust besides the system's ["+config.CAFileVariable+"]")
 	flags.Int64Var(&r.timeoutMS, "timeout-ms", defaultTimeoutMS, "most time for a request, attempts included")
 	flags.StringVar(&r.output, "output", r.outputs[0], "form of the output: "+strings.Join(r.outputs, " or "))
@@ -151,7 +151,9 @@ func refused(err error) error {
 
 // clientSteps are the next steps of problems whose own speak of HTTP.
 var clientSteps = map[diag.Code]string{
-	diag.Unauthorized:    "Name the file that holds the server's token with --token-file, or in " + config.TokenFileVariable + ".",
+	diag.Unauthorized:    "Name the file that holds a key of the server, or its token, with --token-file, or in " + config.TokenFileVariable + ".",
+	diag.ScopeMissing:    "Use a key that may do this; avap key create NAME --scope SCOPE makes one.",
+	diag.NoSuchKey:       "avap key list shows the keys there are.",
 	diag.NoSuchCommand:   "avap list shows the commands, avap versions NAME the versions of one.",
 	diag.NoSuchSigner:    "avap signer list shows the signers there are.",
 	diag.Revoked:         "Build the module anew, sign it with another key that is trusted, and push that.",
@@ -173,7 +175,7 @@ func refusalCode(e *client.Error) int {
 	switch {
 	case code != exitScript:
 		return code
-	case e.Status == http.StatusUnauthorized, e.Status == http.StatusForbidden && e.Code == string(diag.Forbidden):
+	case e.Status == http.StatusUnauthorized, e.Status == http.StatusForbidden && (e.Code == string(diag.Forbidden) || e.Code == string(diag.ScopeMissing)):
 		return exitUsage
 	case e.Status == http.StatusTooManyRequests, e.Status >= http.StatusInternalServerError:
 		return exitUnavailable

@@ -27,7 +27,7 @@ func TestRefusals(t *testing.T) {
 		{409, diag.Conflict, exitScript, ""},
 		{422, diag.PolicyRefused, exitScript, ""},
 		{422, diag.SignerUnknown, exitSignature, ""},
-		{401, diag.Unauthorized, exitUsage, "Name the file that holds the server's token with --token-file, or in AVAP_TOKEN_FILE."},
+		{401, diag.Unauthorized, exitUsage, "Name the file that holds a key of the server, or its token, with --token-file, or in AVAP_TOKEN_FILE."},
 		{403, diag.Forbidden, exitUsage, ""},
 		{400, diag.Forbidden, exitScript, ""}, // the script's, not the caller's
 		{504, diag.OutOfFuel, exitLimit, ""},

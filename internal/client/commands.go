@@ -204,3 +204,28 @@ func (c *Client) Revocations(ctx context.Context) ([]api.Revocation, error) {
 	err := c.get(ctx, nil, &list, "revocations")
 	return list.Revocations, err
 }
+
+// Keys lists the keys of the server's clients.
+func (c *Client) Keys(ctx context.Context) ([]api.Key, error) {
+	var list api.Keys
+	err := c.get(ctx, nil, &list, "keys")
+	return list.Keys, err
+}
+
+// CreateKey makes a key for a client. Only this answer has its secret.
+func (c *Client) CreateKey(ctx context.Context, k api.NewKey) (out api.Key, err error) {
+	err = c.send(ctx, http.MethodPost, k, &out, false, "keys")
+	return out, err
+}
+
+// RotateKey gives a key another secret, which only this answer has, or another
+// public key.
+func (c *Client) RotateKey(ctx context.Context, name string, r api.Rotation) (out api.Key, err error) {
+	err = c.send(ctx, http.MethodPost, r, &out, false, "keys", name, "rotate")
+	return out, err
+}
+
+// DeleteKey takes a key away from its client.
+func (c *Client) DeleteKey(ctx context.Context, name string) error {
+	return c.send(ctx, http.MethodDelete, nil, nil, false, "keys", name)
+}

@@ -122,6 +122,9 @@ const (
 
 	NoSuchExecution Code = "AVAP5028"
 	ExecutionOver   Code = "AVAP5029"
+
+	NoSuchKey    Code = "AVAP5030"
+	ScopeMissing Code = "AVAP5031"
 )
 
 // Modules: a WebAssembly module that this server did not compile is refused.
@@ -234,7 +237,7 @@ var table = map[Code]Entry{
 	MissingScript:   {Title: "Script missing", Next: "Send the source in the script member."},
 	NoSuchRoute:     {Title: "No such route", Next: "Check the path; GET /api/v1/openapi.json lists the routes."},
 	WrongMethod:     {Title: "Method not allowed", Next: "Use one of the methods in the Allow header."},
-	Unauthorized:    {Title: "Token missing or wrong", Next: "Send the server's token as Authorization: Bearer <token>."},
+	Unauthorized:    {Title: "Not known who asks", Next: "Send a key of this server, or its token, as Authorization: Bearer <key>; avap key create makes one."},
 	BadRequest:      {Title: "Request not understood", Next: "Send a well-formed HTTP/1.1 request."},
 	SlowRequest:     {Title: "Request too slow", Next: "Send the whole request within the server's read timeout."},
 	HeadersTooLarge: {Title: "Headers too large", Next: "Send fewer or shorter headers, or a shorter query string."},
@@ -257,6 +260,9 @@ var table = map[Code]Entry{
 
 	NoSuchExecution: {Title: "No such execution", Next: "GET /api/v1/executions lists those that run; of those that have ended the server keeps executions.kept."},
 	ExecutionOver:   {Title: "Execution has ended", Next: "GET /api/v1/executions/{id} tells what became of it."},
+
+	NoSuchKey:    {Title: "No such key", Next: "GET /api/v1/keys lists the keys there are."},
+	ScopeMissing: {Title: "Scope missing", Next: "Use a key that may do this, or have one made by somebody who may, with the scope that the message names."},
 
 	ModuleMalformed: {Title: "Not a WebAssembly module", Next: "Build the module again; the file is damaged or of another kind."},
 	ModuleInvalid:   {Title: "Module not valid", Next: "Run a validator such as wasm-validate on the module, and report the defect to the maker of the compiler."},

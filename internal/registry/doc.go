@@ -1,5 +1,6 @@
 // Package registry holds the registered commands: signed artifacts under names,
-// with versions, and who may sign what.
+// with versions, and who may sign what; and the keys of clients, which are to be
+// known on all nodes as soon and as safely.
 //
 // All that is known of them is records of a store (package store), small enough
 // to be in memory as a whole. A State is one moment of it; it never changes, and

@@ -65,7 +65,9 @@ func (r *Registry) follow(ctx context.Context) {
 		case <-r.wake:
 			err = r.Refresh(ctx)
 		case <-timer.C:
-			err = r.compare(ctx)
+			if err = r.compare(ctx); err == nil {
+				r.noteUses(ctx)
+			}
 		}
 		if ctx.Err() != nil {
 			return

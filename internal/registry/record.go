@@ -18,6 +18,8 @@ const (
 	kindVersion    = "version"    // by name@number
 	kindSigner     = "signer"     // by name
 	kindRevocation = "revocation" // by kind:value
+	kindKey        = "key"        // of a client, by name
+	kindKeyUse     = "key_use"    // by the key's name
 )
 
 // Digest is the SHA-256 of an artifact. As text it is hexadecimal.

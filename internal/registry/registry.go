@@ -114,6 +114,8 @@ type Registry struct {
 	// contents are the digests without signatures, by those with them, of the
 	// artifacts that were read for versions whose records do not have them.
 	contents sync.Map
+	// used is when keys of clients were used here, a time.Time by name.
+	used sync.Map
 
 	mu sync.Mutex
 	// next is the refresh that begins next, and flying tells that one is under
@@ -212,13 +214,14 @@ func (r *Registry) Execute(ctx context.Context, name string, number int, request
 
 // Unknown is the error for a command that the State does not have.
 func (r *Registry) Unknown(name string) error {
-	if !r.settled() {
+	if !r.Settled() {
 		return diag.NewFailure(diag.StoreUnavailable, "it is not known yet whether there is a command %s: the primary store has never answered this server", name)
 	}
 	return diag.NewFailure(diag.NoSuchCommand, "there is no command %s", name)
 }
 
-func (r *Registry) settled() bool {
+// Settled tells whether anything is known of what is stored.
+func (r *Registry) Settled() bool {
 	h := r.Health()
 	return h.Settled()
 }
@@ -232,7 +235,7 @@ type calls struct{ state *State }
 
 // Resolve implements engine.Resolver.
 func (c calls) Resolve(name string) (*engine.Command, error) {
-	if _, ok := c.state.Command(name); !ok && c.state.registry.settled() {
+	if _, ok := c.state.Command(name); !ok && c.state.registry.Settled() {
 		return nil, nil
 	}
 	v, p, err := c.state.resolve(name, 0)

@@ -8,6 +8,7 @@ import (
 	"sort"
 	"strings"
 
+	"github.com/avapd/avapd/internal/auth"
 	"github.com/avapd/avapd/internal/diag"
 	"github.com/avapd/avapd/internal/signature"
 	"github.com/avapd/avapd/internal/store"
@@ -24,6 +25,9 @@ type State struct {
 	byKey       map[string]*Signer // by the key's identifier
 	keys        []signature.PublicKey
 	revocations table[*Revocation] // by kind:value
+	// clients are the keys of clients, and uses when they were used.
+	clients auth.Keys
+	uses    map[string]keyUse
 	// hashes are those of all records, by kind and name; digest is theirs.
 	hashes table[[32]byte]
 	digest [32]byte
@@ -137,6 +141,7 @@ type change struct {
 	hashes      *edit[[32]byte]
 	touched     map[string]*Command // copies, to be changed
 	policy      bool                // signers or revocations changed
+	clients     bool                // keys of clients, or their uses, changed
 }
 
 // with is the State after records have been written.
@@ -186,6 +191,10 @@ func (c *change) apply(record store.Record) error {
 		err = c.applySigner(record)
 	case kindRevocation:
 		err = c.applyRevocation(record)
+	case kindKey:
+		err = c.applyKey(record)
+	case kindKeyUse:
+		err = c.applyKeyUse(record)
 	}
 	// Kinds of later programs are counted and otherwise left alone.
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"crypto/subtle"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -29,29 +30,66 @@ func (s *Server) authenticate(c *fiber.Ctx) error {
 func (s *Server) whoAsks(c *fiber.Ctx) (*auth.Principal, error) {
 	header := c.Request().Header.Peek(fiber.HeaderAuthorization)
 	if len(header) == 0 {
+		s.metrics.Authenticated(string(auth.KindAnonymous), true)
 		return everybody, nil
 	}
-	token := s.settings.Load().Admin.Token
-	if token == "" {
+	principal := s.bearer(string(header))
+	if principal != nil {
+		s.metrics.Authenticated(string(principal.Kind), true)
+		return principal, nil
+	}
+	s.metrics.Authenticated(bearer, false)
+	switch {
+	case !s.knowsAnybody():
 		return nil, noToken()
+	case s.commands != nil && !s.commands.Settled():
+		p := newProblem(http.StatusServiceUnavailable, diag.StoreUnavailable, "it is not known yet which keys there are: the primary store has never answered this server")
+		p.retryAfterS = 1
+		return nil, p
 	}
-	scheme, given, _ := strings.Cut(string(header), " ")
-	if !strings.EqualFold(scheme, "Bearer") || !isToken(given, token) {
-		return nil, unauthorized(c, "the token is wrong")
-	}
-	return auth.Admin, nil
+	return nil, unauthorized(c, "the key or token is not valid")
 }
 
-// noToken says why nobody can be known to this server.
-func noToken() error {
-	return newProblem(http.StatusForbidden, diag.Forbidden, "the server has no token, which this needs; set admin.token_file")
+// bearer is what counts failed attempts with secrets and tokens, which may have
+// been meant as either.
+const bearer = "bearer"
+
+// bearer finds whose token or secret a header shows, or nil.
+func (s *Server) bearer(header string) *auth.Principal {
+	scheme, given, _ := strings.Cut(header, " ")
+	if !strings.EqualFold(scheme, bearer) {
+		return nil
+	}
+	if isToken(given, s.settings.Load().Admin.Token) {
+		return auth.Admin
+	}
+	if s.commands == nil {
+		return nil
+	}
+	now := time.Now()
+	key := s.commands.State().Clients().BySecret(given, now)
+	if key == nil {
+		return nil
+	}
+	s.commands.Used(key.Name, now)
+	return key.Principal()
 }
 
 // isToken compares digests, so that neither content nor length of the token
 // shows in the time it takes.
 func isToken(given, token string) bool {
 	have, want := sha256.Sum256([]byte(given)), sha256.Sum256([]byte(token))
-	return subtle.ConstantTimeCompare(have[:], want[:]) == 1
+	return subtle.ConstantTimeCompare(have[:], want[:]) == 1 && token != ""
+}
+
+// knowsAnybody tells whether there are credentials that this server would take.
+func (s *Server) knowsAnybody() bool {
+	return s.settings.Load().Admin.Token != "" || s.commands != nil && len(s.commands.State().Clients()) > 0
+}
+
+// noToken says why nobody can be known to this server.
+func noToken() error {
+	return newProblem(http.StatusForbidden, diag.Forbidden, "the server has no token, which this needs; set admin.token_file")
 }
 
 func unauthorized(c *fiber.Ctx, message string) error {
@@ -66,11 +104,26 @@ func (s *Server) permit(c *fiber.Ctx, need auth.Scope) error {
 	case principal.May(need):
 		return nil
 	case !principal.IsAnonymous():
-		return newProblem(http.StatusForbidden, diag.Forbidden, "%s does not have the scope %s", principal.ID, need)
-	case s.settings.Load().Admin.Token == "":
+		return newProblem(http.StatusForbidden, diag.ScopeMissing, "%s does not have the scope %s", principal.ID, need)
+	case !s.knowsAnybody():
 		return noToken()
 	}
-	return unauthorized(c, "the token is missing")
+	return unauthorized(c, "this is for those who have the scope "+need.String())
+}
+
+// permitName refuses who may run and change only commands of other names. The
+// name of a script is empty.
+func permitName(c *fiber.Ctx, name string) error { return mayUse(noteOf(c).principal, name) }
+
+func mayUse(principal *auth.Principal, name string) error {
+	if principal.MayUse(name) {
+		return nil
+	}
+	what := "the command " + printable(name)
+	if name == "" {
+		what = "scripts and apps"
+	}
+	return newProblem(http.StatusForbidden, diag.ScopeMissing, "%s is for commands whose names begin with %s, not for %s", principal.ID, strings.Join(principal.Prefixes, " or "), what)
 }
 
 // changer is who a change is noted for.

@@ -20,6 +20,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/gofiber/fiber/v2"
 
+	"github.com/avapd/avapd/internal/auth"
 	"github.com/avapd/avapd/internal/diag"
 	"github.com/avapd/avapd/internal/engine"
 )
@@ -39,6 +40,7 @@ type batch struct {
 
 	server            *Server
 	requestID, client string
+	principal         *auth.Principal
 	items             []jsontext.Value
 	// deliver takes what is told about an item, and whether that is an answer. It
 	// is called by several goroutines at once.
@@ -71,7 +73,7 @@ func (s *Server) executeBatch(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	b := &batch{server: s, requestID: noteOf(c).id, client: clientOf(c), items: items, began: time.Now(), running: map[*runContext]struct{}{}}
+	b := &batch{server: s, requestID: noteOf(c).id, client: clientOf(c), principal: noteOf(c).principal, items: items, began: time.Now(), running: map[*runContext]struct{}{}}
 	if lines {
 		s.streamBatch(c, b, parallelism)
 		return nil
@@ -266,6 +268,9 @@ func (b *batch) run(i int, n *note) (*engine.Answer, error) {
 	run := func(ctx context.Context) (*engine.Answer, error) { return s.engine.Run(ctx, r) }
 	switch {
 	case in.command == "":
+		if err := mayUse(b.principal, ""); err != nil {
+			return nil, err
+		}
 		if err := checkScript(&in); err != nil {
 			return nil, err
 		}
@@ -275,6 +280,9 @@ func (b *batch) run(i int, n *note) (*engine.Answer, error) {
 	default:
 		name, number, err := splitVersion(in.command)
 		if err != nil {
+			return nil, err
+		}
+		if err := mayUse(b.principal, name); err != nil {
 			return nil, err
 		}
 		v, err := s.versionToRun(name, number)

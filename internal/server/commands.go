@@ -238,6 +238,9 @@ func nameVersion(c *fiber.Ctx, v *registry.Version) {
 // server builds and signs.
 func (s *Server) putCommand(c *fiber.Ctx) error {
 	name := nameOf(c)
+	if err := permitName(c, name); err != nil {
+		return err
+	}
 	activate, err := queryBool(c, "activate")
 	if err != nil {
 		return err
@@ -340,6 +343,9 @@ func (s *Server) build(ctx context.Context, name, source string, o registry.Uplo
 // change answers with the command as it is after a change.
 func (s *Server) change(c *fiber.Ctx, do func(ctx context.Context, name string) error) error {
 	name := nameOf(c)
+	if err := permitName(c, name); err != nil {
+		return err
+	}
 	ctx := s.watch(c)
 	defer s.watcher.remove(&ctx.watched)
 	if err := do(ctx, name); err != nil {
@@ -386,6 +392,9 @@ func (s *Server) enableCommand(c *fiber.Ctx) error {
 // deleteCommand answers DELETE /api/v1/commands/{name}.
 func (s *Server) deleteCommand(c *fiber.Ctx) error {
 	name := nameOf(c)
+	if err := permitName(c, name); err != nil {
+		return err
+	}
 	ctx := s.watch(c)
 	defer s.watcher.remove(&ctx.watched)
 	if err := s.commands.Delete(ctx, name, changer(c)); err != nil {
@@ -401,6 +410,9 @@ func (s *Server) deleteCommand(c *fiber.Ctx) error {
 func (s *Server) executeCommand(c *fiber.Ctx) error {
 	name, number, err := splitVersion(nameOf(c))
 	if err != nil {
+		return err
+	}
+	if err := permitName(c, name); err != nil {
 		return err
 	}
 	in, body, form, release, err := s.decodeInput(c)

@@ -358,7 +358,7 @@ func TestCommandGarbage(t *testing.T) {
 	decode[api.Version](t, h.upload("/commands/one?activate=true", "x = 1"), 201)
 	names := []string{"%00", "%FF%FE", "..", "%2E%2E", "a%2Fb", "one@1@2", "@1", "one@", "ünï", strings.Repeat("a", 3000), "one@99999999999999999999"}
 	bodies := []string{"", "{", "[]", "null", "7", "\x00asm", "\x00asm\x01\x00\x00\x00", `{"version":"x"}`, `{"version":-1}`, `{"kind":7}`, "\xff\xfe", strings.Repeat("[", 10000), `{"public_key":{}}`, "x=1&y=2"}
-	for _, r := range slices.Concat(commandRoutes(), policyRoutes()) {
+	for _, r := range slices.Concat(commandRoutes(), policyRoutes(), keyRoutes()) {
 		if r.action == "" && r.method == http.MethodGet && len(pathParameters(r.path)) == 0 {
 			continue // a list
 		}

@@ -49,6 +49,9 @@ func (s *Server) compile(c *fiber.Ctx) error {
 	if in.Name == "" {
 		return newProblem(http.StatusBadRequest, diag.BadFieldValue, "%s", messageNoCommand)
 	}
+	if err := permitName(c, in.Name); err != nil {
+		return err
+	}
 	if in.Script == nil {
 		v, err := s.commands.State().Resolve(in.Name, 0)
 		if err != nil {

@@ -23,6 +23,9 @@ func (s *Server) endpoint(c *fiber.Ctx) error {
 		if err := s.permit(c, auth.Execute); err != nil {
 			return err
 		}
+		if err := permitName(c, ""); err != nil {
+			return err
+		}
 		return s.answerEndpoint(c, &match)
 	case len(allowed) > 0:
 		c.Response().Header.Set(fiber.HeaderAllow, strings.Join(allowed, ", "))

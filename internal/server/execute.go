@@ -77,6 +77,9 @@ func isPrivateKey(script string) bool {
 
 // execute answers POST /api/v1/execute.
 func (s *Server) execute(c *fiber.Ctx) error {
+	if err := permitName(c, ""); err != nil {
+		return err
+	}
 	in, body, form, release, err := s.decodeCall(c)
 	if err != nil {
 		return err

@@ -56,6 +56,10 @@ func TestOperations(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	signs, err := json.Marshal(api.NewKey{Name: "signs", Kind: api.SignatureKey, Scopes: []string{"check"}, PublicKey: string(key)})
+	if err != nil {
+		t.Fatal(err)
+	}
 	text := func(body string) []byte { return []byte(body) }
 	const asJSON = "application/json"
 	ended := h.execute(`{"script":"x = 1"}`).Header.Get(api.HeaderExecution)
@@ -106,6 +110,12 @@ func TestOperations(t *testing.T) {
 		{"GET /api/v1/signers", "", "", nil, "", 200},
 		{"GET /api/v1/signers/{name}", "/api/v1/signers/ci", "", nil, "", 200},
 		{"DELETE /api/v1/signers/{name}", "/api/v1/signers/ci", "", nil, "", 204},
+		{"POST /api/v1/keys", "", asJSON, text(`{"name":"ci","scopes":["execute"],"prefixes":["one"],"expires":"2100-01-01T00:00:00Z"}`), "", 201},
+		{"POST /api/v1/keys", "", asJSON, signs, "", 201},
+		{"GET /api/v1/keys", "", "", nil, "", 200},
+		{"GET /api/v1/keys/{name}", "/api/v1/keys/signs", "", nil, "", 200},
+		{"POST /api/v1/keys/{name}/rotate", "/api/v1/keys/ci/rotate", asJSON, text(`{"grace_s":60}`), "", 200},
+		{"DELETE /api/v1/keys/{name}", "/api/v1/keys/ci", "", nil, "", 204},
 		{"POST /api/v1/revocations", "", asJSON, text(`{"kind":"key","value":"00112233445566778899aabb","reason":"lost"}`), "", 200},
 		{"GET /api/v1/revocations", "", "", nil, "", 200},
 	}

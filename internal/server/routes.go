@@ -26,6 +26,8 @@ const (
 	pathSigners     = "/api/v1/signers"
 	pathSigner      = pathSigners + "/{name}"
 	pathRevocations = "/api/v1/revocations"
+	pathKeys        = "/api/v1/keys"
+	pathKey         = pathKeys + "/{name}"
 	pathExecutions  = "/api/v1/executions"
 	pathExecution   = pathExecutions + "/{id}"
 	pathOpenAPI     = "/api/v1/openapi.json"
@@ -82,7 +84,7 @@ func ok(schema string) []answerSpec { return []answerSpec{{http.StatusOK, asJSON
 // that is not there are made from it. It is a function because handlers are in
 // it that read it.
 func routes() []route {
-	return slices.Concat(coreRoutes(), executionRoutes(), commandRoutes(), policyRoutes(), appRoutes())
+	return slices.Concat(coreRoutes(), executionRoutes(), commandRoutes(), policyRoutes(), keyRoutes(), appRoutes())
 }
 
 func coreRoutes() []route {
@@ -237,6 +239,26 @@ func policyRoutes() []route {
 		{
 			method: http.MethodPost, path: pathRevocations, summary: "Make a key or a module count for nothing, for good", handle: (*Server).postRevocation, scope: auth.WriteSigners, action: "revocation.add",
 			body: asJSON("Revocation"), answers: ok("Revocation"),
+		},
+	})
+}
+
+// keyRoutes are about who is known.
+func keyRoutes() []route {
+	return ownedBy(hasCommands, []route{
+		{method: http.MethodGet, path: pathKeys, summary: "List the keys of clients", handle: (*Server).listKeys, scope: auth.ReadKeys, answers: ok("Keys")},
+		{method: http.MethodGet, path: pathKey, summary: "Describe the key of a client", handle: (*Server).getKey, scope: auth.ReadKeys, answers: ok("Key")},
+		{
+			method: http.MethodPost, path: pathKeys, summary: "Make a key for a client; its secret is told once", handle: (*Server).createKey, scope: auth.WriteKeys, action: "key.create",
+			body: asJSON("NewKey"), answers: []answerSpec{{http.StatusCreated, asJSON("Key")}},
+		},
+		{
+			method: http.MethodPost, path: pathKey + "/rotate", summary: "Give a key another secret or public key; the one before may hold a while", handle: (*Server).rotateKey, scope: auth.WriteKeys, action: "key.rotate",
+			body: asJSON("Rotation"), answers: ok("Key"),
+		},
+		{
+			method: http.MethodDelete, path: pathKey, summary: "Take a key away from its client", handle: (*Server).deleteKey, scope: auth.WriteKeys, action: "key.delete",
+			answers: []answerSpec{{http.StatusNoContent, nil}},
 		},
 	})
 }

@@ -81,8 +81,10 @@ func statusOf(code diag.Code) int {
 		return http.StatusServiceUnavailable
 	case diag.StoreFull:
 		return http.StatusInsufficientStorage
-	case diag.NoSuchCommand, diag.NoSuchSigner:
+	case diag.NoSuchCommand, diag.NoSuchSigner, diag.NoSuchKey:
 		return http.StatusNotFound
+	case diag.ScopeMissing:
+		return http.StatusForbidden
 	case diag.CommandUnusable, diag.Conflict:
 		return http.StatusConflict
 	case diag.PolicyRefused, diag.Revoked:

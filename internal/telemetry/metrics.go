@@ -22,6 +22,8 @@ type Metrics struct {
 	running  prometheus.Gauge
 	problems map[diag.Code]prometheus.Counter
 	limits   map[diag.Code]prometheus.Counter
+	// accepted and refused are attempts to be known, by their kind.
+	accepted, refused map[string]prometheus.Counter
 
 	executions          map[Outcome]prometheus.Counter
 	fuel, memory        prometheus.Observer
@@ -43,6 +45,7 @@ func New(version string) *Metrics {
 	m.registry.MustRegister(m.running)
 	m.requests.init(m.counter(requestsTotal), m.histogram(requestSeconds))
 	m.countProblems()
+	m.countAuthentications()
 
 	ended := m.counter(executionsTotal)
 	m.executions = make(map[Outcome]prometheus.Counter, len(outcomes))
@@ -67,6 +70,32 @@ func (m *Metrics) countProblems() {
 	for code, limit := range limits {
 		m.limits[code] = hits.WithLabelValues(limit)
 	}
+}
+
+// authentications are the ways to show who one is. A secret and the token are
+// shown in the same way, and one that is refused may have been meant as either.
+var authentications = []string{"anonymous", "token", "key", "bearer", "signature", "certificate"}
+
+func (m *Metrics) countAuthentications() {
+	all := m.counter(authenticationsTotal)
+	m.accepted, m.refused = make(map[string]prometheus.Counter), make(map[string]prometheus.Counter)
+	for _, kind := range authentications {
+		if kind != "bearer" {
+			m.accepted[kind] = all.WithLabelValues(kind, "accepted")
+		}
+		if kind != "token" && kind != "key" {
+			m.refused[kind] = all.WithLabelValues(kind, "refused")
+		}
+	}
+}
+
+// Authenticated counts an attempt to be known.
+func (m *Metrics) Authenticated(kind string, accepted bool) {
+	if accepted {
+		m.accepted[kind].Inc()
+		return
+	}
+	m.refused[kind].Inc()
 }
 
 func (m *Metrics) counter(d *definition) *prometheus.CounterVec {

@@ -58,6 +58,11 @@ var (
 	problemsTotal   = define(definition{name: "avap_problems_total", kind: counter, labels: []string{"code"}, help: "Requests that were refused or failed, by the code of the problem."})
 	limitsHitTotal  = define(definition{name: "avap_limits_hit_total", kind: counter, labels: []string{"limit"}, help: "Requests that a limit refused or ended."})
 
+	authenticationsTotal = define(definition{
+		name: "avap_authentications_total", kind: counter, labels: []string{"kind", "result"},
+		help: "Requests by how those who sent them showed who they are, and whether that was accepted.",
+	})
+
 	executionsTotal = define(definition{name: "avap_executions_total", kind: counter, labels: []string{"outcome"}, help: "Executions that ended, by how."})
 	executionFuel   = define(definition{
 		name: "avap_execution_fuel_units", kind: histogram, buckets: fuelBuckets,
