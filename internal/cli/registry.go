@@ -58,7 +58,7 @@ type commandServices struct {
 // more is known.
 func openCommands(ctx context.Context, c *config.Config, scripts *engine.Engine, log *slog.Logger) (*commandServices, error) {
 	settings := registry.Config{
-		Engine: scripts, ArtifactBytes: int(c.Registry.ArtifactLimitBytes), Compare: c.RegistryRefresh(), Log: log,
+		Engine: scripts, ArtifactBytes: int(c.Registry.ArtifactLimitBytes), Compare: c.RegistryRefresh(), KeepUnused: c.RegistryKeepUnused(), Log: log,
 	}
 	if err := readTrust(c, &settings); err != nil {
 		return nil, err

@@ -57,8 +57,8 @@ type Config struct {
 	Redis struct{ URL string }
 	// Registry is about the registered commands.
 	Registry struct {
-		ArtifactLimitBytes, RefreshMS int64
-		SigningKeyFile, TrustFile     string
+		ArtifactLimitBytes, KeepUnusedMS, RefreshMS int64
+		SigningKeyFile, TrustFile                   string
 	}
 	// Time says what dates without a zone mean; Location is Zone's.
 	Time struct {
@@ -115,6 +115,9 @@ func (c *Config) BatchTime() time.Duration { return milliseconds(c.Batch.TimeMS)
 
 // ShutdownTimeout is the time running requests have to end after a stop signal.
 func (c *Config) ShutdownTimeout() time.Duration { return milliseconds(c.ShutdownTimeoutMS) }
+
+// RegistryKeepUnused is how long is kept what nothing names any more; 0 is for good.
+func (c *Config) RegistryKeepUnused() time.Duration { return milliseconds(c.Registry.KeepUnusedMS) }
 
 // RegistryRefresh is how often the commands are compared with the store.
 func (c *Config) RegistryRefresh() time.Duration { return milliseconds(c.Registry.RefreshMS) }

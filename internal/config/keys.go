@@ -339,6 +339,11 @@ var table = withTwins([]Key{
 		number: func(c *Config) *int64 { return &c.Registry.ArtifactLimitBytes },
 	},
 	{
+		Name: "registry.keep_unused_ms", Default: "86400000", Min: 0, Max: 30 * 24 * hourMS,
+		Doc:    "Time for which modules are kept that no version of a command has any more, and traces of what was deleted; 0 is for good",
+		number: func(c *Config) *int64 { return &c.Registry.KeepUnusedMS },
+	},
+	{
 		Name: "registry.refresh_ms", Default: "500", Min: 10, Max: hourMS,
 		Doc:    "Time after which the server compares its commands with the store, in case that an announcement was lost",
 		number: func(c *Config) *int64 { return &c.Registry.RefreshMS },

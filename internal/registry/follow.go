@@ -41,6 +41,9 @@ func (r *Registry) Start() {
 		r.Notify()
 		r.running.Go(func() { r.fill(r.ctx) })
 	}
+	if r.config.KeepUnused > 0 {
+		r.running.Go(func() { r.sweepAll(r.ctx) })
+	}
 }
 
 // Stop ends following and what else is under way. The stores are left open.
@@ -181,15 +184,10 @@ func (r *Registry) refresh(ctx context.Context) error {
 	}
 	if anew || copyIsDue {
 		r.config.Log.Info("the commands are read anew", "epoch", summary.Epoch, "revision", summary.Revision, "before", now.summary.Revision)
-		if records, summary, err = read(ctx, r.config.Primary, 0); err != nil {
+		if next, records, err = r.readAll(ctx, r.config.Primary); err != nil {
 			return err
 		}
-		if next, err = r.with(r.empty(), records, summary); err != nil {
-			return err
-		}
-		if !next.matches() {
-			return errDamaged
-		}
+		summary = next.summary
 	}
 	if r.config.Copy != nil {
 		r.lacks.note(next, records)
@@ -233,20 +231,26 @@ func (r *Registry) empty() *State {
 	return next
 }
 
-// readAll makes a State of everything in a store.
-func (r *Registry) readAll(ctx context.Context, from store.Store) (*State, error) {
-	records, summary, err := read(ctx, from, 0)
-	if err != nil {
-		return nil, fmt.Errorf("read the commands: %w", err)
+// maxReadings is how often everything is read when what was read does not fit
+// together: tombstones can be taken away between two pages.
+const maxReadings = 3
+
+// readAll makes a State of everything in a store, and gives the records.
+func (r *Registry) readAll(ctx context.Context, from store.Store) (*State, []store.Record, error) {
+	for range maxReadings {
+		records, summary, err := read(ctx, from, 0)
+		if err != nil {
+			return nil, nil, fmt.Errorf("read the commands: %w", err)
+		}
+		s, err := r.with(r.empty(), records, summary)
+		if err != nil {
+			return nil, nil, fmt.Errorf("read the commands: %w", err)
+		}
+		if s.matches() {
+			return s, records, nil
+		}
 	}
-	s, err := r.with(r.empty(), records, summary)
-	if err != nil {
-		return nil, fmt.Errorf("read the commands: %w", err)
-	}
-	if !s.matches() {
-		return nil, errDamaged
-	}
-	return s, nil
+	return nil, nil, errDamaged
 }
 
 var errDamaged = errors.New("the records of the store are not what its summary says; it is damaged, or somebody has written to it")

@@ -63,6 +63,14 @@ func (f *far) Artifact(ctx context.Context, digest [32]byte) ([]byte, error) {
 	return s.Artifact(ctx, digest)
 }
 
+func (f *far) Collect(ctx context.Context, g store.Garbage) (store.Collected, error) {
+	s, err := f.reach()
+	if err != nil {
+		return store.Collected{}, err
+	}
+	return s.Collect(ctx, g)
+}
+
 func (*far) Close() error { return nil }
 
 // pair is a primary on another machine and what a node keeps of it.

@@ -51,8 +51,11 @@ type Config struct {
 	Keep     func(module []byte)
 	// Compare is how often the registry looks whether it missed something.
 	Compare time.Duration
-	Log     *slog.Logger
-	Now     func() time.Time
+	// KeepUnused is how long artifacts that no version has are kept, and
+	// tombstones; zero is for good.
+	KeepUnused time.Duration
+	Log        *slog.Logger
+	Now        func() time.Time
 }
 
 const (
@@ -125,8 +128,10 @@ type Registry struct {
 	// copyStale is set while the copy is not what it should be. It is the
 	// refresh's.
 	copyStale bool
-	// seen, in tests, gets every new State.
-	seen func(*State)
+	// seen, in tests, gets every new State, and worth is worthTombstones but in
+	// tests.
+	seen  func(*State)
+	worth int
 
 	wake    chan struct{}
 	ctx     context.Context
@@ -140,7 +145,7 @@ func New(ctx context.Context, config Config) (*Registry, error) {
 	if err := config.setDefaults(); err != nil {
 		return nil, err
 	}
-	r := &Registry{config: config, wake: make(chan struct{}, 1), lacks: newLacks()}
+	r := &Registry{config: config, wake: make(chan struct{}, 1), lacks: newLacks(), worth: worthTombstones}
 	if err := r.fix(config.Trust); err != nil {
 		return nil, err
 	}
@@ -148,7 +153,7 @@ func New(ctx context.Context, config Config) (*Registry, error) {
 	if config.Copy == nil {
 		origin = config.Primary
 	}
-	s, err := r.readAll(ctx, origin)
+	s, _, err := r.readAll(ctx, origin)
 	followed := false
 	if err == nil && config.Copy != nil {
 		followed, err = config.Copy.Followed(ctx)

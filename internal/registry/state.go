@@ -32,6 +32,8 @@ type State struct {
 	hashes table[[32]byte]
 	digest [32]byte
 	count  int
+	// unknown tells that there are records of kinds that later programs have.
+	unknown bool
 }
 
 // Revision counts the changes up to this State.
@@ -195,8 +197,9 @@ func (c *change) apply(record store.Record) error {
 		err = c.applyKey(record)
 	case kindKeyUse:
 		err = c.applyKeyUse(record)
+	default: // of a later program: it is counted and otherwise left alone
+		c.next.unknown = true
 	}
-	// Kinds of later programs are counted and otherwise left alone.
 	if err != nil {
 		return fmt.Errorf("%s %q: %w", record.Kind, record.Name, err)
 	}

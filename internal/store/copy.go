@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 )
 
@@ -84,17 +83,13 @@ func (s *SQLite) Followed(ctx context.Context) (bool, error) {
 
 // Missing implements Copy.
 func (s *SQLite) Missing(ctx context.Context, digests [][32]byte) (missing [][32]byte, err error) {
-	texts := make([]string, len(digests))
-	for i, digest := range digests {
-		texts[i] = hex.EncodeToString(digest[:])
-	}
-	list, err := json.Marshal(texts)
+	list, err := hexList(digests)
 	if err != nil {
 		return nil, err
 	}
 	err = s.reading(ctx, func(ctx context.Context) error {
 		missing = nil
-		rows, err := s.read.QueryContext(ctx, sqliteMissing, string(list))
+		rows, err := s.read.QueryContext(ctx, sqliteMissing, list)
 		if err != nil {
 			return err
 		}

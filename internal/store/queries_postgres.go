@@ -62,6 +62,41 @@ const (
 
 	postgresLockTimeout = `SET LOCAL lock_timeout = '500ms'`
 
+	postgresSweepLock = `SELECT pg_try_advisory_xact_lock($1::int, hashtext(current_schema())), coalesce((SELECT max(last) FROM avap_sweeps), 0)`
+
+	postgresMarkGarbage = `
+		INSERT INTO avap_garbage (digest, since)
+		SELECT a.digest, $2 FROM avap_artifacts a WHERE NOT EXISTS (SELECT FROM unnest($1::bytea[]) AS n (digest) WHERE n.digest = a.digest)
+		ON CONFLICT DO NOTHING`
+
+	postgresUnmarkGarbage = `
+		DELETE FROM avap_garbage g
+		WHERE EXISTS (SELECT FROM unnest($1::bytea[]) AS n (digest) WHERE n.digest = g.digest)
+			OR NOT EXISTS (SELECT FROM avap_artifacts a WHERE a.digest = g.digest)`
+
+	// What is named is not among the garbage in this transaction.
+	postgresOldGarbage = `
+		SELECT a.digest, octet_length(a.bytes) FROM avap_artifacts a JOIN avap_garbage g USING (digest)
+		WHERE g.since <= $1 ORDER BY a.digest LIMIT $2 FOR UPDATE OF a SKIP LOCKED`
+
+	postgresForgetArtifacts = `DELETE FROM avap_artifacts WHERE digest = ANY ($1)`
+
+	postgresForgetGarbage = `DELETE FROM avap_garbage WHERE digest = ANY ($1)`
+
+	postgresAddSweep = `
+		INSERT INTO avap_sweeps (revision, first, last) VALUES ($1, $2, $2)
+		ON CONFLICT (revision) DO UPDATE SET last = greatest(avap_sweeps.last, excluded.last)`
+
+	// The revision that the store had reached at a time, as far as is known.
+	postgresOldSweep = `SELECT coalesce(max(revision), -1) FROM avap_sweeps WHERE first <= $1 AND revision <= $2`
+
+	postgresForgetSweeps = `DELETE FROM avap_sweeps WHERE revision < $1 OR revision > $2`
+
+	postgresBury = `
+		DELETE FROM avap_records WHERE deleted AND revision <= $1
+			AND (SELECT count(*) FROM avap_records WHERE deleted AND revision <= $1) >= $2
+		RETURNING hash`
+
 	postgresListen = `LISTEN avap_changes`
 
 	postgresNotify = `SELECT pg_notify('avap_changes', '')`

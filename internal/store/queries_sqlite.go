@@ -38,6 +38,37 @@ const (
 		INSERT INTO avap_artifacts (digest, bytes) VALUES (?, ?)
 		ON CONFLICT (digest) DO UPDATE SET bytes = excluded.bytes WHERE bytes <> excluded.bytes`
 
+	sqliteLastSweep = `SELECT coalesce(max(last), 0) FROM avap_sweeps`
+
+	sqliteMarkGarbage = `
+		INSERT INTO avap_garbage (digest, since)
+		SELECT digest, ?2 FROM avap_artifacts WHERE digest NOT IN (SELECT unhex(value) FROM json_each(?1))
+		ON CONFLICT DO NOTHING`
+
+	sqliteUnmarkGarbage = `
+		DELETE FROM avap_garbage
+		WHERE digest IN (SELECT unhex(value) FROM json_each(?1)) OR digest NOT IN (SELECT digest FROM avap_artifacts)`
+
+	// What is named is not among the garbage in this transaction.
+	sqliteOldGarbage = `SELECT digest, length(bytes) FROM avap_garbage JOIN avap_artifacts USING (digest) WHERE since <= ? ORDER BY digest`
+
+	sqliteForgetArtifact = `DELETE FROM avap_artifacts WHERE digest = ?`
+
+	sqliteForgetGarbage = `DELETE FROM avap_garbage WHERE digest = ?`
+
+	sqliteAddSweep = `
+		INSERT INTO avap_sweeps (revision, first, last) VALUES (?1, ?2, ?2)
+		ON CONFLICT (revision) DO UPDATE SET last = max(last, excluded.last)`
+
+	// The revision that the store had reached at a time, as far as is known.
+	sqliteOldSweep = `SELECT coalesce(max(revision), -1) FROM avap_sweeps WHERE first <= ? AND revision <= ?`
+
+	sqliteForgetSweeps = `DELETE FROM avap_sweeps WHERE revision < ? OR revision > ?`
+
+	sqliteTombstones = `SELECT hash FROM avap_records WHERE deleted AND revision <= ?`
+
+	sqliteBury = `DELETE FROM avap_records WHERE deleted AND revision <= ?`
+
 	sqliteMissing = `SELECT value FROM json_each(?) WHERE unhex(value) NOT IN (SELECT digest FROM avap_artifacts)`
 
 	// A journal, which has a file of its own.

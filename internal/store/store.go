@@ -73,6 +73,9 @@ type Store interface {
 	Changes(ctx context.Context, after int64, limit int) (Page, error)
 	Summary(ctx context.Context) (Summary, error)
 	Artifact(ctx context.Context, digest [32]byte) ([]byte, error)
+	// Collect takes away what is of no use any more. It answers ErrConflict
+	// when the store is not in the state that the garbage was found in.
+	Collect(ctx context.Context, garbage Garbage) (Collected, error)
 	Close() error
 }
 
