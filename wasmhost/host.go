@@ -76,7 +76,9 @@ type Host struct {
 // maxPages keeps the end of memory within 32 bits, as the guest counts it.
 const maxPages = 65535
 
-// scriptImports are the host functions a script module may import.
+// scriptImports are the host functions that every script module may import,
+// besides the commands that the host has. Merged modules may import those of the
+// library, too.
 var scriptImports = []string{abi.RefuelField, abi.ClockField}
 
 // New compiles the guest library and prepares a host.

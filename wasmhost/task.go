@@ -18,8 +18,8 @@ import (
 )
 
 // ownCommands are the commands that the sandbox itself has: they start and
-// gather children. A child is an execution of the same module in a memory of
-// its own, on a goroutine of its own.
+// gather children, and call registered commands. A child is an execution of the
+// same module in a memory of its own, on a goroutine of its own.
 var ownCommands = map[string]Command{abi.SpawnField: spawn, abi.GatherField: gather, abi.RegisteredField: registered}
 
 // OwnCommands lists the fields of the commands that every host has.

@@ -8,6 +8,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -186,11 +187,20 @@ func covers(pattern, name string) bool {
 
 func list(t *testing.T) []pkg {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "go", "list", "-e", "-json=ImportPath,Name,Imports,Deps", "./...")
-	cmd.Dir = "../.."
-	out, err := cmd.Output()
+	packages, err := listed()
 	if err != nil {
 		t.Fatal(err)
+	}
+	return packages
+}
+
+// listed asks go list once for all tests.
+var listed = sync.OnceValues(func() ([]pkg, error) {
+	cmd := exec.Command("go", "list", "-e", "-json=ImportPath,Name,Imports,Deps", "./...")
+	cmd.Dir = root
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, err
 	}
 	var packages []pkg
 	decoder := json.NewDecoder(strings.NewReader(string(out)))
@@ -198,11 +208,11 @@ func list(t *testing.T) []pkg {
 		var p pkg
 		err := decoder.Decode(&p)
 		if errors.Is(err, io.EOF) {
-			return packages
+			return packages, nil
 		}
 		if err != nil {
-			t.Fatal(err)
+			return nil, err
 		}
 		packages = append(packages, p)
 	}
-}
+})

@@ -121,8 +121,8 @@ func (p *problem) encode(id string) []byte {
 	return body
 }
 
-// encodeJSON writes plain data as JSON, comparators unescaped: no answer of
-// this server is ever read as HTML.
+// encodeJSON writes plain data as JSON, with <, > and & as they are: no document
+// of this server is ever read as HTML.
 func encodeJSON(v any) ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
