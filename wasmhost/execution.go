@@ -11,6 +11,7 @@ import (
 
 	"github.com/avapd/avapd/internal/diag"
 	"github.com/avapd/avapd/internal/fairqueue"
+	"github.com/avapd/avapd/internal/tracing"
 	"github.com/avapd/avapd/runtime/abi"
 )
 
@@ -49,7 +50,9 @@ type execution struct {
 	// outer is the request's context. It is asked at every refuel, which costs
 	// less than being told: no goroutine, no timer, and nothing that could
 	// reach the execution after its end.
-	outer      context.Context
+	outer context.Context
+	// span is of the run; nil where nobody traces.
+	span       *tracing.Span
 	module     *Module
 	limits     Limits
 	began      time.Time
@@ -101,12 +104,19 @@ func (e *execution) resolve(name string) api.Module {
 // Run executes a module once and appends the answer to dst. Exactly one of
 // the results counts: the failure if it is not nil. The usage is always set.
 func (h *Host) Run(ctx context.Context, m *Module, in *Input, limits Limits, dst []byte) (Output, diag.Usage, *diag.Failure) {
+	span := tracing.From(ctx)
+	queue := span.Child("avap.queue", tracing.Internal)
 	e, failure := h.takeTurn(ctx, m, in.Client, in.Idle)
+	queue.End()
 	if failure != nil {
 		return Output{}, diag.Usage{}, failure
 	}
 	defer h.discharge(e)
 	e.outer, e.module, e.limits, e.began, e.hashSeed = ctx, m, limits, time.Now(), in.HashSeed
+	if span != nil {
+		e.span = span.Child("avap.run", tracing.Internal)
+		e.outer = tracing.With(ctx, e.span)
+	}
 	e.own.registered = in.Registered
 	e.deadline, e.yielded = e.began.Add(limits.Duration), e.began
 	e.foundFamily()
@@ -121,7 +131,21 @@ func (h *Host) Run(ctx context.Context, m *Module, in *Input, limits Limits, dst
 	if failure != nil {
 		failure.Usage = usage
 	}
+	e.endSpan(usage, failure)
 	return output, usage, failure
+}
+
+// endSpan says in the span of a run what it used, and how it failed.
+func (e *execution) endSpan(used diag.Usage, failure *diag.Failure) {
+	if e.span == nil {
+		return
+	}
+	e.span.Number(tracing.Fuel, used.FuelUsed)
+	e.span.Number(tracing.Memory, int64(used.MemoryPages)*abi.PageBytes)
+	if failure != nil {
+		e.span.Fail(string(failure.Code))
+	}
+	e.span.End()
 }
 
 // takeExecution gives an execution with a memory that is all zero, if possible
@@ -157,7 +181,7 @@ func (h *Host) giveExecution(e *execution) {
 }
 
 func (e *execution) reset() {
-	e.outer, e.module = nil, nil
+	e.outer, e.module, e.span = nil, nil, nil
 	e.client, e.computing = "", false
 	e.fuelMeter.script, e.fuelMeter.library = nil, nil
 	e.own.end()
@@ -188,7 +212,10 @@ func (e *execution) run(in *Input, dst []byte) (output Output, failure *diag.Fai
 			output, failure = Output{}, e.panicked(r)
 		}
 	}()
-	if failure := e.instantiate(); failure != nil {
+	instances := e.span.Child("avap.instantiate", tracing.Internal)
+	failure = e.instantiate()
+	instances.End()
+	if failure != nil {
 		return Output{}, failure
 	}
 	e.start()

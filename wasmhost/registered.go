@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/avapd/avapd/internal/diag"
+	"github.com/avapd/avapd/internal/tracing"
 	"github.com/avapd/avapd/runtime/abi"
 )
 
@@ -35,6 +36,15 @@ func registered(c *Call) error {
 	}
 	if c.e.family.registered == nil {
 		return NotRegistered(text)
+	}
+	if span := tracing.From(c.e.outer).Child("avap.command", tracing.Internal); span != nil {
+		outer := c.e.outer
+		c.e.outer = tracing.With(outer, span)
+		defer func() { // also when the command ends its caller
+			c.e.outer = outer
+			span.End()
+		}()
+		span.Text(tracing.Command, text)
 	}
 	return c.e.family.registered(c, text)
 }

@@ -74,7 +74,7 @@ func NewChain(log *slog.Logger, maxBytes int64, levels ...Level) *Chain {
 // However many ask for one artifact at the same time, each tier is asked once,
 // and goes on being asked when some of them have gone.
 func (c *Chain) Get(ctx context.Context, digest Digest) ([]byte, error) {
-	f, err := c.join(digest)
+	f, err := c.join(ctx, digest)
 	if err != nil {
 		return nil, err
 	}
@@ -86,8 +86,24 @@ func (c *Chain) Get(ctx context.Context, digest Digest) ([]byte, error) {
 	}
 }
 
+// asked is the context of a flight: it ends with the chain, and has the values of
+// whoever was the first to ask.
+type asked struct {
+	context.Context
+
+	first context.Context
+}
+
+// Value implements context.Context.
+func (a asked) Value(key any) any {
+	if v := a.Context.Value(key); v != nil {
+		return v
+	}
+	return a.first.Value(key)
+}
+
 // join gives the flight that fetches an artifact, a new one if need be.
-func (c *Chain) join(digest Digest) (*flight, error) {
+func (c *Chain) join(ctx context.Context, digest Digest) (*flight, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if f := c.flights[digest]; f != nil {
@@ -108,7 +124,7 @@ func (c *Chain) join(digest Digest) (*flight, error) {
 	f := &flight{done: make(chan struct{})}
 	c.flights[digest] = f
 	c.work.Go(func() {
-		f.content, f.err = c.fetch(digest)
+		f.content, f.err = c.fetch(asked{c.ctx, ctx}, digest)
 		c.land(digest, f)
 	})
 	return f, nil
@@ -138,11 +154,11 @@ func (c *Chain) remember(digest Digest) {
 
 // fetch asks one tier after the other. Those before the one that has it are
 // filled, unless they failed.
-func (c *Chain) fetch(digest Digest) ([]byte, error) {
+func (c *Chain) fetch(ctx context.Context, digest Digest) ([]byte, error) {
 	var failures []error
 	var lack []*guard
 	for _, g := range c.levels {
-		content, err := g.get(c.ctx, digest)
+		content, err := g.get(ctx, digest)
 		switch {
 		case err == nil:
 			c.fill(digest, content, lack)

@@ -18,6 +18,7 @@ import (
 	"github.com/avapd/avapd/internal/signature"
 	"github.com/avapd/avapd/internal/store"
 	"github.com/avapd/avapd/internal/telemetry"
+	"github.com/avapd/avapd/internal/tracing"
 )
 
 const (
@@ -164,7 +165,8 @@ func (s *commandServices) open(ctx context.Context, c *config.Config, log *slog.
 			return usageError("the configuration has faults\nredis.url: %v", err)
 		}
 		s.redis = cache.NewRedis(s.conn, cache.RedisOptions{Prefix: "avap", TTL: artifactTTL, MaxBytes: maxBytes, Log: log})
-		levels = append(levels, cache.Level{Tier: s.redis, Deadline: redisTime})
+		tier := tracedTier{Tier: s.redis, kind: tracing.Client, system: tracing.SystemRedis, operation: "GETRANGE"}
+		levels = append(levels, cache.Level{Tier: tier, Deadline: redisTime})
 	}
 	own := cache.Functions{Title: "local store", Fetch: s.local.Artifact, Missing: store.ErrNotFound}
 	if c.Postgres.URL != "" {
@@ -176,10 +178,10 @@ func (s *commandServices) open(ctx context.Context, c *config.Config, log *slog.
 			return s.local.KeepArtifact(ctx, store.Artifact{Digest: digest, Bytes: content})
 		}
 	}
-	levels = append(levels, cache.Level{Tier: own, Deadline: copyTime})
+	levels = append(levels, cache.Level{Tier: tracedTier{Tier: own, kind: tracing.Internal}, Deadline: copyTime})
 	if s.postgres != nil {
 		primary := cache.Functions{Title: "PostgreSQL", Fetch: s.postgres.Artifact, Missing: store.ErrNotFound}
-		levels = append(levels, cache.Level{Tier: primary, Deadline: primaryTime})
+		levels = append(levels, cache.Level{Tier: tracedTier{Tier: primary, kind: tracing.Internal}, Deadline: primaryTime})
 	}
 	s.chain = cache.NewChain(log, maxBytes, levels...)
 	return nil

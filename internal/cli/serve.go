@@ -85,6 +85,10 @@ func serve(ctx context.Context, p *Process, reload *reloader, appFiles []string)
 	settings := server.EngineConfig(c)
 	settings.Commands.Log = log
 	metrics := telemetry.New(Version)
+	spans, err := openTracing(ctx, c, log)
+	if err != nil {
+		return err
+	}
 	settings.Compiled = metrics.Compiled
 	if err := checkReach(settings.Commands); err != nil {
 		return err
@@ -103,12 +107,13 @@ func serve(ctx context.Context, p *Process, reload *reloader, appFiles []string)
 		return errors.Join(err, scripts.Close(ctx))
 	}
 	metrics.Engine(scripts.Stats)
+	spans.count(metrics)
 	commands.count(metrics, scripts)
 	registry, err := deploy(ctx, p, c, scripts, log, appFiles)
 	if err != nil {
 		return errors.Join(err, scripts.Close(ctx), commands.close())
 	}
-	err = listenAndServe(ctx, p, reload, server.Options{Config: c, Engine: scripts, Apps: registry, Commands: commands.registry, Metrics: metrics, Log: log})
+	err = listenAndServe(ctx, p, reload, server.Options{Config: c, Engine: scripts, Apps: registry, Commands: commands.registry, Metrics: metrics, Tracer: spans.tracer(), Log: log})
 	if err != nil {
 		return err // the process ends; what still runs is not waited for
 	}
@@ -119,6 +124,7 @@ func serve(ctx context.Context, p *Process, reload *reloader, appFiles []string)
 	if err := commands.close(); err != nil {
 		return fmt.Errorf("close the stores: %w", err)
 	}
+	spans.close(log)
 	return nil
 }
 

@@ -80,6 +80,12 @@ type Config struct {
 	// Memory is how that of the process is shared out.
 	Memory  memory.Parts
 	Compute struct{ Slots, QueueLength, ClientQueueLength int64 }
+	// Tracing says where spans go; nowhere without an endpoint.
+	Tracing struct {
+		Endpoint, Protocol, Headers string
+		RequestsPerMillion          int64
+		ParentBased                 bool
+	}
 	// GC are the garbage collector's settings.
 	GC struct{ Percent, MemoryBytes int64 }
 

@@ -165,7 +165,7 @@ func (d *database) Exec(ctx context.Context, statement Statement, limits Limits)
 	limits = limits.withDefaults()
 	bounded, cancel := context.WithTimeout(ctx, limits.Timeout)
 	defer cancel()
-	result, err := d.engine.run(bounded, q, limits)
+	result, err := d.run(bounded, q, limits)
 	if err != nil {
 		return nil, d.explain(ctx, bounded, limits, err)
 	}

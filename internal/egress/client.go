@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/avapd/avapd/internal/fairqueue"
+	"github.com/avapd/avapd/internal/tracing"
 )
 
 // Config describes a Client. Zero fields stand for the given defaults.
@@ -196,27 +197,38 @@ func (x *exchange) prepare(request Request) error {
 
 func (x *exchange) run(ctx context.Context) (*Response, error) {
 	for {
-		resp, err := x.send(ctx)
-		if err != nil {
-			return nil, err
-		}
-		location := resp.Header.Get("Location")
-		if !isRedirect(resp.StatusCode) || location == "" || x.client.config.MaxRedirects < 0 {
-			return x.finish(resp)
-		}
-		x.bytesRead += drain(resp)
-		x.redirects++
-		if x.redirects > x.client.config.MaxRedirects {
-			return nil, errTooManyRedirects
-		}
-		if err := x.follow(resp.StatusCode, location); err != nil {
-			return nil, err
+		span := x.beginSpan(ctx)
+		response, err := x.step(ctx, span)
+		x.endSpan(ctx, span, err)
+		if response != nil || err != nil {
+			return response, err
 		}
 	}
 }
 
+// step asks the server that the exchange has got to. There is neither response
+// nor error when that leads to another one.
+func (x *exchange) step(ctx context.Context, span *tracing.Span) (*Response, error) {
+	resp, err := x.send(ctx, span)
+	if err != nil {
+		return nil, err
+	}
+	span.Number(tracing.HTTPStatus, int64(resp.StatusCode))
+	failStatus(span, resp.StatusCode)
+	location := resp.Header.Get("Location")
+	if !isRedirect(resp.StatusCode) || location == "" || x.client.config.MaxRedirects < 0 {
+		return x.finish(resp)
+	}
+	x.bytesRead += drain(resp)
+	x.redirects++
+	if x.redirects > x.client.config.MaxRedirects {
+		return nil, errTooManyRedirects
+	}
+	return nil, x.follow(resp.StatusCode, location)
+}
+
 // send makes one round trip to where the exchange has got to.
-func (x *exchange) send(ctx context.Context) (*http.Response, error) {
+func (x *exchange) send(ctx context.Context, span *tracing.Span) (*http.Response, error) {
 	if err := x.client.rules.checkHost(x.url.Hostname(), portOf(x.url)); err != nil {
 		return nil, err
 	}
@@ -229,6 +241,7 @@ func (x *exchange) send(ctx context.Context) (*http.Response, error) {
 		return nil, err
 	}
 	request.Header = x.header.Clone()
+	propagate(cmp.Or(span, tracing.From(ctx)), request.Header)
 	resp, err := x.client.transport.RoundTrip(request)
 	if err != nil {
 		return nil, err

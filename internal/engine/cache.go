@@ -14,6 +14,7 @@ import (
 
 	"github.com/avapd/avapd/internal/diag"
 	"github.com/avapd/avapd/internal/fairqueue"
+	"github.com/avapd/avapd/internal/tracing"
 	"github.com/avapd/avapd/wasmhost"
 )
 
@@ -167,6 +168,8 @@ type work struct {
 	// whoever asks for the entry does it in a compute slot. Where it makes no module
 	// and finds no fault, compile goes on from there.
 	quick compileFunc
+	// span is of whoever was the first to ask.
+	span *tracing.Span
 }
 
 type compileFunc func() (*wasmhost.Module, diag.List, error)
@@ -206,6 +209,7 @@ func (c *cache) get(ctx context.Context, client string, k key, prepare func() wo
 		return found{}, err
 	}
 	if job != nil {
+		job.span = tracing.From(ctx)
 		if err := c.do(ctx, client, e, job); err != nil {
 			return found{}, err
 		}
@@ -295,7 +299,7 @@ func (c *cache) do(ctx context.Context, client string, e *entry, job *work) erro
 		made := false
 		err := c.gate.Do(ctx, client, func() {
 			began = time.Now()
-			c.load(e, job.quick)
+			c.load(e, job.quick, job.span)
 			made = e.module != nil || e.err != nil || e.findings.HasErrors()
 		})
 		if c.gate.Waiting() > 0 {
@@ -338,11 +342,11 @@ func (c *cache) doBehind(client string, e *entry, job *work, began time.Time) {
 	c.mu.Unlock()
 	c.running.Go(func() {
 		defer abandon()
-		if job.fetch != nil && !c.fetch(waiting, client, e, job.fetch) {
+		if job.fetch != nil && !c.fetch(tracing.With(waiting, job.span), client, e, job.fetch) {
 			return
 		}
 		if c.start(waiting, client, e) {
-			c.threads.run(func() { c.load(e, job.compile) })
+			c.threads.run(func() { c.load(e, job.compile, job.span) })
 			c.workers.Leave(client)
 			c.finish(client, e, began)
 		}
@@ -437,10 +441,30 @@ func (c *cache) finish(client string, e *entry, began time.Time) {
 }
 
 // load makes the module of an entry.
-func (c *cache) load(e *entry, compile compileFunc) {
+func (c *cache) load(e *entry, compile compileFunc, span *tracing.Span) {
 	began := time.Now()
+	span = span.Child("avap.compile", tracing.Internal)
 	e.module, e.findings, e.err = compile.guarded()
+	endCompile(span, e)
 	c.made(e.module, time.Since(began))
+}
+
+// endCompile says in a span what was made. Faults of a script are no failure of
+// compiling it.
+func endCompile(span *tracing.Span, e *entry) {
+	if span == nil {
+		return
+	}
+	if m := e.module; m != nil {
+		tier := tracing.TierCode
+		if m.IsTrial() {
+			tier = tracing.TierTrial
+		}
+		span.Text(tracing.Tier, tier)
+		span.Text(tracing.ScriptDigest, m.Manifest.SourceSHA256)
+	}
+	span.FailWith(e.err)
+	span.End()
 }
 
 // made tells about a module, unless there is none.
@@ -479,7 +503,10 @@ func (c *cache) drop(e *entry) {
 // fetch gets what an entry is compiled from. That it failed is remembered for a
 // moment, unless nobody wanted it any more.
 func (c *cache) fetch(waiting context.Context, client string, e *entry, fetch func(context.Context) error) bool {
+	waiting, span := tracing.Begin(waiting, "avap.fetch", tracing.Internal)
 	err := fetch(waiting)
+	span.FailWith(err)
+	span.End()
 	if err == nil {
 		return true
 	}

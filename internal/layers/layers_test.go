@@ -66,6 +66,8 @@ var forbidden = map[string][]string{
 	"internal/registry/...": {"internal/server/...", "internal/config/...", "internal/cli/...", "internal/cache/...", "cmd/..."},
 	// A store keeps records whatever they mean.
 	"internal/store/...": {"compiler/...", "wasmhost/...", "runtime/...", "internal/engine/...", "internal/server/...", "internal/config/...", "internal/cli/..."},
+	// Spans go everywhere with the context; who makes them knows nobody.
+	"internal/tracing/...": {"compiler/...", "wasmhost/...", "runtime/...", "internal/..."},
 	// A client of registries of images moves bytes.
 	"internal/oci/...": {"compiler/...", "wasmhost/...", "runtime/...", "internal/..."},
 	// A cache of bytes knows nothing about them.
@@ -113,6 +115,8 @@ var owners = map[string][]string{
 	"github.com/maypok86/otter":     {"internal/engine"},
 	"github.com/schollz":            {"internal/cli"},
 	"github.com/prometheus":         {"internal/telemetry"},
+	"go.opentelemetry.io":           {"internal/tracing", "internal/tracing/otlp", "internal/testservices"},
+	"google.golang.org":             {"internal/testservices"},
 }
 
 func TestLayers(t *testing.T) {

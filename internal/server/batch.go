@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,6 +24,7 @@ import (
 	"github.com/avapd/avapd/internal/auth"
 	"github.com/avapd/avapd/internal/diag"
 	"github.com/avapd/avapd/internal/engine"
+	"github.com/avapd/avapd/internal/tracing"
 )
 
 // ndjson is the media type of answers that are lines of JSON.
@@ -41,6 +43,7 @@ type batch struct {
 	server            *Server
 	requestID, client string
 	principal         *auth.Principal
+	span              *tracing.Span // of the request
 	items             []jsontext.Value
 	// deliver takes what is told about an item, and whether that is an answer. It
 	// is called by several goroutines at once.
@@ -73,7 +76,7 @@ func (s *Server) executeBatch(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	b := &batch{server: s, requestID: noteOf(c).id, client: clientOf(c), principal: noteOf(c).principal, items: items, began: time.Now(), running: map[*runContext]struct{}{}}
+	b := &batch{server: s, requestID: noteOf(c).id, span: noteOf(c).span, client: clientOf(c), principal: noteOf(c).principal, items: items, began: time.Now(), running: map[*runContext]struct{}{}}
 	if lines {
 		s.streamBatch(c, b, parallelism)
 		return nil
@@ -199,8 +202,8 @@ func (b *batch) end(cause error) {
 }
 
 // context gives one for an execution, until leave.
-func (b *batch) context() *runContext {
-	ctx := new(runContext)
+func (b *batch) context(span *tracing.Span) *runContext {
+	ctx := &runContext{span: span}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.cause != nil {
@@ -219,7 +222,12 @@ func (b *batch) leave(ctx *runContext) {
 // execute runs an item and words what came of it. Whatever goes wrong is the
 // item's alone.
 func (b *batch) execute(i int) (line []byte, succeeded bool) {
-	n := &note{id: b.requestID}
+	n := &note{id: b.requestID, span: b.span.Child("avap.batch.item", tracing.Internal)}
+	defer func() {
+		n.describeSpan()
+		n.span.End()
+	}()
+	n.span.Number(tracing.BatchIndex, int64(i))
 	answer, err := b.protected(i, n)
 	var p *problem
 	if err != nil {
@@ -227,6 +235,9 @@ func (b *batch) execute(i int) (line []byte, succeeded bool) {
 		if !errors.As(err, &p) {
 			p = internalProblem(err)
 		}
+	}
+	if p != nil && p.status >= http.StatusInternalServerError {
+		n.span.Fail(string(p.code))
 	}
 	level := slog.LevelInfo
 	if p != nil && p.code == diag.Internal {
@@ -292,7 +303,7 @@ func (b *batch) run(i int, n *note) (*engine.Answer, error) {
 		n.command, n.version = v.Command, v.Number
 		run = func(ctx context.Context) (*engine.Answer, error) { return s.runCommand(ctx, n, v, r) }
 	}
-	ctx := b.context()
+	ctx := b.context(cmp.Or(n.span, b.span))
 	defer b.leave(ctx)
 	if err := ctx.Err(); err != nil {
 		return nil, newProblem(http.StatusServiceUnavailable, diag.Cancelled, "cancelled: %v", err)

@@ -11,6 +11,7 @@ import (
 	"github.com/avapd/avapd/internal/diag"
 	"github.com/avapd/avapd/internal/engine"
 	"github.com/avapd/avapd/internal/signature"
+	"github.com/avapd/avapd/internal/telemetry"
 )
 
 // decodeCall reads a request to execute or check a script. The call's slices,
@@ -119,7 +120,7 @@ func (s *Server) perform(ctx *runContext, n *note, run func(context.Context) (*e
 	status, code := http.StatusInternalServerError, diag.Internal // of what ends by a panic
 	defer func() {
 		s.executions.end(ctx, n, status, code)
-		s.metrics.Execution(code, n.used, n.id)
+		s.metrics.Execution(code, n.used, telemetry.Names{Request: n.id, Trace: n.span.TraceID()})
 	}()
 	if answer, err = run(ctx); err != nil {
 		p := runProblem(n, err)
@@ -152,7 +153,7 @@ func hasBody(status int) bool {
 // watch gives a context that ends when the client goes. The caller removes it
 // from the watcher.
 func (s *Server) watch(c *fiber.Ctx) *runContext {
-	ctx := new(runContext)
+	ctx := &runContext{span: noteOf(c).span}
 	s.watcher.add(&ctx.watched, c.Context().Conn(), ctx.end)
 	return ctx
 }

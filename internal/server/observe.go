@@ -17,6 +17,7 @@ import (
 	"github.com/avapd/avapd/internal/auth"
 	"github.com/avapd/avapd/internal/diag"
 	"github.com/avapd/avapd/internal/telemetry"
+	"github.com/avapd/avapd/internal/tracing"
 )
 
 // note is what handlers tell the log about a request.
@@ -36,6 +37,9 @@ type note struct {
 	// number of the one it is about, or 0.
 	command string
 	version int
+	// span is that of the request, or of an item of a batch; nil where nobody
+	// traces.
+	span *tracing.Span
 }
 
 type noteKey struct{}
@@ -87,6 +91,9 @@ func (s *Server) observe(c *fiber.Ctx) error {
 	start := time.Now()
 	n := noteOf(c)
 	s.metrics.RequestBegan()
+	if s.tracer != nil {
+		n.span = s.beginSpan(c, n)
+	}
 	err := s.protected(c)
 	var p *problem
 	if err != nil {
@@ -94,7 +101,11 @@ func (s *Server) observe(c *fiber.Ctx) error {
 		p.write(c, n.id)
 	}
 	took := time.Since(start)
-	s.metrics.RequestEnded(s.counted(c, n), p.codeOf(), took, n.id)
+	counted := s.counted(c, n)
+	s.metrics.RequestEnded(counted, p.codeOf(), took, telemetry.Names{Request: n.id, Trace: n.span.TraceID()})
+	if n.span != nil {
+		endSpan(n, &counted, p)
+	}
 	s.logRequest(c, n, p, took)
 	return nil
 }
@@ -154,8 +165,11 @@ func (s *Server) logRequest(c *fiber.Ctx, n *note, p *problem, took time.Duratio
 		route = n.route
 	}
 	attrs := make([]slog.Attr, 0, 15)
+	attrs = append(attrs, slog.String("request_id", n.id))
+	if trace := n.span.TraceID(); trace != "" {
+		attrs = append(attrs, slog.String("trace_id", trace))
+	}
 	attrs = append(attrs,
-		slog.String("request_id", n.id),
 		slog.String("method", c.Method()),
 		slog.String("route", route),
 		slog.Int("status", status),

@@ -300,9 +300,9 @@ func (s *Server) register(app *fiber.App, admin bool) {
 				app.Head(path, handler)
 			}
 			app.Add(r.method, path, handler)
+			s.templates[path] = r.path
+			s.probes[path] = r.probe
 		}
-		s.templates[path] = r.path
-		s.probes[path] = r.probe
 	}
 	if s.apps != nil && !admin {
 		app.Use(s.endpoint)

@@ -5,6 +5,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/avapd/avapd/internal/tracing"
 )
 
 // endCause is a reason for which the server ends an execution. It counts as
@@ -31,6 +33,8 @@ const (
 type runContext struct {
 	watched
 	execution // of those that are executions
+	// span is what the work is part of; nil where nobody traces.
+	span *tracing.Span
 
 	cause atomic.Pointer[error]
 	mu    sync.Mutex
@@ -42,7 +46,8 @@ var _ context.Context = (*runContext)(nil)
 
 func (c *runContext) Deadline() (deadline time.Time, ok bool) { return time.Time{}, false }
 
-func (c *runContext) Value(any) any { return nil }
+// Value gives the span to those who do a part of the work.
+func (c *runContext) Value(key any) any { return c.span.Value(key) }
 
 func (c *runContext) Err() error {
 	if cause := c.cause.Load(); cause != nil {

@@ -22,6 +22,7 @@ import (
 	"github.com/avapd/avapd/internal/diag"
 	"github.com/avapd/avapd/internal/registry"
 	"github.com/avapd/avapd/internal/telemetry"
+	"github.com/avapd/avapd/internal/tracing"
 )
 
 // Options are what a server is made of.
@@ -35,7 +36,9 @@ type Options struct {
 	Commands *registry.Registry
 	// Metrics count what the server does; nil for new ones.
 	Metrics *telemetry.Metrics
-	Log     *slog.Logger
+	// Tracer begins the spans of requests; nil for none.
+	Tracer *tracing.Tracer
+	Log    *slog.Logger
 }
 
 // Server is the HTTP side of the product.
@@ -56,6 +59,7 @@ type Server struct {
 	// executions are those that run, and some that have ended.
 	executions *executions
 	metrics    *telemetry.Metrics
+	tracer     *tracing.Tracer // nil where nobody traces
 	scrape     fasthttp.RequestHandler
 	// admin answers operators, and is nil where they have no listener.
 	admin *fiber.App
@@ -70,7 +74,7 @@ type Server struct {
 // New makes a server. Whoever makes one must call Shutdown in the end.
 func New(o Options) *Server {
 	s := &Server{
-		engine: o.Engine, apps: o.Apps, commands: o.Commands, log: o.Log, metrics: o.Metrics,
+		engine: o.Engine, apps: o.Apps, commands: o.Commands, log: o.Log, metrics: o.Metrics, tracer: o.Tracer,
 		watcher: newWatcher(), executions: newExecutions(int(o.Config.Executions.Kept)),
 		templates: make(map[string]string), probes: make(map[string]bool),
 	}

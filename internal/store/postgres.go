@@ -75,6 +75,7 @@ func postgresConfig(url string, options Options) (*pgxpool.Config, error) {
 	c := config.ConnConfig
 	// Statements are not prepared by name, so that a pooler may stand between.
 	c.DefaultQueryExecMode = pgx.QueryExecModeExec
+	c.Tracer = queryTracer{}
 	c.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
 	if c.ConnectTimeout <= 0 || c.ConnectTimeout > options.Timeout {
 		c.ConnectTimeout = min(connectTimeout, options.Timeout)

@@ -10,10 +10,12 @@ import (
 )
 
 const (
-	// exemplarLabel is what an exemplar calls the identifier of a request, and
-	// maxExemplar what OpenMetrics allows for label and value together.
-	exemplarLabel = "request_id"
-	maxExemplar   = 128
+	// requestLabel and traceLabel are what an exemplar calls the identifiers of a
+	// request and its trace, and maxExemplar what OpenMetrics allows for labels and
+	// values together.
+	requestLabel = "request_id"
+	traceLabel   = "trace_id"
+	maxExemplar  = 128
 	// exemplarPeriod is between two exemplars of a bucket. An exemplar allocates,
 	// and nobody looks at more of them.
 	exemplarPeriod = time.Second
@@ -36,14 +38,39 @@ func newSampled(o prometheus.Observer, bounds []float64) sampled {
 	return sampled{observer: named, plain: o, bounds: bounds, next: make([]atomic.Int64, len(bounds)+1), began: time.Now()}
 }
 
-func (s *sampled) observe(took time.Duration, id string) {
+func (s *sampled) observe(took time.Duration, n Names) {
 	seconds := took.Seconds()
 	bucket, _ := slices.BinarySearch(s.bounds, seconds)
 	now := int64(time.Since(s.began))
 	due := s.next[bucket].Load()
-	if now < due || id == "" || utf8.RuneCountInString(id)+len(exemplarLabel) > maxExemplar || !s.next[bucket].CompareAndSwap(due, now+int64(exemplarPeriod)) {
+	if now < due || n == (Names{}) || !s.next[bucket].CompareAndSwap(due, now+int64(exemplarPeriod)) {
 		s.plain.Observe(seconds)
 		return
 	}
-	s.observer.ObserveWithExemplar(seconds, prometheus.Labels{exemplarLabel: id})
+	if labels := n.labels(); labels != nil {
+		s.observer.ObserveWithExemplar(seconds, labels)
+		return
+	}
+	s.plain.Observe(seconds)
+}
+
+// Names are what a request can be found by: its identifier, and that of its
+// trace, if there is one.
+type Names struct{ Request, Trace string }
+
+// labels are those of an exemplar, as many as it may have. The trace comes first:
+// it has the other name in it.
+func (n Names) labels() prometheus.Labels {
+	labels, left := prometheus.Labels{}, maxExemplar
+	for _, label := range [...][2]string{{traceLabel, n.Trace}, {requestLabel, n.Request}} {
+		size := utf8.RuneCountInString(label[1])
+		if size > 0 && size+len(label[0]) <= left {
+			labels[label[0]] = label[1]
+			left -= size + len(label[0])
+		}
+	}
+	if len(labels) == 0 {
+		return nil
+	}
+	return labels
 }

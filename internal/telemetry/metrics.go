@@ -115,10 +115,10 @@ func (m *Metrics) histogram(d *definition) *prometheus.HistogramVec {
 func (m *Metrics) RequestBegan() { m.running.Inc() }
 
 // RequestEnded counts a request that began. The code is that of its problem, if
-// it has one, and the id names it in an exemplar.
-func (m *Metrics) RequestEnded(r Request, code diag.Code, took time.Duration, id string) {
+// it has one, and the names are those of an exemplar.
+func (m *Metrics) RequestEnded(r Request, code diag.Code, took time.Duration, names Names) {
 	m.running.Dec()
-	m.requests.of(r).ended(r.Status, took, id)
+	m.requests.of(r).ended(r.Status, took, names)
 	m.problem(code)
 }
 
@@ -140,14 +140,14 @@ func (m *Metrics) problem(code diag.Code) {
 
 // Execution counts an execution that ended with a code, the empty one for
 // success. One that has used nothing did not run.
-func (m *Metrics) Execution(code diag.Code, used diag.Usage, id string) {
+func (m *Metrics) Execution(code diag.Code, used diag.Usage, names Names) {
 	m.executions[OutcomeOf(code)].Inc()
 	if used == (diag.Usage{}) {
 		return
 	}
 	m.fuel.Observe(float64(used.FuelUsed))
 	m.memory.Observe(float64(used.MemoryPages) * abi.PageBytes)
-	m.runSeconds.observe(used.RunTime, id)
+	m.runSeconds.observe(used.RunTime, names)
 }
 
 // Compiled counts a module that was made, for the processor or for a trial.

@@ -20,10 +20,10 @@ type Request struct {
 }
 
 const (
-	// maxAppRoutes bounds the routes of apps that are counted apart, and other is
-	// where further ones are counted, and methods that HTTP does not have.
+	// maxAppRoutes bounds the routes of apps that are counted apart.
 	maxAppRoutes = 256
-	other        = "other"
+	// Other is where further ones are counted, and methods that HTTP does not have.
+	Other = "other"
 )
 
 var methods = []string{"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"}
@@ -67,13 +67,10 @@ func (r *requests) of(request Request) *routeCounts {
 func (r *requests) add(request Request) *routeCounts {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	key := routeKey{request.Route, other}
-	if i := slices.Index(methods, request.Method); i >= 0 {
-		key.method = methods[i]
-	}
+	key := routeKey{request.Route, MethodName(request.Method)}
 	if request.App && !r.appRoutes[key.route] {
 		if len(r.appRoutes) >= maxAppRoutes {
-			key.route = other
+			key.route = Other
 		} else {
 			r.appRoutes[key.route] = true
 		}
@@ -95,6 +92,15 @@ func (r *requests) add(request Request) *routeCounts {
 	return counts
 }
 
+// MethodName is the name of a method as a constant, which is no view of anything,
+// and Other for one that HTTP does not have.
+func MethodName(method string) string {
+	if i := slices.Index(methods, method); i >= 0 {
+		return methods[i]
+	}
+	return Other
+}
+
 // count counts an answer. What is no status of HTTP counts as a server's fault.
 func (c *routeCounts) count(status int) {
 	class := status/100 - 1
@@ -104,7 +110,7 @@ func (c *routeCounts) count(status int) {
 	c.classes[class].Inc()
 }
 
-func (c *routeCounts) ended(status int, took time.Duration, id string) {
+func (c *routeCounts) ended(status int, took time.Duration, names Names) {
 	c.count(status)
-	c.seconds.observe(took, id)
+	c.seconds.observe(took, names)
 }

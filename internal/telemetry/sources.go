@@ -10,6 +10,7 @@ import (
 	"github.com/avapd/avapd/internal/engine"
 	"github.com/avapd/avapd/internal/registry"
 	"github.com/avapd/avapd/internal/store"
+	"github.com/avapd/avapd/internal/tracing/otlp"
 )
 
 // reader is a collector of what somebody else counts: it is asked when the
@@ -97,6 +98,16 @@ func (s *sample) scripts(now *engine.CacheStats) {
 	s.put(scriptsEntries, float64(now.Scripts))
 	s.put(scriptsBytes, float64(now.Bytes))
 	s.put(scriptsPending, float64(now.Pending))
+}
+
+// Spans reads how many spans were sent.
+func (m *Metrics) Spans(stats func() otlp.Stats) {
+	m.read(func(s *sample) {
+		now := stats()
+		s.put(spansTotal, float64(now.Recorded), "recorded")
+		s.put(spansTotal, float64(now.Exported), "exported")
+		s.put(spansTotal, float64(now.Failed), "failed")
+	}, spansTotal)
 }
 
 // Artifacts reads what the tiers of artifacts count.

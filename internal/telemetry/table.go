@@ -108,6 +108,8 @@ var (
 	poolAcquireSeconds = define(definition{name: "avap_pool_acquire_seconds_total", kind: counter, labels: []string{"pool"}, help: "Time that taking them took."})
 	poolCanceled       = define(definition{name: "avap_pool_canceled_acquires_total", kind: counter, labels: []string{"pool"}, help: "Attempts to take a connection that were given up."})
 
+	spansTotal = define(definition{name: "avap_tracing_spans_total", kind: counter, labels: []string{"result"}, help: "Spans of traces: recorded, and of these exported, or failed to be; the others wait, or found the queue full."})
+
 	registryRevision  = define(definition{name: "avap_registry_revision", kind: gauge, help: "Revision of the registered commands that this server has."})
 	registryCommands  = define(definition{name: "avap_registry_commands", kind: gauge, help: "Registered commands."})
 	registryRefreshed = define(definition{name: "avap_registry_refresh_timestamp_seconds", kind: gauge, help: "When the commands were last known to be those of the primary store; 0 for never."})

@@ -22,6 +22,7 @@ import (
 	"github.com/avapd/avapd/internal/engine"
 	"github.com/avapd/avapd/internal/registry"
 	"github.com/avapd/avapd/internal/store"
+	"github.com/avapd/avapd/internal/tracing/otlp"
 )
 
 var update = flag.Bool("update", false, "write the table of docs/operations.md")
@@ -42,9 +43,10 @@ func full() *Metrics {
 	m.Pools(
 		func() (datasource.PoolStats, bool) { return datasource.PoolStats{Idle: 2, Limit: 8}, true },
 		func() store.PoolStats { return store.PoolStats{InUse: 1, AcquireTime: 250 * time.Millisecond} })
+	m.Spans(func() otlp.Stats { return otlp.Stats{Recorded: 9, Exported: 8} })
 	m.RequestBegan()
-	m.RequestEnded(Request{Route: "/a/{b}", Method: "GET", Status: 404}, diag.NoSuchApp, 3*time.Millisecond, "id-1")
-	m.Execution("", diag.Usage{FuelUsed: 150, MemoryPages: 8, RunTime: 2 * time.Millisecond}, "id-2")
+	m.RequestEnded(Request{Route: "/a/{b}", Method: "GET", Status: 404}, diag.NoSuchApp, 3*time.Millisecond, Names{Request: "id-1"})
+	m.Execution("", diag.Usage{FuelUsed: 150, MemoryPages: 8, RunTime: 2 * time.Millisecond}, Names{Request: "id-2"})
 	m.Compiled(true, time.Millisecond)
 	return m
 }
@@ -197,23 +199,29 @@ func TestExemplars(t *testing.T) {
 	m := New("")
 	request := Request{Route: "/", Method: "GET", Status: 200}
 	for _, step := range []struct {
-		took time.Duration
-		id   string
+		took  time.Duration
+		names Names
 	}{
-		{time.Millisecond, "first"},
-		{time.Millisecond, "second"},
-		{time.Second, strings.Repeat("x", maxExemplar)},
-		{time.Hour, "slow"},
+		{time.Millisecond, Names{Request: "first"}},
+		{time.Millisecond, Names{Request: "second"}},
+		{time.Second, Names{Request: strings.Repeat("x", maxExemplar)}},
+		{time.Hour, Names{Request: "slow"}},
+		{2 * time.Second, Names{Request: "traced", Trace: "0af7651916cd43dd8448eb211c80319c"}},
+		{4 * time.Second, Names{Request: strings.Repeat("y", 80), Trace: "b9c7c989f97918e1c1ab2d3e4f506172"}},
 	} {
 		m.RequestBegan()
-		m.RequestEnded(request, "", step.took, step.id)
+		m.RequestEnded(request, "", step.took, step.names)
 	}
 	text, contentType := scrape(t, m, "application/openmetrics-text; version=1.0.0")
 	if !strings.HasPrefix(contentType, "application/openmetrics-text") || !strings.HasSuffix(text, "# EOF\n") {
 		t.Errorf("no OpenMetrics: %s", contentType)
 	}
-	for name, want := range map[string]bool{"first": true, "second": false, "slow": true, "xxx": false} {
-		if got := strings.Contains(text, `# {request_id="`+name); got != want {
+	for name, want := range map[string]bool{
+		`# {request_id="first"}`: true, `request_id="second`: false, `# {request_id="slow"}`: true, `request_id="xxx`: false,
+		`request_id="traced"`: true, `trace_id="0af7651916cd43dd8448eb211c80319c"`: true,
+		`# {trace_id="b9c7c989f97918e1c1ab2d3e4f506172"}`: true, `request_id="yyy`: false,
+	} {
+		if got := strings.Contains(text, name); got != want {
 			t.Errorf("exemplar %s: %v", name, got)
 		}
 	}
@@ -239,7 +247,7 @@ func TestSeriesAreBounded(t *testing.T) {
 	m := New("")
 	ask := func(r Request) {
 		m.RequestBegan()
-		m.RequestEnded(r, diag.Code(r.Route), time.Millisecond, "")
+		m.RequestEnded(r, diag.Code(r.Route), time.Millisecond, Names{})
 	}
 	for i := range maxAppRoutes + 1 {
 		ask(Request{Route: fmt.Sprintf("/app/%d", i), Method: "GET", App: true, Status: 200})
@@ -273,8 +281,8 @@ func TestConcurrentUse(t *testing.T) {
 		running.Go(func() {
 			for i := range 500 {
 				m.RequestBegan()
-				m.RequestEnded(Request{Route: fmt.Sprintf("/%d", i%50), Method: methods[g], Status: 200}, diag.OutOfFuel, time.Duration(i), "id")
-				m.Execution(diag.OutOfFuel, diag.Usage{FuelUsed: 1}, "id")
+				m.RequestEnded(Request{Route: fmt.Sprintf("/%d", i%50), Method: methods[g], Status: 200}, diag.OutOfFuel, time.Duration(i), Names{Request: "id"})
+				m.Execution(diag.OutOfFuel, diag.Usage{FuelUsed: 1}, Names{Request: "id"})
 			}
 		})
 	}
@@ -300,8 +308,8 @@ func TestAllocations(t *testing.T) {
 	used := diag.Usage{FuelUsed: 100, MemoryPages: 8, RunTime: time.Millisecond}
 	count := func() {
 		m.RequestBegan()
-		m.RequestEnded(request, diag.OutOfFuel, time.Millisecond, "id")
-		m.Execution(diag.OutOfFuel, used, "id")
+		m.RequestEnded(request, diag.OutOfFuel, time.Millisecond, Names{Request: "id"})
+		m.Execution(diag.OutOfFuel, used, Names{Request: "id"})
 	}
 	if got := testing.AllocsPerRun(1000, count); got != 0 {
 		t.Errorf("%v allocations for a request", got)
@@ -315,8 +323,8 @@ func BenchmarkRequest(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		m.RequestBegan()
-		m.RequestEnded(request, "", time.Millisecond, "id")
-		m.Execution("", used, "id")
+		m.RequestEnded(request, "", time.Millisecond, Names{Request: "id"})
+		m.Execution("", used, Names{Request: "id"})
 	}
 }
 
