@@ -27,6 +27,9 @@ type Func struct {
 	labels     []blockState
 	branches   []branch
 	index      uint32
+	// and is the bitwise and that the code ended with when it had andEnd bytes.
+	and    Opcode
+	andEnd int
 }
 
 // Local is a local variable of a function, parameters first.
@@ -139,7 +142,19 @@ func (f *Func) Mark(position uint32) {
 // Op appends an instruction without immediate operands.
 func (f *Func) Op(ops ...Opcode) {
 	for _, op := range ops {
+		f.hideAnd(op)
 		f.code = appendOpcode(f.code, op)
+		f.and, f.andEnd = op, len(f.code)
+	}
+}
+
+// hideAnd writes what has to stand between an and and the next instruction.
+func (f *Func) hideAnd(next Opcode) {
+	if f.andEnd != len(f.code) {
+		return
+	}
+	if zero, or, needed := Opaque(f.and, next); needed {
+		f.code = append(f.code, byte(zero), 0, byte(or))
 	}
 }
 
@@ -165,10 +180,16 @@ func (f *Func) F64Const(v float64) {
 func (f *Func) LocalGet(l Local) { f.indexed(OpLocalGet, uint32(l)) }
 
 // LocalSet pops into a local.
-func (f *Func) LocalSet(l Local) { f.indexed(OpLocalSet, uint32(l)) }
+func (f *Func) LocalSet(l Local) {
+	f.hideAnd(OpLocalSet)
+	f.indexed(OpLocalSet, uint32(l))
+}
 
 // LocalTee copies the top of the stack into a local.
-func (f *Func) LocalTee(l Local) { f.indexed(OpLocalTee, uint32(l)) }
+func (f *Func) LocalTee(l Local) {
+	f.hideAnd(OpLocalTee)
+	f.indexed(OpLocalTee, uint32(l))
+}
 
 func (f *Func) indexed(op Opcode, i uint32) {
 	f.code = append(f.code, byte(op))
@@ -238,6 +259,7 @@ func (f *Func) Else() {
 		panic("wasm: else without if")
 	}
 	f.labels[len(f.labels)-1].isIf = false
+	f.hideAnd(OpElse)
 	f.code = append(f.code, byte(OpElse))
 }
 
@@ -255,6 +277,7 @@ func (f *Func) End() {
 	if b.isBlock && !b.used && f.takeOut(&b) {
 		return
 	}
+	f.hideAnd(OpEnd)
 	f.code = append(f.code, byte(OpEnd))
 }
 
@@ -271,6 +294,7 @@ func (f *Func) takeOut(b *blockState) bool {
 	}
 	const head = 2
 	f.code = slices.Delete(f.code, b.start, b.start+head)
+	f.and = 0
 	for i := range inside {
 		inside[i].offset -= head
 		if inside[i].target < outside {
@@ -305,7 +329,10 @@ func (f *Func) open(op Opcode, results []ValType) Label {
 }
 
 // Br branches to a label.
-func (f *Func) Br(l Label) { f.branch(OpBr, l) }
+func (f *Func) Br(l Label) {
+	f.hideAnd(OpBr)
+	f.branch(OpBr, l)
+}
 
 // BrIf pops an i32 and branches to a label when it is not zero.
 func (f *Func) BrIf(l Label) { f.branch(OpBrIf, l) }
@@ -318,6 +345,7 @@ func (f *Func) branch(op Opcode, l Label) {
 // BrTable pops an index and branches to the label of that index, or to the
 // default.
 func (f *Func) BrTable(labels []Label, def Label) {
+	f.hideAnd(OpBrTable)
 	f.code = append(f.code, byte(OpBrTable))
 	f.code = AppendUleb(f.code, uint64(len(labels)))
 	for _, l := range labels {

@@ -262,6 +262,34 @@ func TestOperandsAreChargedFirst(t *testing.T) {
 	}
 }
 
+// Of a module from elsewhere nobody hid the ands from the engine, which a nop
+// stands for here.
+func TestAndsAreHidden(t *testing.T) {
+	m := &wasm.Module{Memory: &wasm.Memory{Limits: wasm.Limits{Min: 1}}}
+	f := m.NewFunc("f", unary)
+	f.Exports = []string{"f"}
+	f.I32Const(0)
+	f.LocalGet(f.Param(0))
+	f.I32Const(-8)
+	f.Op(wasm.OpI32And, wasm.OpNop, wasm.OpI32GtS)
+	f.If(wasm.I32)
+	f.I32Const(1)
+	f.Else()
+	f.I32Const(0)
+	f.End()
+	out, err := metered(m.Encode(), testOptions)
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := instance(t, wazero.NewRuntimeConfigCompiler(), out, 1000)
+	for x, want := range map[int32]uint32{8: 0, -8: 1} {
+		got, err := i.ExportedFunction("f").Call(context.Background(), api.EncodeI32(x))
+		if err != nil || uint32(got[0]) != want {
+			t.Errorf("0 > (%d & -8) is %d, %v", x, got, err)
+		}
+	}
+}
+
 // A recursion ends when the calls are used up, sooner for large frames, and
 // what returns gives its calls back.
 func TestDepth(t *testing.T) {

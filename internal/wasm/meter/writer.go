@@ -24,6 +24,8 @@ type writer struct {
 	frames []frame
 	// open is the number of labels that are open in the new body.
 	open uint32
+	// last is the instruction before the one at hand, nops left out.
+	last wasm.Opcode
 }
 
 // frame is an open block of the old body. A branch to it goes to the label at
@@ -41,7 +43,7 @@ func (w *writer) start(m *injector, number uint32) {
 	w.m, w.number, w.old = m, number, &m.in.Bodies[number]
 	w.typ = m.in.Types[m.in.Funcs[number]]
 	w.out = make([]byte, 0, 2*len(w.old.Code)+64)
-	w.frames, w.open = w.frames[:0], 0
+	w.frames, w.open, w.last = w.frames[:0], 0, 0
 }
 
 // body writes the function.
@@ -111,6 +113,12 @@ func (w *writer) resultType() {
 // instruction writes an instruction and, before it, the price of the block
 // that it begins.
 func (w *writer) instruction(in *wasm.Instruction, raw []byte) {
+	if zero, or, needed := wasm.Opaque(w.last, in.Op); needed {
+		w.out = append(w.out, byte(zero), 0, byte(or))
+	}
+	if in.Op != wasm.OpNop {
+		w.last = in.Op
+	}
 	if in.Op != wasm.OpLoop {
 		w.charge(w.planner.cost[in.Offset])
 	}
