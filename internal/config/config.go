@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/avapd/avapd/internal/auth"
 	"github.com/avapd/avapd/internal/egress"
 	"github.com/avapd/avapd/internal/memory"
 )
@@ -20,6 +21,13 @@ type Config struct {
 	Listen  string
 	DataDir string
 	Log     struct{ Level, Format string }
+	// Auth says who is answered who shows no credentials, and under which names;
+	// Scopes are what AnonymousScopes names.
+	Auth struct {
+		Anonymous              string
+		AnonymousScopes, Hosts []string
+		Scopes                 auth.Scope
+	}
 	// Listen is where operators ask, or empty.
 	Admin struct{ Token, Listen string }
 	HTTP  struct {
@@ -192,6 +200,7 @@ func (c *Config) finish(r *review) {
 	if c.Egress.DenyPrefixes, err = egress.ParsePrefixes(strings.Join(c.Egress.Deny, ",")); err != nil {
 		r.add("egress.deny", "%v", err)
 	}
+	c.finishAuth(r)
 	location, err := time.LoadLocation(c.Time.Zone)
 	if err != nil || c.Time.Zone == "Local" {
 		r.add("time.zone", "there is no time zone %q; names look like Europe/Madrid", c.Time.Zone)
@@ -199,6 +208,32 @@ func (c *Config) finish(r *review) {
 	c.Time.Location = location
 	if err := c.checkListen(); err != nil && !r.faulty["admin.token"] && !r.faulty["admin.token_file"] {
 		r.add("listen", "%v", err)
+	}
+}
+
+// Words of auth.anonymous.
+const (
+	AnonymousLoopback = "loopback"
+	AnonymousAlways   = "always"
+	AnonymousNever    = "never"
+)
+
+// harmless are the scopes that strangers can be given.
+const harmless = auth.Execute | auth.Check | auth.ReadCommands | auth.ReadApps | auth.ReadExecutions | auth.ReadMetrics
+
+func (c *Config) finishAuth(r *review) {
+	scopes, err := auth.ParseScopes(c.Auth.AnonymousScopes)
+	switch {
+	case err != nil:
+		r.add("auth.anonymous_scopes", "%v", err)
+	case scopes&^harmless != 0:
+		r.add("auth.anonymous_scopes", "%s are only for those who are known", scopes&^harmless)
+	}
+	c.Auth.Scopes = scopes
+	for _, host := range c.Auth.Hosts {
+		if strings.ContainsAny(host, ":/*") {
+			r.add("auth.hosts", "%q is no name of a host alone, such as build.lan", host)
+		}
 	}
 }
 

@@ -101,6 +101,14 @@ func TestFaults(t *testing.T) {
 			"limits.fuel (from default): 1000000000 is more than limits.fuel_max, which is 5; raise that too",
 		},
 		{
+			"strangers",
+			[]string{"--auth-anonymous=some", "--auth-anonymous-scopes=execute,keys:write", "--auth-hosts=build.lan:80"},
+			nil,
+			"auth.anonymous (from flag --auth-anonymous): \"some\" is not one of loopback, always, never\n" +
+				"auth.anonymous_scopes (from flag --auth-anonymous-scopes): keys:write are only for those who are known\n" +
+				"auth.hosts (from flag --auth-hosts): \"build.lan:80\" is no name of a host alone, such as build.lan",
+		},
+		{
 			"no port",
 			[]string{"--listen=localhost"},
 			nil,

@@ -189,6 +189,21 @@ var table = withTwins([]Key{
 		text: func(c *Config) *string { return &c.Admin.Listen },
 	},
 	{
+		Name: "auth.anonymous", Reload: true, Default: AnonymousLoopback, Allowed: []string{AnonymousLoopback, AnonymousAlways, AnonymousNever},
+		Doc:  "Who is answered without a key: those on this machine who ask under a name of it, everybody, or nobody",
+		text: func(c *Config) *string { return &c.Auth.Anonymous },
+	},
+	{
+		Name: "auth.anonymous_scopes", Reload: true, Default: "execute,check,commands:read,apps:read,metrics:read",
+		Doc:  "Scopes of those who are answered without a key",
+		list: func(c *Config) *[]string { return &c.Auth.AnonymousScopes },
+	},
+	{
+		Name: "auth.hosts", Reload: true, Default: "",
+		Doc:  "Names besides localhost under which this machine can be asked without a key; a page on the web could make any other name point here",
+		list: func(c *Config) *[]string { return &c.Auth.Hosts },
+	},
+	{
 		Name: "http.body_limit_bytes", Default: "8388608", Min: kib, Max: gib,
 		Doc:    "Largest request body, counted before and after decompression",
 		number: func(c *Config) *int64 { return &c.HTTP.BodyLimitBytes },

@@ -13,12 +13,12 @@ import (
 	"github.com/avapd/avapd/internal/diag"
 )
 
-// everybody is who shows no credentials.
-var everybody = auth.Anonymous(auth.Execute | auth.Check | auth.ReadCommands | auth.ReadApps | auth.ReadMetrics)
-
 // authenticate finds out who asks. Credentials that are wrong are refused
 // wherever they are shown: whoever shows some believes to be known.
 func (s *Server) authenticate(c *fiber.Ctx) error {
+	if s.open[c.Path()] {
+		return c.Next()
+	}
 	principal, err := s.whoAsks(c)
 	if err != nil {
 		return err
@@ -30,8 +30,7 @@ func (s *Server) authenticate(c *fiber.Ctx) error {
 func (s *Server) whoAsks(c *fiber.Ctx) (*auth.Principal, error) {
 	header := c.Request().Header.Peek(fiber.HeaderAuthorization)
 	if len(header) == 0 {
-		s.metrics.Authenticated(string(auth.KindAnonymous), true)
-		return everybody, nil
+		return s.stranger(c)
 	}
 	principal := s.bearer(string(header))
 	if principal != nil {
@@ -48,6 +47,17 @@ func (s *Server) whoAsks(c *fiber.Ctx) (*auth.Principal, error) {
 		return nil, p
 	}
 	return nil, unauthorized(c, "the key or token is not valid")
+}
+
+// stranger is who shows nothing, if such are answered.
+func (s *Server) stranger(c *fiber.Ctx) (*auth.Principal, error) {
+	strangers := s.strangers.Load()
+	why := strangers.refusal(c)
+	s.metrics.Authenticated(string(auth.KindAnonymous), why == "")
+	if why != "" {
+		return nil, unauthorized(c, why)
+	}
+	return strangers.principal, nil
 }
 
 // bearer is what counts failed attempts with secrets and tokens, which may have
@@ -101,7 +111,7 @@ func unauthorized(c *fiber.Ctx, message string) error {
 func (s *Server) permit(c *fiber.Ctx, need auth.Scope) error {
 	principal := noteOf(c).principal
 	switch {
-	case principal.May(need):
+	case need == 0, principal.May(need):
 		return nil
 	case !principal.IsAnonymous():
 		return newProblem(http.StatusForbidden, diag.ScopeMissing, "%s does not have the scope %s", principal.ID, need)

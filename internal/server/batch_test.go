@@ -143,7 +143,7 @@ func TestBatchClientGone(t *testing.T) {
 			t.Fatal(err)
 		}
 		body := repeated("wait", 2)
-		send(t, conn, fmt.Sprintf("POST %s HTTP/1.1\r\nHost: x\r\nAccept: %s\r\nContent-Length: %d\r\n\r\n%s", pathBatch, accept, len(body), body))
+		send(t, conn, fmt.Sprintf("POST %s HTTP/1.1\r\nHost: localhost\r\nAccept: %s\r\nContent-Length: %d\r\n\r\n%s", pathBatch, accept, len(body), body))
 		<-h.engine.started
 		<-h.engine.started
 		conn.Close()

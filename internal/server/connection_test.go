@@ -45,11 +45,11 @@ func await[T any](t *testing.T, what string, c <-chan T) T {
 	}
 }
 
-const waitRequest = "POST /api/v1/execute HTTP/1.1\r\nHost: x\r\nContent-Length: 17\r\n\r\n{\"script\":\"wait\"}"
+const waitRequest = "POST /api/v1/execute HTTP/1.1\r\nHost: localhost\r\nContent-Length: 17\r\n\r\n{\"script\":\"wait\"}"
 
 func TestDisconnectCancels(t *testing.T) {
 	h := start(t)
-	pipelined := "GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
+	pipelined := "GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n"
 	tests := []struct {
 		name string
 		send string
@@ -80,7 +80,7 @@ func TestDisconnectCancels(t *testing.T) {
 func TestPipelinedRequestIsKept(t *testing.T) {
 	h := start(t)
 	conn := h.dial()
-	send(t, conn, waitRequest+"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+	send(t, conn, waitRequest+"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
 	await(t, "start", h.engine.started)
 	// Two looks of the watcher while the run is under way.
 	for range 2 {
@@ -174,7 +174,7 @@ func TestLateExecutionIsCancelled(t *testing.T) {
 func TestSlowRequestIsCut(t *testing.T) {
 	h := start(t, "--http-read-timeout-ms=50")
 	conn := h.dial()
-	send(t, conn, "POST /api/v1/execute HTTP/1.1\r\nHost: x\r\nContent-Length: 17\r\n\r\n{")
+	send(t, conn, "POST /api/v1/execute HTTP/1.1\r\nHost: localhost\r\nContent-Length: 17\r\n\r\n{")
 	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -198,24 +198,24 @@ func TestRawRequests(t *testing.T) {
 		status        int // of the first answer
 		runs          int
 	}{
-		{"plain", post + "Host: x\r\nContent-Length: 18\r\n\r\n" + body, 200, 1},
-		{"chunked", post + "Host: x\r\nTransfer-Encoding: chunked\r\n\r\n12\r\n" + body + "\r\n0\r\n\r\n", 200, 1},
+		{"plain", post + "Host: localhost\r\nContent-Length: 18\r\n\r\n" + body, 200, 1},
+		{"chunked", post + "Host: localhost\r\nTransfer-Encoding: chunked\r\n\r\n12\r\n" + body + "\r\n0\r\n\r\n", 200, 1},
 		{
-			"length and chunked, a request in the tail", post + "Host: x\r\nContent-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n12\r\n" + body + "\r\n0\r\n\r\n" +
-				post + "Host: x\r\nContent-Length: 18\r\n\r\n" + body, 200, 1,
+			"length and chunked, a request in the tail", post + "Host: localhost\r\nContent-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n12\r\n" + body + "\r\n0\r\n\r\n" +
+				post + "Host: localhost\r\nContent-Length: 18\r\n\r\n" + body, 200, 1,
 		},
-		{"two lengths", post + "Host: x\r\nContent-Length: 18\r\nContent-Length: 19\r\n\r\n" + body + " ", 400, 0},
-		{"signed length", post + "Host: x\r\nContent-Length: +18\r\n\r\n" + body, 400, 0},
-		{"LF in a chunk extension", post + "Host: x\r\nTransfer-Encoding: chunked\r\n\r\n12;a\nb\r\n" + body + "\r\n0\r\n\r\n", 400, 0},
-		{"NUL in a header value", post + "Host: x\r\nX-A: a\x00b\r\nContent-Length: 18\r\n\r\n" + body, 400, 0},
+		{"two lengths", post + "Host: localhost\r\nContent-Length: 18\r\nContent-Length: 19\r\n\r\n" + body + " ", 400, 0},
+		{"signed length", post + "Host: localhost\r\nContent-Length: +18\r\n\r\n" + body, 400, 0},
+		{"LF in a chunk extension", post + "Host: localhost\r\nTransfer-Encoding: chunked\r\n\r\n12;a\nb\r\n" + body + "\r\n0\r\n\r\n", 400, 0},
+		{"NUL in a header value", post + "Host: localhost\r\nX-A: a\x00b\r\nContent-Length: 18\r\n\r\n" + body, 400, 0},
 		{"no host", post + "Content-Length: 18\r\n\r\n" + body, 400, 0},
-		{"two hosts", post + "Host: x\r\nHost: y\r\nContent-Length: 18\r\n\r\n" + body, 400, 0},
-		{"blank before the colon", post + "Host: x\r\nContent-Length : 18\r\n\r\n" + body, 400, 0},
+		{"two hosts", post + "Host: localhost\r\nHost: y\r\nContent-Length: 18\r\n\r\n" + body, 400, 0},
+		{"blank before the colon", post + "Host: localhost\r\nContent-Length : 18\r\n\r\n" + body, 400, 0},
 		// Refused only when the client stops sending: no end of the headers is seen.
 		{"bare LF", "POST /api/v1/execute HTTP/1.1\nHost: x\nContent-Length: 18\n\n" + body, 400, 0},
-		{"unknown transfer encoding", post + "Host: x\r\nTransfer-Encoding: xchunked\r\n\r\n12\r\n" + body + "\r\n0\r\n\r\n", 400, 0},
-		{"huge header", post + "Host: x\r\nX-A: " + strings.Repeat("a", 20000) + "\r\nContent-Length: 18\r\n\r\n" + body, 431, 0},
-		{"huge length", post + "Host: x\r\nContent-Length: 99999999999\r\n\r\n", 413, 0},
+		{"unknown transfer encoding", post + "Host: localhost\r\nTransfer-Encoding: xchunked\r\n\r\n12\r\n" + body + "\r\n0\r\n\r\n", 400, 0},
+		{"huge header", post + "Host: localhost\r\nX-A: " + strings.Repeat("a", 20000) + "\r\nContent-Length: 18\r\n\r\n" + body, 431, 0},
+		{"huge length", post + "Host: localhost\r\nContent-Length: 99999999999\r\n\r\n", 413, 0},
 		{"HTTP/2 preface", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400, 0},
 		{"no HTTP at all", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400, 0},
 	}

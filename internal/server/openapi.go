@@ -75,11 +75,11 @@ func (s *Server) openAPI(c *fiber.Ctx) error {
 	if s.apps != nil {
 		list = s.apps.List()
 	}
-	return sendJSON(c, describeAPI(s.routes, list))
+	return sendJSON(c, describeAPI(s.routes, list, s.strangers.Load()))
 }
 
 // describeAPI is the document about the server's own routes and those of apps.
-func describeAPI(own []route, list []apps.App) *openAPI {
+func describeAPI(own []route, list []apps.App, strangers *strangers) *openAPI {
 	d := &openAPI{
 		OpenAPI: "3.1.0", Info: apiInfo{"AVAP", "1"},
 		Paths: map[string]map[string]*apiCall{},
@@ -90,7 +90,7 @@ func describeAPI(own []route, list []apps.App) *openAPI {
 		Tags: []apiTag{{tagServer, "The server's own routes"}},
 	}
 	for _, r := range own {
-		d.add(r.path, r.method, r.call())
+		d.add(r.path, r.method, r.call(strangers))
 	}
 	shown := map[string]string{}
 	for _, a := range list {
@@ -98,7 +98,7 @@ func describeAPI(own []route, list []apps.App) *openAPI {
 			d.Tags = append(d.Tags, apiTag{"app " + a.Name, "The app " + a.Name})
 		}
 		for _, r := range a.Routes {
-			d.addRoute(shown, r)
+			d.addRoute(shown, r, strangers)
 		}
 	}
 	return d
@@ -115,7 +115,7 @@ func (d *openAPI) add(path, method string, call *apiCall) {
 // addRoute describes a route of an app. Two paths that differ in the names of
 // their parameters only are one path of the document, so the names that are
 // shown are those of the first.
-func (d *openAPI) addRoute(shown map[string]string, r apps.Route) {
+func (d *openAPI) addRoute(shown map[string]string, r apps.Route, strangers *strangers) {
 	shape := r.Shape()
 	path, ok := shown[shape]
 	if !ok {
@@ -124,7 +124,7 @@ func (d *openAPI) addRoute(shown map[string]string, r apps.Route) {
 	}
 	call := &apiCall{
 		Summary: r.Description, Tags: []string{"app " + r.App},
-		Parameters: pathParameters(path), Security: securityOf(auth.Execute),
+		Parameters: pathParameters(path), Security: strangers.security(auth.Execute),
 		Answers: map[string]apiAnswer{
 			"200":     {"The results, or the output variable of the route", media(fiber.MIMEApplicationJSON, nil)},
 			"default": problemAnswer,
@@ -163,7 +163,7 @@ func reference(name string) apiSchema { return apiSchema{"$ref": "#/components/s
 var problemAnswer = apiAnswer{"What went wrong", media(problemType, reference("Problem"))}
 
 // call describes one of the server's own routes.
-func (r *route) call() *apiCall {
+func (r *route) call(strangers *strangers) *apiCall {
 	call := &apiCall{
 		Summary: r.summary, Tags: []string{tagServer}, Parameters: pathParameters(r.path),
 		Answers: map[string]apiAnswer{"default": problemAnswer},
@@ -177,18 +177,18 @@ func (r *route) call() *apiCall {
 	if r.body != nil {
 		call.Body = &apiBody{Required: true, Content: r.body.media()}
 	}
-	call.Security = securityOf(r.scope)
+	call.Security = strangers.security(r.scope)
 	return call
 }
 
-// securityOf describes what a caller needs. What everybody may do needs nothing
-// where the server is open.
-func securityOf(scope auth.Scope) []map[string][]string {
+// security describes what a caller needs. What strangers may do needs nothing where
+// they are answered.
+func (s *strangers) security(scope auth.Scope) []map[string][]string {
 	if scope == 0 {
 		return nil
 	}
 	security := []map[string][]string{{schemeName: scope.Names()}}
-	if everybody.May(scope) {
+	if s.may(scope) {
 		security = append(security, map[string][]string{})
 	}
 	return security

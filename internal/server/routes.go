@@ -303,6 +303,9 @@ func (s *Server) register(app *fiber.App, admin bool) {
 			s.templates[path] = r.path
 			s.probes[path] = r.probe
 		}
+		if r.probe && r.scope == 0 {
+			s.open[path] = true
+		}
 	}
 	if s.apps != nil && !admin {
 		app.Use(s.endpoint)

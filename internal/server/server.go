@@ -55,6 +55,10 @@ type Server struct {
 	// that are asked all the time, by Fiber's.
 	templates map[string]string
 	probes    map[string]bool
+	// open are the paths of probes that everybody may use, whoever they are.
+	open map[string]bool
+	// strangers are those who show no credentials.
+	strangers atomic.Pointer[strangers]
 	watcher   *watcher
 	// executions are those that run, and some that have ended.
 	executions *executions
@@ -76,9 +80,9 @@ func New(o Options) *Server {
 	s := &Server{
 		engine: o.Engine, apps: o.Apps, commands: o.Commands, log: o.Log, metrics: o.Metrics, tracer: o.Tracer,
 		watcher: newWatcher(), executions: newExecutions(int(o.Config.Executions.Kept)),
-		templates: make(map[string]string), probes: make(map[string]bool),
+		templates: make(map[string]string), probes: make(map[string]bool), open: make(map[string]bool),
 	}
-	s.settings.Store(o.Config)
+	s.Adjust(o.Config)
 	if s.metrics == nil {
 		s.metrics = telemetry.New("")
 	}
@@ -129,7 +133,10 @@ func (s *Server) newApp(connections int, admin bool) *fiber.App {
 
 // Adjust makes the settings those of the requests that come from now on. What
 // only a start can change must be as it was.
-func (s *Server) Adjust(c *config.Config) { s.settings.Store(c) }
+func (s *Server) Adjust(c *config.Config) {
+	s.strangers.Store(newStrangers(c))
+	s.settings.Store(c)
+}
 
 // knownMethods answers methods that Fiber does not know, which it would do in
 // plain text.

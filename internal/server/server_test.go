@@ -194,6 +194,12 @@ func (h *harness) do(method, path, contentType string, body io.Reader, headers .
 	if contentType != "" {
 		request.Header.Set("Content-Type", contentType)
 	}
+	return h.send(request, headers...)
+}
+
+// send sends a request with further headers.
+func (h *harness) send(request *http.Request, headers ...string) reply {
+	h.t.Helper()
 	for i := 0; i < len(headers); i += 2 {
 		request.Header.Set(headers[i], headers[i+1])
 	}
