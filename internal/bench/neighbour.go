@@ -7,10 +7,15 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/avapd/avapd/internal/bench/load"
 )
+
+// codeTrials is how often a text that needs little fuel is sent when its machine
+// code is made, which is then never used.
+const codeTrials = 6
 
 // aggressors are what a client can do to its neighbours. Each script ends at
 // its limits, or soon. The texts are new with each call.
@@ -23,20 +28,37 @@ func aggressors(slow string) map[string][][]byte {
 		}
 		return load.Post("/api/v1/execute", body)
 	}
-	var fresh, twice [][]byte
-	for i := range 10_000 {
-		fresh = append(fresh, post(fmt.Sprintf("x = %d\nif(x, 3, \">\")\ny = x * 2\nend()\naddResult(y)", time.Now().UnixNano()+int64(i))))
+	unique := time.Now().UnixNano()
+	// texts are scripts with a line of their own each, sent a number of times: by all
+	// connections in a row.
+	texts := func(count, times int, rest string) (requests [][]byte) {
+		var fresh [][]byte
+		for range count {
+			unique++
+			fresh = append(fresh, post(fmt.Sprintf("x = %d\n%s", unique, rest)))
+		}
+		for batch := range slices.Chunk(fresh, aggressorConnections) {
+			for range times {
+				requests = append(requests, batch...)
+			}
+		}
+		return requests
 	}
-	for batch := range slices.Chunk(fresh[len(fresh)/2:], aggressorConnections) {
-		twice = append(append(twice, batch...), batch...)
-	}
-	fresh = fresh[:len(fresh)/2]
+	const (
+		short = "if(x, 3, \">\")\ny = x * 2\nend()\naddResult(y)"
+		loop  = "i = 0\nwhile(i < 100000)\n    i = i + 1\nend()\naddResult(i)"
+	)
+	long := strings.Repeat("if(x, 3, \">\")\n    y = str(x) + \"text\"\nend()\n", 100)
 	return map[string][][]byte{
-		"computes without end":   {post("i = 0\nwhile(True)\n    i = (i + 1) % 1000\nend()")},
-		"takes all memory":       {post("s = \"x\" * 50000000\nwhile(len(s) > 0)\n    i = 1\nend()")},
-		"waits for others":       {post("r = RequestGet(\"" + slow + "\")\naddResult(r)")},
-		"sends never-seen texts": fresh,
-		"sends each text twice":  twice,
+		"computes without end":        {post("i = 0\nwhile(True)\n    i = (i + 1) % 1000\nend()")},
+		"takes all memory":            {post("s = \"x\" * 50000000\nwhile(len(s) > 0)\n    i = 1\nend()")},
+		"waits for others":            {post("r = RequestGet(\"" + slow + "\")\naddResult(r)")},
+		"sends never-seen texts":      texts(10_000, 1, short),
+		"sends each text twice":       texts(5_000, 2, short),
+		"sends each text six times":   texts(2_000, codeTrials, short),
+		"sends never-seen loops":      texts(5_000, 1, loop),
+		"sends never-seen long texts": texts(2_000, 1, long),
+		"sends long texts six times":  texts(500, codeTrials, long),
 	}
 }
 

@@ -3,13 +3,20 @@ package engine
 import (
 	"runtime"
 	"sync"
+	"time"
 )
 
 // background runs what cannot be interrupted and takes long, on threads of its
 // own that the system gives the CPU after all others. A thread is kept for the
 // next piece of work, as its priority cannot be raised again.
+//
+// Low priority is not enough where others wait: a thread has one of the Go
+// scheduler's processors also while the system gives it no CPU. So a thread that
+// has worked while others waited rests as long.
 type background struct {
-	most    int
+	most int
+	// crowded tells that others wait.
+	crowded func() bool
 	work    chan func()
 	quit    chan struct{}
 	threads sync.WaitGroup
@@ -19,8 +26,12 @@ type background struct {
 	closed  bool
 }
 
-func newBackground(most int) *background {
-	return &background{most: most, work: make(chan func()), quit: make(chan struct{})}
+// longestRest is the most that a thread rests: what worked for longer was slow
+// because it got no CPU.
+const longestRest = 100 * time.Millisecond
+
+func newBackground(most int, crowded func() bool) *background {
+	return &background{most: most, crowded: crowded, work: make(chan func()), quit: make(chan struct{})}
 }
 
 // run does f and waits for its end, and has its panic. When all threads are busy
@@ -65,12 +76,28 @@ func (b *background) serve(job func()) {
 	runtime.LockOSThread()
 	lowerPriority()
 	for {
+		began := time.Now()
 		job()
+		if b.crowded() && !b.rest(min(time.Since(began), longestRest)) {
+			return
+		}
 		select {
 		case job = <-b.work:
 		case <-b.quit:
 			return
 		}
+	}
+}
+
+// rest waits, and tells whether there will be further work.
+func (b *background) rest(d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-b.quit:
+		return false
 	}
 }
 

@@ -3,10 +3,13 @@ package engine
 import (
 	"sync"
 	"testing"
+	"time"
 )
 
+func nobodyWaits() bool { return false }
+
 func TestBackgroundHasSoManyThreads(t *testing.T) {
-	b := newBackground(2)
+	b := newBackground(2, nobodyWaits)
 	begun, end := make(chan int), make(chan struct{})
 	var jobs sync.WaitGroup
 	for i := range 3 {
@@ -39,8 +42,30 @@ func TestBackgroundHasSoManyThreads(t *testing.T) {
 	}
 }
 
+// A thread that has worked while others waited rests as long, or until the end.
+func TestBackgroundRests(t *testing.T) {
+	for _, waiting := range []bool{true, false} {
+		b := newBackground(1, func() bool { return waiting })
+		var took time.Duration
+		var ended time.Time
+		b.run(func() {
+			began := time.Now()
+			for took < time.Millisecond {
+				took = time.Since(began)
+			}
+			ended = time.Now()
+		})
+		b.run(func() {
+			if rested := time.Since(ended); waiting && rested < took {
+				t.Errorf("rested %v after %v", rested, took)
+			}
+		})
+		b.close() // does not wait for a rest
+	}
+}
+
 func TestBackgroundPassesPanicsOn(t *testing.T) {
-	b := newBackground(1)
+	b := newBackground(1, nobodyWaits)
 	defer b.close()
 	func() {
 		defer func() {

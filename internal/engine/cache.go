@@ -46,6 +46,8 @@ type entry struct {
 	findings diag.List
 	err      error
 	took     time.Duration
+	// paid is what the runs of a trial have cost.
+	paid atomic.Int64
 
 	// The following belong to the cache and are guarded by its lock.
 	kept    bool // neither compiling nor evicted
@@ -141,7 +143,7 @@ func newCache(gate *fairqueue.Slots, maxBytes int64, workers, maxPending, maxCli
 		gate: gate, maxBytes: max(1, maxBytes),
 		maxPending: maxPending, maxClient: maxClient, now: time.Now, queueTime: queueTime,
 		workers: fairqueue.New(fairqueue.Limits{Slots: workers, ClientSlots: max(1, workers-1)}),
-		threads: newBackground(workers),
+		threads: newBackground(workers, func() bool { return gate.Waiting() > 0 }),
 		entries: make(map[key]*entry), byClient: make(map[string]int),
 	}
 	c.order = otter.Must(&otter.Options[place, *entry]{
@@ -188,8 +190,10 @@ type found struct {
 	findings diag.List
 	took     time.Duration
 	hit      bool
-	// trialOf is the key of the machine code, where the module is a trial.
+	// trialOf is the key of the machine code, where the module is a trial, and paid
+	// what its runs have cost.
 	trialOf key
+	paid    *atomic.Int64
 }
 
 // lookedUp counts a look-up.
@@ -228,7 +232,7 @@ func (c *cache) get(ctx context.Context, client string, k key, prepare func() wo
 			return found{}, ctx.Err()
 		}
 	}
-	return found{module: e.module, findings: e.findings, took: e.took, hit: hit}, e.err
+	return found{module: e.module, findings: e.findings, took: e.took, hit: hit, paid: &e.paid}, e.err
 }
 
 // begin has a script compiled that nobody waits for. When there is no room for
@@ -243,8 +247,16 @@ func (c *cache) begin(client string, k key, prepare func() work) {
 		}
 	}
 	c.mu.Unlock()
-	if job != nil {
+	switch {
+	case job == nil:
+	case job.quick == nil:
 		c.doBehind(client, e, job, time.Now())
+	default:
+		c.running.Go(func() {
+			waiting, cancel := context.WithTimeoutCause(context.Background(), c.queueTime, errCompileLate)
+			defer cancel()
+			_ = c.do(waiting, client, e, job) // if its turn does not come, a later request will try
+		})
 	}
 }
 

@@ -14,11 +14,33 @@ import (
 // sends in the body of a request is sent once. A trial has little fuel. When
 // that is not enough, or something stops it that depends on the engine, machine
 // code is made and the script begins anew, so it must be one that has no effects.
-// The second request has machine code made behind its back.
+//
+// Machine code is made behind the back of whoever asks as soon as the trials of a
+// text have cost about as much as that will. So what is sent a few times is never
+// compiled, what is sent often soon is, and no client has the server compile for
+// longer than it has computed in turns of its own.
+
+// What trials and machine code cost, in what the interpreter needs for a unit of
+// fuel. All were measured.
+const (
+	trialPrice        = 1000
+	trialPricePerByte = 3
+	// codeTrials is how many trials that use no fuel cost as much as machine code.
+	codeTrials = 6
+)
+
+// priceOfTrial is what a trial costs but for its fuel.
+func priceOfTrial(m *wasmhost.Module) int64 {
+	return trialPrice + trialPricePerByte*int64(m.CodeBytes)
+}
 
 // quickBytes is the largest source whose trial is made in a turn of computing; it
 // takes no longer than others do.
 const quickBytes = 4 << 10
+
+// quickCodeBytes is the largest module whose machine code is made in a turn of
+// computing.
+const quickCodeBytes = 1536
 
 // trialFuelPerByte is what a trial has for each byte of its module, as machine
 // code for a long script takes long to make.
@@ -52,9 +74,6 @@ func (e *Engine) findFirst(ctx context.Context, k key, r *Request) (found, error
 	f, err := e.cache.get(ctx, r.Client, k.of(true), e.trialWork(r))
 	if err == nil && f.module != nil && f.module.IsTrial() {
 		f.trialOf = k
-		if f.hit {
-			e.cache.begin(r.Client, k, e.codeWork(&f))
-		}
 	}
 	return f, err
 }
@@ -103,10 +122,14 @@ func (a *attempt) compile() (*wasmhost.Module, diag.List, error) {
 func (e *Engine) codeWork(f *found) func() work {
 	wasm, manifest, findings := f.module.Binary, f.module.Manifest, f.findings
 	return func() work {
-		return work{compile: func() (*wasmhost.Module, diag.List, error) {
+		load := func() (*wasmhost.Module, diag.List, error) {
 			m, err := e.host.Load(wasm, manifest)
 			return m, findings, err
-		}}
+		}
+		if len(wasm) <= quickCodeBytes {
+			return work{quick: load, compile: load}
+		}
+		return work{compile: load}
 	}
 }
 
@@ -117,6 +140,7 @@ func (e *Engine) runTrial(ctx context.Context, f found, r *Request, limits Limit
 	answer, failure := e.run(ctx, f, r, little)
 	if decided(failure) || failure.Code == diag.OutOfFuel && little == limits {
 		e.trials.enough.Add(1)
+		e.pay(&f, r.Client, answer, failure)
 		return orFailure(answer, failure)
 	}
 	e.trials.begun.Add(1)
@@ -127,6 +151,20 @@ func (e *Engine) runTrial(ctx context.Context, f found, r *Request, limits Limit
 	defer code.module.Release()
 	code.took, code.hit = code.took+f.took, false
 	return orFailure(e.run(ctx, code, r, limits))
+}
+
+// pay counts what a trial has cost, and has machine code made when that is enough.
+func (e *Engine) pay(f *found, client string, answer *Answer, failure *diag.Failure) {
+	price := priceOfTrial(f.module)
+	cost := price
+	if failure != nil {
+		cost += failure.Usage.FuelUsed
+	} else {
+		cost += answer.Usage.FuelUsed
+	}
+	if f.paid.Add(cost) >= codeTrials*price {
+		e.cache.begin(client, f.trialOf, e.codeWork(f))
+	}
 }
 
 // decided tells whether a trial came to an end that the script has on every

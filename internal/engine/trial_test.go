@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/avapd/avapd/internal/diag"
 	"github.com/avapd/avapd/runtime/abi"
@@ -30,24 +31,103 @@ func forms(e *Engine) (trials, codes int) {
 	return trials, codes
 }
 
-// The first request gets a trial, the second begins the machine code, and what
-// comes later runs that. The source is compiled once.
+// The first requests get trials; when those have cost as much as the machine code
+// will, that is made, in a turn of computing, and what comes later runs it. The
+// source is compiled once.
 func TestTrial(t *testing.T) {
 	c := &fakeCompiler{}
 	e := newEngine(t, c, withTrials)
 	r := &Request{Source: "count 7", Variables: []byte(`{"a":"x"}`), EchoVariables: true}
-	for i, want := range []struct{ trials, codes int }{{1, 0}, {0, 1}, {0, 1}} {
+	for i := range codeTrials + 1 {
 		a := mustAnswer(t, e, r)
 		e.cache.running.Wait()
-		if trials, codes := forms(e); trials != want.trials || codes != want.codes {
+		wantTrials, wantCodes := 1, 0
+		if i+1 >= codeTrials {
+			wantTrials, wantCodes = 0, 1
+		}
+		if trials, codes := forms(e); trials != wantTrials || codes != wantCodes {
 			t.Errorf("after request %d: %d trials, %d modules of machine code", i+1, trials, codes)
 		}
 		if string(a.Variables) != `{"a":"x"}` || a.Usage.FuelUsed != 7 || a.CacheHit != (i > 0) || a.CompileTime <= 0 {
 			t.Errorf("request %d: %+v", i+1, a)
 		}
 	}
-	if n := c.compiles.Load(); n != 1 {
-		t.Errorf("%d compiles", n)
+	if n := c.compiles.Load(); n != 1 || e.cache.threads.started != 0 {
+		t.Errorf("%d compiles, %d threads", n, e.cache.threads.started)
+	}
+}
+
+// A text that needs more fuel is made machine code sooner, and one that fails as
+// soon as one that does not.
+func TestTrialsThatCostMore(t *testing.T) {
+	for _, c := range []struct {
+		source string
+		fuel   int64 // of trials
+		most   int   // trials
+	}{
+		{"x = 1", 100_000, codeTrials},
+		{"x = 1\ny = x / 0", 100_000, codeTrials},
+		{"x = 0\nwhile(x < 1200)\n    x = x + 1\nend()", 100_000, 2},
+	} {
+		e := newEngine(t, nil, func(config *Config) { config.TrialFuel = c.fuel })
+		for i := range c.most {
+			if _, codes := forms(e); codes != 0 {
+				t.Errorf("%q: machine code after %d trials", c.source, i)
+			}
+			_, _ = e.Run(t.Context(), &Request{Source: c.source})
+			e.cache.running.Wait()
+		}
+		if trials, codes := forms(e); trials != 0 || codes != 1 || e.Stats().Trials.Begun != 0 {
+			t.Errorf("%q: %d trials, %d modules of machine code, %+v", c.source, trials, codes, e.Stats().Trials)
+		}
+	}
+}
+
+// Who sends each text a few times has no machine code made.
+func TestTextsSentFewTimes(t *testing.T) {
+	e := newEngine(t, &fakeCompiler{}, withTrials)
+	const texts = 10
+	for i := range texts {
+		for range codeTrials - 1 {
+			mustAnswer(t, e, &Request{Source: fmt.Sprint("ok ", i)})
+		}
+	}
+	e.cache.running.Wait()
+	if trials, codes := forms(e); trials != texts || codes != 0 {
+		t.Errorf("%d trials, %d modules of machine code", trials, codes)
+	}
+}
+
+// Machine code that nobody waits for is made in the client's turn: while another
+// has the slot nothing is made, and when the turn does not come, a later request
+// tries again.
+func TestCodeWaitsForATurn(t *testing.T) {
+	e := newEngine(t, &fakeCompiler{}, func(config *Config) {
+		withTrials(config)
+		config.ComputeSlots = 1
+	})
+	r := &Request{Client: "a", Source: "ok"}
+	f, err := e.fromSource(t.Context(), r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.module.Release()
+	if err := e.gate.Enter(t.Context(), "other"); err != nil {
+		t.Fatal(err)
+	}
+	e.cache.queueTime = time.Nanosecond
+	e.cache.begin("a", f.trialOf, e.codeWork(&f))
+	e.cache.running.Wait()
+	if _, codes := forms(e); codes != 0 || e.Stats().Cache.Pending != 0 {
+		t.Errorf("without a turn: %d modules of machine code, %d pending", codes, e.Stats().Cache.Pending)
+	}
+	e.cache.queueTime = queueTime
+	e.cache.begin("a", f.trialOf, e.codeWork(&f))
+	awaitWaiting(e, 1)
+	e.gate.Leave("other")
+	e.cache.running.Wait()
+	if trials, codes := forms(e); trials != 0 || codes != 1 || e.cache.threads.started != 0 {
+		t.Errorf("%d trials, %d modules of machine code, %d threads", trials, codes, e.cache.threads.started)
 	}
 }
 

@@ -72,7 +72,7 @@ const (
 	longestTurn = 100 * time.Millisecond
 	// shortTurn is the longest after which a slot is offered and not handed over.
 	// It is less than it costs to wake somebody up some ten times.
-	shortTurn = 5 * Turn
+	shortTurn = 2 * Turn
 )
 
 const (
