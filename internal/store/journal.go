@@ -54,10 +54,19 @@ type BlockQuery struct {
 	Descending bool
 }
 
-// pageBlocks is how many blocks one query gives at most, and MaxBlockBytes how
-// large each may be.
+// MarkQuery selects marks of a chain and a kind. Zero members select all.
+type MarkQuery struct {
+	Chain, Kind string
+	// After and Until bound the sequence numbers, the second one included.
+	After, Until int64
+	// Descending gives the newest first.
+	Descending bool
+}
+
+// How many blocks or marks one query gives at most, and how large a block may be.
 const (
 	pageBlocks    = 16
+	pageMarks     = 256
 	MaxBlockBytes = 256 << 10
 )
 
@@ -73,8 +82,8 @@ type Journal interface {
 	Chains(ctx context.Context) ([]Chain, error)
 	// Blocks gives the first of the blocks that are selected, none after the last.
 	Blocks(ctx context.Context, q BlockQuery) ([]Block, error)
-	// Marks gives those of a chain by sequence number.
-	Marks(ctx context.Context, chain string) ([]Mark, error)
+	// Marks gives the first of the marks that are selected, none after the last.
+	Marks(ctx context.Context, q MarkQuery) ([]Mark, error)
 	// Cut removes some blocks that end at a record or before it, the oldest first,
 	// with the marks before that record, and tells whether there are more.
 	Cut(ctx context.Context, chain string, last int64) (more bool, err error)

@@ -108,11 +108,15 @@ func (j *PostgresJournal) Blocks(ctx context.Context, q BlockQuery) (blocks []Bl
 }
 
 // Marks implements Journal.
-func (j *PostgresJournal) Marks(ctx context.Context, chain string) (marks []Mark, err error) {
+func (j *PostgresJournal) Marks(ctx context.Context, q MarkQuery) (marks []Mark, err error) {
+	statement := postgresMarks
+	if q.Descending {
+		statement = postgresMarksDescending
+	}
 	err = j.rows(ctx, func(rows pgx.Rows) error {
 		marks, err = scanMarks(rows)
 		return err
-	}, postgresMarks, chain)
+	}, statement, q.arguments()...)
 	return marks, err
 }
 

@@ -172,10 +172,23 @@ func scanBlocks(rows scanner) (blocks []Block, err error) {
 	return blocks, nil
 }
 
+// arguments are those of the query for marks.
+func (q *MarkQuery) arguments() []any {
+	until := q.Until
+	if until == 0 {
+		until = math.MaxInt64
+	}
+	return []any{q.Chain, q.Kind, q.After, until, int64(pageMarks)}
+}
+
 // Marks implements Journal.
-func (j *SQLiteJournal) Marks(ctx context.Context, chain string) (marks []Mark, err error) {
+func (j *SQLiteJournal) Marks(ctx context.Context, q MarkQuery) (marks []Mark, err error) {
+	statement := sqliteMarks
+	if q.Descending {
+		statement = sqliteMarksDescending
+	}
 	err = j.reading(ctx, func(ctx context.Context) error {
-		rows, err := j.read.QueryContext(ctx, sqliteMarks, chain)
+		rows, err := j.read.QueryContext(ctx, statement, q.arguments()...)
 		if err != nil {
 			return err
 		}

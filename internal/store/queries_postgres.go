@@ -117,7 +117,7 @@ const (
 
 	postgresAddMark = `
 		INSERT INTO avap_marks (chain, sequence, kind, document) VALUES ($1, $2, $3, $4)
-		ON CONFLICT (chain, sequence, kind) DO UPDATE SET document = excluded.document`
+		ON CONFLICT (chain, kind, sequence) DO UPDATE SET document = excluded.document`
 
 	postgresChains = `SELECT name, key, last, hash FROM avap_chains ORDER BY name`
 
@@ -131,7 +131,13 @@ const (
 		WHERE chain = $1 AND last > $2 AND first < $3 AND until_time >= $4 AND from_time <= $5
 		ORDER BY until_time DESC, first DESC LIMIT $6`
 
-	postgresMarks = `SELECT sequence, kind, document FROM avap_marks WHERE chain = $1 ORDER BY sequence, kind`
+	postgresMarks = `
+		SELECT sequence, kind, document FROM avap_marks
+		WHERE chain = $1 AND kind = $2 AND sequence > $3 AND sequence <= $4 ORDER BY sequence LIMIT $5`
+
+	postgresMarksDescending = `
+		SELECT sequence, kind, document FROM avap_marks
+		WHERE chain = $1 AND kind = $2 AND sequence > $3 AND sequence <= $4 ORDER BY sequence DESC LIMIT $5`
 
 	postgresCutBlocks = `
 		DELETE FROM avap_blocks WHERE chain = $1 AND first IN

@@ -97,7 +97,13 @@ const (
 		WHERE chain = ? AND last > ? AND first < ? AND until_time >= ? AND from_time <= ?
 		ORDER BY until_time DESC, first DESC LIMIT ?`
 
-	sqliteMarks = `SELECT sequence, kind, document FROM avap_marks WHERE chain = ? ORDER BY sequence, kind`
+	sqliteMarks = `
+		SELECT sequence, kind, document FROM avap_marks
+		WHERE chain = ? AND kind = ? AND sequence > ? AND sequence <= ? ORDER BY sequence LIMIT ?`
+
+	sqliteMarksDescending = `
+		SELECT sequence, kind, document FROM avap_marks
+		WHERE chain = ? AND kind = ? AND sequence > ? AND sequence <= ? ORDER BY sequence DESC LIMIT ?`
 
 	sqliteCutBlocks = `
 		DELETE FROM avap_blocks WHERE chain = ?1 AND first IN

@@ -173,10 +173,24 @@ func testMarks(t *testing.T, j store.Journal) {
 	extend(t, j, extension("a", 0, 1, first))
 	extend(t, j, extension("a", 2, 1, third))
 	extend(t, j, extension("a", 4, 0, second)) // nothing else
-	extend(t, j, extension("b", 0, 1))
-	got, err := j.Marks(t.Context(), "a")
-	if diff := cmp.Diff([]store.Mark{first, second, third}, got); diff != "" || err != nil {
-		t.Error(diff, err)
+	extend(t, j, extension("b", 0, 1, first))
+	for _, c := range []struct {
+		name  string
+		query store.MarkQuery
+		want  []store.Mark
+	}{
+		{"all", store.MarkQuery{Kind: "a"}, []store.Mark{first, second}},
+		{"newest first", store.MarkQuery{Kind: "a", Descending: true}, []store.Mark{second, first}},
+		{"another kind", store.MarkQuery{Kind: "b"}, []store.Mark{third}},
+		{"after", store.MarkQuery{Kind: "a", After: 2}, []store.Mark{second}},
+		{"until", store.MarkQuery{Kind: "a", Until: 3}, []store.Mark{first}},
+		{"until, with it", store.MarkQuery{Kind: "a", Until: 4, Descending: true}, []store.Mark{second, first}},
+	} {
+		c.query.Chain = "a"
+		got, err := j.Marks(t.Context(), c.query)
+		if diff := cmp.Diff(c.want, got); diff != "" || err != nil {
+			t.Error(c.name, diff, err)
+		}
 	}
 }
 
@@ -201,7 +215,7 @@ func testCuts(t *testing.T, j store.Journal) {
 	if left := allBlocks(t, j, store.BlockQuery{Chain: "b"}); len(left) != 2 {
 		t.Errorf("another chain has %d blocks", len(left))
 	}
-	if marks, err := j.Marks(t.Context(), "a"); len(marks) != 0 || err != nil {
+	if marks, err := j.Marks(t.Context(), store.MarkQuery{Chain: "a", Kind: "a"}); len(marks) != 0 || err != nil {
 		t.Error(marks, err)
 	}
 }
@@ -214,7 +228,7 @@ func testWriters(t *testing.T, b JournalBackend) {
 	for range 2 {
 		j := openJournal(t, b, location)
 		go func() {
-			for n := int64(0); n < each; n++ {
+			for n := range int64(each) {
 				e := extension("a", 2*n, 1)
 				e.Chain.Hash[2] = byte(n) // nobody else's
 				e.From.Hash[2] = byte(n - 1)

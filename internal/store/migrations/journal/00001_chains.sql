@@ -25,7 +25,7 @@ CREATE TABLE avap_marks (
     sequence INTEGER NOT NULL,
     kind     TEXT    NOT NULL,
     document BLOB    NOT NULL,
-    PRIMARY KEY (chain, sequence, kind)
+    PRIMARY KEY (chain, kind, sequence)
 );
 
 -- +goose Down

@@ -21,7 +21,7 @@ CREATE TABLE avap_marks (
     sequence bigint NOT NULL,
     kind     text   COLLATE "C" NOT NULL,
     document bytea  NOT NULL,
-    PRIMARY KEY (chain, sequence, kind)
+    PRIMARY KEY (chain, kind, sequence)
 );
 
 -- +goose Down
