@@ -117,6 +117,10 @@ func (k PrivateKey) Public() PublicKey {
 
 func (k PrivateKey) sign(message []byte) []byte { return ed25519.Sign(k.secret(), message) }
 
+// SignMessage signs what is no module. The message begins with a text that says
+// what it is, so that no signature counts for something else.
+func (k PrivateKey) SignMessage(message []byte) []byte { return k.sign(message) }
+
 // String names the key by its identifier.
 func (k PrivateKey) String() string { return "private key " + hex.EncodeToString(k.ID) }
 

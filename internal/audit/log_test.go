@@ -1,0 +1,274 @@
+package audit_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/avapd/avapd/internal/audit"
+	"github.com/avapd/avapd/internal/signature"
+	"github.com/avapd/avapd/internal/store"
+)
+
+// home is a directory with a journal and a key.
+type home struct {
+	t   testing.TB
+	dir string
+}
+
+func newHome(t testing.TB) home { return home{t, t.TempDir()} }
+
+func (h home) journalPath() string { return filepath.Join(h.dir, store.JournalFileName) }
+
+func (h home) journal() *store.SQLiteJournal {
+	h.t.Helper()
+	j, err := store.OpenSQLiteJournal(context.Background(), h.journalPath(), store.Options{})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	h.t.Cleanup(func() {
+		if err := j.Close(); err != nil {
+			h.t.Error(err)
+		}
+	})
+	return j
+}
+
+func (h home) key() signature.PrivateKey {
+	h.t.Helper()
+	key, err := audit.OpenKey(filepath.Join(h.dir, audit.KeyFileName))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return key
+}
+
+func (h home) config(j store.Journal) audit.Config { return h.configOf(j, h.key()) }
+
+func (h home) configOf(j store.Journal, key signature.PrivateKey) audit.Config {
+	return audit.Config{
+		Journal: j, Key: key, CheckpointFile: filepath.Join(h.dir, audit.CheckpointFileName),
+		AtRisk: 100 * time.Millisecond, Wait: time.Minute, Buffer: 1024, CheckpointRecords: 10, CheckpointEvery: time.Hour,
+		Log: slog.New(slog.DiscardHandler),
+	}
+}
+
+func open(t testing.TB, c audit.Config) *audit.Log {
+	t.Helper()
+	l, err := audit.Open(context.Background(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close(ended()) })
+	return l
+}
+
+// ended is a context for a log that is closed already.
+func ended() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}
+
+func closeLog(t testing.TB, l *audit.Log) {
+	t.Helper()
+	if err := l.Close(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func execution(i int) audit.Record {
+	return audit.Record{
+		Time: time.Now(), Kind: audit.Execution, Principal: "anonymous", Address: "127.0.0.1", RequestID: fmt.Sprint("request ", i),
+		ExecutionID: audit.ID{1, byte(i), byte(i >> 8)}, Digest: audit.Digest{2, byte(i)}, Outcome: "ok", Status: 200, Fuel: int64(i), MemoryBytes: 1 << 16, DurationUS: 12,
+		Capabilities: []string{"http"}, InputDigest: audit.Digest{3},
+	}
+}
+
+func add(t testing.TB, l *audit.Log, r audit.Record) {
+	t.Helper()
+	if err := errors.Join(l.Reserve(context.Background()), l.Add(context.Background(), &r)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func note(t testing.TB, l *audit.Log, r audit.Record) {
+	t.Helper()
+	if err := l.Note(context.Background(), r); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// verify expects a journal without faults.
+func verify(t testing.TB, j store.Journal, o audit.VerifyOptions) audit.Report {
+	t.Helper()
+	report, err := audit.VerifyJournal(context.Background(), j, o)
+	if err != nil || !report.OK {
+		t.Fatalf("%+v, %v", report, err)
+	}
+	return report
+}
+
+// page gives the newest records.
+func page(t testing.TB, l *audit.Log, f audit.Filter, limit int) []audit.Entry {
+	t.Helper()
+	p, err := l.Page(context.Background(), f, "", limit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p.Records
+}
+
+// A log goes on where the one before it ended, and all of it verifies.
+func TestLogGoesOn(t *testing.T) {
+	h := newHome(t)
+	j := h.journal()
+	for run := range 3 {
+		l := open(t, h.config(j))
+		note(t, l, audit.Record{Time: time.Now(), Kind: audit.Start, Principal: audit.Server})
+		for i := range 25 {
+			add(t, l, execution(100*run+i))
+		}
+		note(t, l, audit.Record{Time: time.Now(), Kind: audit.Stop, Principal: audit.Server})
+		if stats := l.Stats(); stats.Broken || stats.Records[audit.Execution] != 25 || stats.Records[audit.Start] != 1 {
+			t.Errorf("%+v", stats)
+		}
+		closeLog(t, l)
+	}
+	report := verify(t, j, audit.VerifyOptions{})
+	if c := report.Chains[0]; c.Records != 3*27 || c.SignedUntil != 3*27 || c.Checkpoints < 3 || c.First != 1 {
+		t.Errorf("%+v", c)
+	}
+}
+
+// The records come back as they were given, in the order in which they came.
+func TestRecordsComeBack(t *testing.T) {
+	h := newHome(t)
+	l := open(t, h.config(h.journal()))
+	want := execution(7)
+	add(t, l, want)
+	note(t, l, audit.Record{Time: time.Now(), Kind: audit.Change, Principal: "admin", Action: "command.put", Target: "greet@3", Detail: "a \xff b"})
+	got := page(t, l, audit.Filter{}, 10)
+	if len(got) != 2 || got[0].Detail != "a ? b" || got[0].Sequence != 2 || got[0].Count != 1 {
+		t.Fatalf("%+v", got)
+	}
+	want.Sequence, want.Count = 1, 1
+	want.Time = want.Time.Truncate(time.Microsecond).UTC()
+	if first := fmt.Sprintf("%+v", got[1].Record); first != fmt.Sprintf("%+v", want) {
+		t.Errorf("%s\n%+v", first, want)
+	}
+}
+
+// In group mode a record is there when Add returns.
+func TestGroup(t *testing.T) {
+	h := newHome(t)
+	c := h.config(h.journal())
+	c.Group = true
+	l := open(t, c)
+	var group sync.WaitGroup
+	for i := range 20 {
+		group.Go(func() {
+			r := execution(i)
+			if err := errors.Join(l.Reserve(t.Context()), l.Add(t.Context(), &r)); err != nil {
+				t.Error(err)
+			}
+			if found, ok, err := l.Find(t.Context(), r.ExecutionID, r.Time.Add(-time.Second)); err != nil || !ok || found.Fuel != r.Fuel {
+				t.Errorf("%d: %+v %v %v", i, found, ok, err)
+			}
+		})
+	}
+	group.Wait()
+}
+
+// faulty is a journal that can be away.
+type faulty struct {
+	store.Journal
+	mu    sync.Mutex
+	away  bool
+	tried atomic.Int64
+	// back is closed when it is there.
+	back chan struct{}
+	// first is closed by the first attempt that fails.
+	first chan struct{}
+}
+
+func newFaulty(j store.Journal) *faulty {
+	return &faulty{Journal: j, away: true, back: make(chan struct{}), first: make(chan struct{})}
+}
+
+func (f *faulty) Extend(ctx context.Context, e store.Extension) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.away {
+		if f.tried.Add(1) == 1 {
+			close(f.first)
+		}
+		return store.ErrFull
+	}
+	return f.Journal.Extend(ctx, e) //nolint:wrapcheck // it stands in for the journal
+}
+
+func (f *faulty) comeBack() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.away = false
+}
+
+// While nothing can be written, executions that run leave their records and
+// others do not begin; nothing is lost when it can be written again.
+func TestFullDisk(t *testing.T) {
+	h := newHome(t)
+	j := newFaulty(h.journal())
+	c := h.config(j)
+	c.Wait, c.AtRisk = 50*time.Millisecond, 20*time.Millisecond
+	l := open(t, c)
+	const running = 30
+	for range running {
+		if err := l.Reserve(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range running {
+		r := execution(i)
+		if err := l.Add(t.Context(), &r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	<-j.first
+	for l.Reserve(t.Context()) == nil { // the records are not yet too old
+		r := execution(0)
+		_ = l.Add(t.Context(), &r)
+	}
+	if err := l.Note(t.Context(), audit.Record{Kind: audit.Change, Time: time.Now()}); !errors.Is(err, audit.ErrBusy) {
+		t.Errorf("a change is told %v", err)
+	}
+	if now := l.Stats(); now.Refused == 0 || now.AtRisk < running || now.Failures == 0 {
+		t.Errorf("%+v", now)
+	}
+	waiting := make(chan struct{})
+	go func() {
+		defer close(waiting)
+		for l.Reserve(context.Background()) != nil { // one wait is shorter than the pause of the writer
+			continue
+		}
+	}()
+	j.comeBack()
+	<-waiting
+	for l.Note(t.Context(), audit.Record{Time: time.Now(), Kind: audit.Stop}) != nil {
+		continue
+	}
+	seen := map[int64]bool{}
+	for _, e := range page(t, l, audit.Filter{Kind: audit.Execution}, 5000) {
+		seen[e.Fuel] = true
+	}
+	if len(seen) != running {
+		t.Errorf("%d of %d records are there", len(seen), running)
+	}
+	verify(t, j, audit.VerifyOptions{})
+}
