@@ -188,7 +188,7 @@ func TestPages(t *testing.T) {
 	for i := range 50 {
 		r := execution(i)
 		if i%2 == 0 {
-			r.Kind, r.Action, r.Target = audit.Change, "command.put", "greet@3"
+			r.Kind, r.Action, r.Target, r.Version = audit.Change, "command.put", "greet", 3
 		}
 		add(t, l, r)
 	}
@@ -203,6 +203,7 @@ func TestPages(t *testing.T) {
 		"no action":    {audit.Filter{Action: "comm"}, 0},
 		"target":       {audit.Filter{Target: "greet"}, 25},
 		"version":      {audit.Filter{Target: "greet@3"}, 25},
+		"no version":   {audit.Filter{Target: "greet@4"}, 0},
 		"principal":    {audit.Filter{Principal: "anonymous", Outcome: "ok"}, 50},
 		"request":      {audit.Filter{RequestID: "request 7"}, 1},
 		"execution":    {audit.Filter{ExecutionID: audit.ID{1, 9}}, 1},

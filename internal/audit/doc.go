@@ -16,12 +16,13 @@
 //	        that of the record before
 //	text    kind: execution, change, start, stop, reload or denied
 //	text    principal: who
-//	text    address of the client
+//	text    address of the client: IPv4, or IPv6 as RFC 5952 has it, or empty
 //	text    request_id
 //	bytes   execution_id: 16, or none
 //	bytes   trace_id: 16, or none
 //	text    action
-//	text    target: a command, a command@version, an app …
+//	text    target: a command, an app, the name of a signer …
+//	number  version of a command, 0 for none
 //	bytes   digest of what was executed or changed: SHA-256, or none
 //	number  how many capabilities follow
 //	text    … each of them

@@ -3,6 +3,7 @@ package audit
 import (
 	"encoding/binary"
 	"errors"
+	"net/netip"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -25,9 +26,10 @@ const (
 // settle makes a record what its bytes can say: texts are clean and bounded,
 // numbers not negative.
 func (r *Record) settle() {
-	for _, text := range []*string{&r.Principal, &r.Address, &r.RequestID, &r.Action, &r.Target, &r.Outcome, &r.Code, &r.Detail} {
+	for _, text := range []*string{&r.Principal, &r.RequestID, &r.Action, &r.Target, &r.Outcome, &r.Code, &r.Detail} {
 		*text = clean(*text, MaxTextBytes)
 	}
+	r.Address = r.Address.WithZone("").Unmap()
 	r.Input = clean(r.Input, MaxInputBytes)
 	if len(r.Capabilities) > maxCapabilities {
 		r.Capabilities = r.Capabilities[:maxCapabilities]
@@ -35,7 +37,7 @@ func (r *Record) settle() {
 	for _, n := range []*int64{&r.Fuel, &r.MemoryBytes, &r.DurationUS} {
 		*n = max(*n, 0)
 	}
-	r.Status = max(r.Status, 0)
+	r.Status, r.Version = max(r.Status, 0), max(r.Version, 0)
 	r.Count = max(r.Count, 1)
 }
 
@@ -60,12 +62,13 @@ func appendBody(b []byte, r *Record) []byte {
 	b = binary.AppendUvarint(b, uint64(r.Time.UnixMicro()))
 	b = appendText(b, string(r.Kind))
 	b = appendText(b, r.Principal)
-	b = appendText(b, r.Address)
+	b = appendAddress(b, r.Address)
 	b = appendText(b, r.RequestID)
 	b = appendFixed(b, r.ExecutionID[:], r.ExecutionID == ID{})
 	b = appendFixed(b, r.TraceID[:], r.TraceID == ID{})
 	b = appendText(b, r.Action)
 	b = appendText(b, r.Target)
+	b = binary.AppendUvarint(b, uint64(r.Version))
 	b = appendFixed(b, r.Digest[:], r.Digest == Digest{})
 	b = binary.AppendUvarint(b, uint64(len(r.Capabilities)))
 	for _, name := range r.Capabilities {
@@ -85,6 +88,16 @@ func appendBody(b []byte, r *Record) []byte {
 
 func appendText(b []byte, text string) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(text))), text...)
+}
+
+func appendAddress(b []byte, address netip.Addr) []byte {
+	if !address.IsValid() {
+		return append(b, 0)
+	}
+	at := len(b)
+	b = address.AppendTo(append(b, 0))
+	b[at] = byte(len(b) - at - 1) // at most 39
+	return b
 }
 
 func appendFixed(b, content []byte, none bool) []byte {
@@ -129,6 +142,17 @@ func (r *bodyReader) text(most int) string {
 	return string(content)
 }
 
+// address reads one in the only way in which it is written.
+func (r *bodyReader) address() netip.Addr {
+	text := string(r.bytes(MaxTextBytes))
+	if text == "" {
+		return netip.Addr{}
+	}
+	address, err := netip.ParseAddr(text)
+	r.bad = r.bad || err != nil || address.WithZone("").Unmap().String() != text
+	return address
+}
+
 // fixed reads what has a size, or is none.
 func (r *bodyReader) fixed(into []byte) {
 	content := r.bytes(len(into))
@@ -145,10 +169,10 @@ func decodeBody(body []byte) (r Record, err error) {
 	r.Sequence = int64(b.number())
 	r.Time = time.UnixMicro(int64(b.number())).UTC()
 	r.Kind = Kind(b.text(MaxTextBytes))
-	r.Principal, r.Address, r.RequestID = b.text(MaxTextBytes), b.text(MaxTextBytes), b.text(MaxTextBytes)
+	r.Principal, r.Address, r.RequestID = b.text(MaxTextBytes), b.address(), b.text(MaxTextBytes)
 	b.fixed(r.ExecutionID[:])
 	b.fixed(r.TraceID[:])
-	r.Action, r.Target = b.text(MaxTextBytes), b.text(MaxTextBytes)
+	r.Action, r.Target, r.Version = b.text(MaxTextBytes), b.text(MaxTextBytes), int(b.number())
 	b.fixed(r.Digest[:])
 	for n := b.number(); n > 0 && !b.bad && len(r.Capabilities) < maxCapabilities; n-- {
 		r.Capabilities = append(r.Capabilities, b.text(MaxTextBytes))

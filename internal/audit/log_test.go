@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -85,7 +86,7 @@ func closeLog(t testing.TB, l *audit.Log) {
 
 func execution(i int) audit.Record {
 	return audit.Record{
-		Time: time.Now(), Kind: audit.Execution, Principal: "anonymous", Address: "127.0.0.1", RequestID: fmt.Sprint("request ", i),
+		Time: time.Now(), Kind: audit.Execution, Principal: "anonymous", Address: netip.MustParseAddr("127.0.0.1"), RequestID: fmt.Sprint("request ", i),
 		ExecutionID: audit.ID{1, byte(i), byte(i >> 8)}, Digest: audit.Digest{2, byte(i)}, Outcome: "ok", Status: 200, Fuel: int64(i), MemoryBytes: 1 << 16, DurationUS: 12,
 		Capabilities: []string{"http"}, InputDigest: audit.Digest{3},
 	}
@@ -153,7 +154,7 @@ func TestRecordsComeBack(t *testing.T) {
 	l := open(t, h.config(h.journal()))
 	want := execution(7)
 	add(t, l, want)
-	note(t, l, audit.Record{Time: time.Now(), Kind: audit.Change, Principal: "admin", Action: "command.put", Target: "greet@3", Detail: "a \xff b"})
+	note(t, l, audit.Record{Time: time.Now(), Kind: audit.Change, Principal: "admin", Action: "command.put", Target: "greet", Version: 3, Detail: "a \xff b"})
 	got := page(t, l, audit.Filter{}, 10)
 	if len(got) != 2 || got[0].Detail != "a ? b" || got[0].Sequence != 2 || got[0].Count != 1 {
 		t.Fatalf("%+v", got)

@@ -27,8 +27,8 @@ type Filter struct {
 	Node        string
 	Kind        Kind
 	Principal   string
-	// Action and Target match what they name, and what stands below it: command
-	// matches command.put, and greet matches greet@3.
+	// Action matches what it names, and what stands below that: command matches
+	// command.put. Target may name a version behind an @.
 	Action, Target string
 	Outcome        string
 	RequestID      string
@@ -38,7 +38,7 @@ type Filter struct {
 func (f *Filter) matches(r *Record) bool {
 	return (f.Kind == "" || r.Kind == f.Kind) &&
 		(f.Principal == "" || r.Principal == f.Principal) &&
-		below(f.Action, r.Action, '.') && below(f.Target, r.Target, '@') &&
+		f.matchesAction(r.Action) && f.matchesTarget(r) &&
 		(f.Outcome == "" || r.Outcome == f.Outcome) &&
 		(f.RequestID == "" || r.RequestID == f.RequestID) &&
 		(f.ExecutionID == ID{} || r.ExecutionID == f.ExecutionID) &&
@@ -48,9 +48,14 @@ func (f *Filter) matches(r *Record) bool {
 // isWhole tells whether the filter selects whole chains.
 func (f *Filter) isWhole() bool { return *f == Filter{Node: f.Node} }
 
-func below(want, text string, separator byte) bool {
-	rest, ok := strings.CutPrefix(text, want)
-	return want == "" || ok && (rest == "" || rest[0] == separator)
+func (f *Filter) matchesAction(action string) bool {
+	rest, ok := strings.CutPrefix(action, f.Action)
+	return f.Action == "" || ok && (rest == "" || rest[0] == '.')
+}
+
+func (f *Filter) matchesTarget(r *Record) bool {
+	rest, ok := strings.CutPrefix(f.Target, r.Target)
+	return f.Target == "" || ok && r.Target != "" && (rest == "" || rest == "@"+strconv.Itoa(r.Version))
 }
 
 // source is a chain in one of the journals.

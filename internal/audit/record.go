@@ -3,6 +3,7 @@ package audit
 import (
 	"encoding/hex"
 	"fmt"
+	"net/netip"
 	"time"
 )
 
@@ -97,23 +98,26 @@ func (id *ID) UnmarshalText(text []byte) error {
 // Record is what is known about one event. Its texts are the caller's to leave
 // as they are.
 type Record struct {
-	Sequence     int64     `json:"sequence"`
-	Time         time.Time `json:"time"`
-	Kind         Kind      `json:"kind"`
-	Principal    string    `json:"principal,omitzero"`
-	Address      string    `json:"address,omitzero"`
-	RequestID    string    `json:"request_id,omitzero"`
-	ExecutionID  ID        `json:"execution_id,omitzero"`
-	TraceID      ID        `json:"trace_id,omitzero"`
-	Action       string    `json:"action,omitzero"`
-	Target       string    `json:"target,omitzero"`
-	Digest       Digest    `json:"digest,omitzero"`
-	Capabilities []string  `json:"capabilities,omitempty"`
-	Outcome      string    `json:"outcome,omitzero"`
-	Status       int       `json:"status,omitzero"`
-	Code         string    `json:"code,omitzero"`
-	Fuel         int64     `json:"fuel,omitzero"`
-	MemoryBytes  int64     `json:"memory_bytes,omitzero"`
+	Sequence  int64     `json:"sequence"`
+	Time      time.Time `json:"time"`
+	Kind      Kind      `json:"kind"`
+	Principal string    `json:"principal,omitzero"`
+	// Address is the client's.
+	Address     netip.Addr `json:"address,omitzero"`
+	RequestID   string     `json:"request_id,omitzero"`
+	ExecutionID ID         `json:"execution_id,omitzero"`
+	TraceID     ID         `json:"trace_id,omitzero"`
+	Action      string     `json:"action,omitzero"`
+	// Target is what is executed or changed, and Version which of a command.
+	Target       string   `json:"target,omitzero"`
+	Version      int      `json:"version,omitzero"`
+	Digest       Digest   `json:"digest,omitzero"`
+	Capabilities []string `json:"capabilities,omitempty"`
+	Outcome      string   `json:"outcome,omitzero"`
+	Status       int      `json:"status,omitzero"`
+	Code         string   `json:"code,omitzero"`
+	Fuel         int64    `json:"fuel,omitzero"`
+	MemoryBytes  int64    `json:"memory_bytes,omitzero"`
 	// DurationUS is in microseconds.
 	DurationUS  int64  `json:"duration_us,omitzero"`
 	InputDigest Digest `json:"input_digest,omitzero"`

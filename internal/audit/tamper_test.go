@@ -148,11 +148,11 @@ func TestTamperedExport(t *testing.T) {
 	if len(lines) != 1+40+4 || !strings.Contains(lines[first], `"sequence":17,`) {
 		t.Fatalf("%d lines, %s", len(lines), lines[first])
 	}
-	replace := func(old, new string) func([]string) []string {
+	replace := func(from, to string) func([]string) []string {
 		return func(lines []string) []string {
-			changed := strings.Replace(lines[first], old, new, 1)
+			changed := strings.Replace(lines[first], from, to, 1)
 			if changed == lines[first] {
-				t.Errorf("%s is not in %s", old, changed)
+				t.Errorf("%s is not in %s", from, changed)
 			}
 			lines[first] = changed
 			return lines

@@ -207,6 +207,8 @@ type Request struct {
 	Logs bool
 	// EchoVariables asks for the variables in the answer.
 	EchoVariables bool
+	// Capabilities, unless it is nil, is told what the module that runs was granted.
+	Capabilities *[]string
 
 	endpoint int // counted from 1; 0 executes the script
 }
@@ -337,6 +339,9 @@ func (e *Engine) execute(ctx context.Context, r *Request, ceiling Limits, find f
 		return nil, f.findings
 	}
 	defer f.module.Release()
+	if r.Capabilities != nil {
+		*r.Capabilities = f.module.Manifest.Capabilities
+	}
 	limits = cut(limits, ceiling)
 	if f.module.IsTrial() {
 		return e.runTrial(ctx, f, r, limits)
