@@ -39,11 +39,19 @@ type Version struct {
 	Note    string    `json:"note,omitempty"`
 	// SourceSHA256 is the digest of the script that the module was made from.
 	SourceSHA256 string `json:"source_sha256,omitempty"`
+	// Runnable tells whether the version may run, and Reason why not: because it
+	// is revoked, or nobody who is trusted has signed it. ReasonCode is the code
+	// that executions are refused with.
+	Runnable   bool   `json:"runnable"`
+	ReasonCode string `json:"reason_code,omitempty"`
+	Reason     string `json:"reason,omitempty"`
 }
 
 // Versions are those of one command, the newest first.
 type Versions struct {
 	Versions []Version `json:"versions"`
+	// Next is the cursor of the next page; the last page has none.
+	Next string `json:"next,omitempty"`
 }
 
 // Command is a name and what runs under it.
@@ -59,6 +67,11 @@ type Command struct {
 	Digest       string      `json:"digest,omitempty"`
 	Interface    []Parameter `json:"interface"`
 	Capabilities []string    `json:"capabilities"`
+	// Runnable tells whether the command runs when it is called, and Reason why
+	// not, as for a version.
+	Runnable   bool   `json:"runnable"`
+	ReasonCode string `json:"reason_code,omitempty"`
+	Reason     string `json:"reason,omitempty"`
 }
 
 // Commands is a page of a list.
@@ -102,6 +115,17 @@ type Signer struct {
 	Fixed bool `json:"fixed,omitempty"`
 	// Revoked tells that the key is revoked.
 	Revoked bool `json:"revoked,omitempty"`
+	// Change is what came of a change, in the answer to it.
+	Change *TrustChange `json:"change,omitempty"`
+}
+
+// TrustChange is what comes of a change of who is trusted: the commands whose
+// active version can run now, or cannot any more. Of many, not all are named.
+type TrustChange struct {
+	Gained      []string `json:"gained"`
+	GainedCount int      `json:"gained_count"`
+	Lost        []string `json:"lost"`
+	LostCount   int      `json:"lost_count"`
 }
 
 // Signers is the list of them.
@@ -122,11 +146,17 @@ type Revocation struct {
 	Reason string    `json:"reason"`
 	At     time.Time `json:"at,omitzero"`
 	By     string    `json:"by,omitempty"`
+	// Note says, in the answer to a revocation, that nothing is known by that
+	// value, and Change what came of it.
+	Note   string       `json:"note,omitempty"`
+	Change *TrustChange `json:"change,omitempty"`
 }
 
 // Revocations is the list of them.
 type Revocations struct {
 	Revocations []Revocation `json:"revocations"`
+	// Next is the cursor of the next page; the last page has none.
+	Next string `json:"next,omitempty"`
 }
 
 // Health is how a server's registry is.

@@ -48,7 +48,7 @@ func (unloaded) LoadCommand(ctx context.Context, _ string, c *engine.Command) (a
 	return wasmhost.ReadManifest(module)
 }
 
-func (unloaded) Compile(*engine.Source) (*engine.Artifact, diag.List, error) {
+func (unloaded) Compile(context.Context, string, *engine.Source) (*engine.Artifact, diag.List, error) {
 	return nil, nil, errors.ErrUnsupported
 }
 
@@ -70,7 +70,7 @@ func storeCommands(ctx context.Context, url string, count int) (err error) {
 		return err
 	}
 	pipeline := registry.Signer{Name: "pipeline", Key: key.Public().Key, Prefixes: []string{"*"}, Capabilities: []string{"*"}, TrustedCompiler: true}
-	if _, err := r.PutSigner(ctx, pipeline, ""); err != nil {
+	if _, _, err := r.PutSigner(ctx, pipeline, ""); err != nil {
 		return err
 	}
 	numbers := make(chan int)

@@ -52,9 +52,19 @@ func (c *Client) Commands(ctx context.Context, q ListQuery) iter.Seq2[api.Comman
 
 // Versions lists those of a command, the newest first.
 func (c *Client) Versions(ctx context.Context, name string) ([]api.Version, error) {
-	var list api.Versions
-	err := c.get(ctx, nil, &list, "commands", name, "versions")
-	return list.Versions, err
+	all := []api.Version{}
+	query := url.Values{}
+	for {
+		var page api.Versions
+		if err := c.get(ctx, query, &page, "commands", name, "versions"); err != nil {
+			return nil, err
+		}
+		all = append(all, page.Versions...)
+		if page.Next == "" {
+			return all, nil
+		}
+		query.Set("after", page.Next)
+	}
 }
 
 // UploadOptions say what to do with what is uploaded.
@@ -200,9 +210,19 @@ func (c *Client) Revoke(ctx context.Context, r api.Revocation) (out api.Revocati
 
 // Revocations lists what is revoked.
 func (c *Client) Revocations(ctx context.Context) ([]api.Revocation, error) {
-	var list api.Revocations
-	err := c.get(ctx, nil, &list, "revocations")
-	return list.Revocations, err
+	all := []api.Revocation{}
+	query := url.Values{}
+	for {
+		var page api.Revocations
+		if err := c.get(ctx, query, &page, "revocations"); err != nil {
+			return nil, err
+		}
+		all = append(all, page.Revocations...)
+		if page.Next == "" {
+			return all, nil
+		}
+		query.Set("after", page.Next)
+	}
 }
 
 // Keys lists the keys of the server's clients.

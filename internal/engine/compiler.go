@@ -35,7 +35,7 @@ func (scriptCompiler) Compile(s *Source) (*Artifact, diag.List) {
 func (scriptCompiler) Check(s *Source) diag.List { return compiler.Check(compilerInput(s)) }
 
 func compilerInput(s *Source) (compiler.Source, compiler.Options) {
-	return compiler.Source{Name: s.File, Text: s.Text}, compiler.Options{Logs: s.Logs, Load: s.Load, Detached: s.detached}
+	return compiler.Source{Name: s.File, Text: s.Text}, compiler.Options{Logs: s.Logs, Load: s.Load, Interface: s.Interface, Detached: s.detached}
 }
 
 // Source is what is compiled.
@@ -47,6 +47,8 @@ type Source struct {
 	Logs bool
 	// Load finds the text of an imported script; nil when there are none.
 	Load func(name string) ([]byte, error)
+	// Interface names the parameters; nil for those that the script reads.
+	Interface []abi.Parameter
 
 	// detached leaves the manifest out of the module: it is run here and now.
 	detached bool

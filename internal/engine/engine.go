@@ -456,9 +456,17 @@ func (e *Engine) Check(ctx context.Context, client, source string) (findings dia
 	return findings, nil
 }
 
-// Compile makes an artifact, or says in the findings why there is none.
-func (e *Engine) Compile(source *Source) (*Artifact, diag.List, error) {
-	return guardedCompile(e.config.Compiler, source)
+// Compile makes an artifact, or says in the findings why there is none. It takes
+// its turn among the compiles, for the client.
+func (e *Engine) Compile(ctx context.Context, client string, source *Source) (artifact *Artifact, findings diag.List, err error) {
+	if err := e.checkSize(source.Text); err != nil {
+		return nil, nil, err
+	}
+	late := e.cache.work(ctx, client, func() { artifact, findings, err = guardedCompile(e.config.Compiler, source) })
+	if late != nil {
+		return nil, nil, findFailure(ctx, late)
+	}
+	return artifact, findings, err
 }
 
 // pooledBytes is the size of answer up to which buffers are kept and answers

@@ -132,7 +132,7 @@ func TestLess(t *testing.T) {
 
 func TestArtifacts(t *testing.T) {
 	e := newEngine(t, &fakeCompiler{}, nil)
-	artifact, findings, err := e.Compile(&Source{Text: "count 7"})
+	artifact, findings, err := e.Compile(t.Context(), "", &Source{Text: "count 7"})
 	if err != nil || findings != nil {
 		t.Fatal(err, findings)
 	}

@@ -127,7 +127,7 @@ func TestShadowLeavesEffectsAlone(t *testing.T) {
 
 func TestMismatchQuarantines(t *testing.T) {
 	e, log := shadowing(t, nil, nil)
-	right, findings, err := e.Compile(&Source{Text: "x = 1 + 2\naddResult(x)"})
+	right, findings, err := e.Compile(t.Context(), "", &Source{Text: "x = 1 + 2\naddResult(x)"})
 	if err != nil || findings.HasErrors() {
 		t.Fatal(err, findings)
 	}
@@ -170,7 +170,7 @@ func TestShadowFindsDifferences(t *testing.T) {
 		"fuel":     {"startLoop(i, 1, 9)\nendLoop()", "startLoop(i, 1, 8)\nendLoop()"},
 	} {
 		e, log := shadowing(t, nil, nil)
-		other, findings, err := e.Compile(&Source{Text: pair[1]})
+		other, findings, err := e.Compile(t.Context(), "", &Source{Text: pair[1]})
 		if err != nil || findings.HasErrors() {
 			t.Fatal(err, findings)
 		}

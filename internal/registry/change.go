@@ -23,7 +23,9 @@ const (
 )
 
 // commit writes what decide makes of a State, and again when others were faster.
-func (r *Registry) commit(ctx context.Context, decide func(*State) (store.Batch, error)) error {
+// It gives the revision of what was written, which is 0 where nothing was to be
+// changed.
+func (r *Registry) commit(ctx context.Context, decide func(*State) (store.Batch, error)) (revision int64, err error) {
 	limit := commitTime
 	if r.health.isDown() {
 		limit = downTime
@@ -33,27 +35,27 @@ func (r *Registry) commit(ctx context.Context, decide func(*State) (store.Batch,
 	for range maxAttempts {
 		batch, err := decide(r.State())
 		if err != nil {
-			return err
+			return 0, err
 		}
 		if len(batch.Puts) == 0 && len(batch.Artifacts) == 0 {
-			return nil
+			return 0, nil
 		}
 		revision, err := r.config.Primary.Commit(ctx, batch)
 		switch {
 		case err == nil && len(batch.Puts) == 0:
-			return nil
+			return 0, nil
 		case err == nil:
 			r.committed(ctx, revision)
-			return nil
+			return revision, nil
 		case !errors.Is(err, store.ErrConflict):
-			return r.commitFailure(err)
+			return 0, r.commitFailure(err)
 		}
 		// The other's change must be known before this one is decided again.
 		if err := r.Refresh(ctx); err != nil {
-			return r.commitFailure(err)
+			return 0, r.commitFailure(err)
 		}
 	}
-	return diag.NewFailure(diag.Conflict, "others change the same at the same time; try again")
+	return 0, diag.NewFailure(diag.Conflict, "others change the same at the same time; try again")
 }
 
 // committed makes a change known. It has happened, whatever comes of this.
@@ -80,15 +82,16 @@ func (r *Registry) commitFailure(err error) error {
 	return failed(diag.Internal, err, "internal error")
 }
 
-// changeCommand writes a command as alter leaves it; alter reports whether that
-// is a change.
-func (r *Registry) changeCommand(ctx context.Context, name, by string, alter func(*State, *Command) (bool, error)) error {
-	return r.commit(ctx, func(s *State) (store.Batch, error) {
+// changeCommand writes a command as alter leaves it, and gives it so; alter
+// reports whether that is a change.
+func (r *Registry) changeCommand(ctx context.Context, name, by string, alter func(*State, *Command) (bool, error)) (*Command, error) {
+	var next Command
+	revision, err := r.commit(ctx, func(s *State) (store.Batch, error) {
 		c, ok := s.Command(name)
 		if !ok {
 			return store.Batch{}, diag.NewFailure(diag.NoSuchCommand, "there is no command %s", name)
 		}
-		next := *c
+		next = *c
 		changed, err := alter(s, &next)
 		if err != nil || !changed {
 			return store.Batch{}, err
@@ -96,6 +99,15 @@ func (r *Registry) changeCommand(ctx context.Context, name, by string, alter fun
 		next.Updated, next.By = r.now(), by
 		return store.Batch{Puts: []store.Put{putCommand(&next)}}, nil
 	})
+	if err != nil {
+		return nil, err
+	}
+	// It is stored, and may not be seen here yet.
+	next.revision = max(next.revision, revision)
+	if now, ok := r.State().Command(name); ok && now.revision >= next.revision {
+		return now, nil
+	}
+	return &next, nil
 }
 
 func putCommand(c *Command) store.Put {
@@ -115,7 +127,7 @@ func (c *Command) activate(number int) {
 }
 
 // Activate makes a version answer to the name. It must be allowed to run.
-func (r *Registry) Activate(ctx context.Context, name string, number int, by string) error {
+func (r *Registry) Activate(ctx context.Context, name string, number int, by string) (*Command, error) {
 	return r.changeCommand(ctx, name, by, func(s *State, c *Command) (bool, error) {
 		v := c.Version(number)
 		if v == nil {
@@ -135,7 +147,7 @@ func (r *Registry) Activate(ctx context.Context, name string, number int, by str
 // Rollback makes the version answer that did before the present one, and that
 // may run. When others change the command at the same time it is not repeated:
 // that would be a step too many.
-func (r *Registry) Rollback(ctx context.Context, name, by string) error {
+func (r *Registry) Rollback(ctx context.Context, name, by string) (*Command, error) {
 	from := -1
 	return r.changeCommand(ctx, name, by, func(s *State, c *Command) (bool, error) {
 		if from >= 0 && from != c.Active {
@@ -160,7 +172,7 @@ func (r *Registry) Rollback(ctx context.Context, name, by string) error {
 }
 
 // SetDisabled takes a command out of service, or back into it.
-func (r *Registry) SetDisabled(ctx context.Context, name string, disabled bool, by string) error {
+func (r *Registry) SetDisabled(ctx context.Context, name string, disabled bool, by string) (*Command, error) {
 	return r.changeCommand(ctx, name, by, func(_ *State, c *Command) (bool, error) {
 		changed := c.Disabled != disabled
 		c.Disabled = disabled
@@ -170,7 +182,7 @@ func (r *Registry) SetDisabled(ctx context.Context, name string, disabled bool, 
 
 // Delete takes a command away with all its versions.
 func (r *Registry) Delete(ctx context.Context, name, by string) error {
-	return r.commit(ctx, func(s *State) (store.Batch, error) {
+	_, err := r.commit(ctx, func(s *State) (store.Batch, error) {
 		c, ok := s.Command(name)
 		if !ok {
 			return store.Batch{}, diag.NewFailure(diag.NoSuchCommand, "there is no command %s", name)
@@ -182,6 +194,7 @@ func (r *Registry) Delete(ctx context.Context, name, by string) error {
 		}
 		return store.Batch{Puts: puts}, nil
 	})
+	return err
 }
 
 func deleteVersion(v *Version) store.Put {

@@ -42,7 +42,7 @@ func (r *Registry) CreateKey(ctx context.Context, key auth.Key, by *auth.Princip
 	if err := mayManage(by, &key); err != nil {
 		return nil, err
 	}
-	err := r.commit(ctx, func(s *State) (store.Batch, error) {
+	_, err := r.commit(ctx, func(s *State) (store.Batch, error) {
 		switch {
 		case s.clients[key.Name] != nil:
 			return store.Batch{}, diag.NewFailure(diag.Conflict, "there is a key %s already", key.Name)
@@ -58,7 +58,7 @@ func (r *Registry) CreateKey(ctx context.Context, key auth.Key, by *auth.Princip
 // then.
 func (r *Registry) RotateKey(ctx context.Context, name string, proof auth.Proof, until time.Time, by *auth.Principal) (*auth.Key, error) {
 	var next auth.Key
-	err := r.commit(ctx, func(s *State) (store.Batch, error) {
+	_, err := r.commit(ctx, func(s *State) (store.Batch, error) {
 		old, err := s.managed(name, by)
 		if err != nil {
 			return store.Batch{}, err
@@ -75,7 +75,7 @@ func (r *Registry) RotateKey(ctx context.Context, name string, proof auth.Proof,
 
 // DeleteKey takes a key away from its client.
 func (r *Registry) DeleteKey(ctx context.Context, name string, by *auth.Principal) error {
-	return r.commit(ctx, func(s *State) (store.Batch, error) {
+	_, err := r.commit(ctx, func(s *State) (store.Batch, error) {
 		old, err := s.managed(name, by)
 		if err != nil {
 			return store.Batch{}, err
@@ -87,6 +87,7 @@ func (r *Registry) DeleteKey(ctx context.Context, name string, by *auth.Principa
 		r.used.Delete(name)
 		return store.Batch{Puts: puts}, nil
 	})
+	return err
 }
 
 // managed gives a key that somebody may change.
@@ -133,7 +134,7 @@ func (r *Registry) LastUse(name string) time.Time {
 func (r *Registry) noteUses(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, useTime)
 	defer cancel()
-	err := r.commit(ctx, func(s *State) (store.Batch, error) {
+	_, err := r.commit(ctx, func(s *State) (store.Batch, error) {
 		var batch store.Batch
 		r.used.Range(func(name, at any) bool {
 			use := keyUse{At: at.(time.Time).UTC().Truncate(time.Minute), revision: s.uses[name.(string)].revision}

@@ -131,6 +131,14 @@ func (n *node) result(t testing.TB, name string, version int) string {
 	return string(a.Result)
 }
 
+// errorOf drops what a change gives besides.
+func errorOf[T any](_ T, err error) error { return err }
+
+func revocationsOf(n *node) []*Revocation {
+	list, _, _ := n.State().Revocations("", 0)
+	return list
+}
+
 func codeOf(err error) diag.Code {
 	failure, ok := errors.AsType[*diag.Failure](err)
 	if !ok {

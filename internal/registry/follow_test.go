@@ -114,7 +114,7 @@ func TestPrimaryAway(t *testing.T) {
 			t.Error(err)
 		}
 		wantCode(t, n.Delete(t.Context(), "order", ""), diag.StoreUnavailable)
-		wantCode(t, n.Activate(t.Context(), "order", 7, ""), diag.NoSuchCommand)
+		wantCode(t, errorOf(n.Activate(t.Context(), "order", 7, "")), diag.NoSuchCommand)
 		if err := n.Refresh(t.Context()); !errors.Is(err, store.ErrUnavailable) {
 			t.Error(err)
 		}
@@ -163,7 +163,7 @@ func TestPrimaryWentBack(t *testing.T) {
 	}
 	p.primary.now.Store(openStore(t, p.path, store.Options{}))
 	n.mustUpload(t, "later", kept)
-	if err := n.Revoke(t.Context(), RevokeDigest, n.mustUpload(t, "kept", gone).Digest.String(), "", ""); err != nil {
+	if _, err := n.Revoke(t.Context(), RevokeDigest, n.mustUpload(t, "kept", gone).Digest.String(), "", ""); err != nil {
 		t.Fatal(err)
 	}
 
@@ -384,7 +384,7 @@ func TestRaces(t *testing.T) {
 				err = nodes[(i+1)%2].Refresh(t.Context())
 			}
 			if err == nil {
-				err = nodes[(i+1)%2].Activate(t.Context(), "one", v.Number, "")
+				_, err = nodes[(i+1)%2].Activate(t.Context(), "one", v.Number, "")
 			}
 			ended <- err
 		}()

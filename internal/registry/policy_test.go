@@ -47,19 +47,19 @@ func TestPolicy(t *testing.T) {
 	ids := map[string]string{"nobody": newSigner(t).key.Public().String()}
 	for name, s := range table.Signers {
 		s.Name, s.Key = name, newSigner(t).key.Public().Key
-		added, err := n.PutSigner(t.Context(), s, "")
+		added, _, err := n.PutSigner(t.Context(), s, "")
 		if err != nil {
 			t.Fatal(err)
 		}
 		ids[name] = added.KeyID
 	}
 	for _, name := range table.RevokedKeys {
-		if err := n.Revoke(t.Context(), RevokeKey, ids[name], "stolen", ""); err != nil {
+		if _, err := n.Revoke(t.Context(), RevokeKey, ids[name], "stolen", ""); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for _, text := range table.RevokedDigests {
-		if err := n.Revoke(t.Context(), RevokeDigest, Digest(sha256.Sum256([]byte(text))).String(), "stolen", ""); err != nil {
+		if _, err := n.Revoke(t.Context(), RevokeDigest, Digest(sha256.Sum256([]byte(text))).String(), "stolen", ""); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -89,7 +89,7 @@ func TestTrustEnds(t *testing.T) {
 	wantCode(t, err, diag.SignerUnknown)
 	put := func(s Signer) {
 		t.Helper()
-		if _, err := n.PutSigner(ctx, s, "ana"); err != nil {
+		if _, _, err := n.PutSigner(ctx, s, "ana"); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -113,18 +113,18 @@ func TestTrustEnds(t *testing.T) {
 	want("for other names", "AVAP5021", "AVAP3012")
 	put(key.trust("team"))
 	want("again", `{"r":1}`, `{"r":{"r":1}}`)
-	if err := n.DeleteSigner(ctx, "team", "ana"); err != nil {
+	if _, err := n.DeleteSigner(ctx, "team", "ana"); err != nil {
 		t.Fatal(err)
 	}
 	want("without the signer", "AVAP5021", "AVAP3012")
 	put(key.trust("friends"))
 	want("by another name", `{"r":1}`, `{"r":{"r":1}}`)
 	put(other.trust("other"))
-	if err := n.Revoke(ctx, RevokeKey, strings.ToUpper(key.key.Public().String()), "stolen", "ana"); err != nil {
+	if _, err := n.Revoke(ctx, RevokeKey, strings.ToUpper(key.key.Public().String()), "stolen", "ana"); err != nil {
 		t.Fatal(err)
 	}
 	want("revoked", "AVAP5022", "AVAP3012")
-	_, err = n.PutSigner(ctx, key.trust("team"), "")
+	_, _, err = n.PutSigner(ctx, key.trust("team"), "")
 	wantCode(t, err, diag.Revoked)
 	_, err = n.Upload(ctx, "order", module, UploadOptions{})
 	wantCode(t, err, diag.SignerUnknown)
@@ -133,7 +133,7 @@ func TestTrustEnds(t *testing.T) {
 	if s := n.Signers(); len(s) != 2 || !s[0].Revoked || s[1].Revoked {
 		t.Errorf("%+v", s)
 	}
-	if r := n.Revocations(); len(r) != 1 || r[0].Reason != "stolen" || r[0].By != "ana" {
+	if r := revocationsOf(n); len(r) != 1 || r[0].Reason != "stolen" || r[0].By != "ana" {
 		t.Errorf("%+v", r)
 	}
 }
@@ -155,7 +155,7 @@ func TestTrustEndsDuringAnExecution(t *testing.T) {
 	want("at first", `{"r":{"r":1}}`)
 	n.mustUpload(t, "order", key.module(t, "r = 2\naddResult(r)"))
 	want("with another version", `{"r":{"r":1}}`)
-	if err := n.Revoke(t.Context(), RevokeDigest, first.Digest.String(), "wrong", "ana"); err != nil {
+	if _, err := n.Revoke(t.Context(), RevokeDigest, first.Digest.String(), "wrong", "ana"); err != nil {
 		t.Fatal(err)
 	}
 	want("revoked", "AVAP3012")
@@ -189,7 +189,7 @@ func TestRevokedWhoeverSigned(t *testing.T) {
 			}
 		}
 		want("at first", `{"r":1}`, `{"r":{"r":1}}`)
-		if err := n.Revoke(t.Context(), RevokeDigest, first.Digest.String(), "wrong", "ana"); err != nil {
+		if _, err := n.Revoke(t.Context(), RevokeDigest, first.Digest.String(), "wrong", "ana"); err != nil {
 			t.Fatal(err)
 		}
 		want("revoked", "AVAP5022", "AVAP3012")
@@ -236,9 +236,9 @@ func TestRevokeNothing(t *testing.T) {
 	n := newNode(t, Config{})
 	key := newSigner(t).key.Public()
 	for _, value := range []string{hex.EncodeToString(key.Key), key.String()[:20], key.String() + "00", "", "no"} {
-		wantCode(t, n.Revoke(t.Context(), RevokeKey, value, "stolen", ""), diag.BadFieldValue)
+		wantCode(t, errorOf(n.Revoke(t.Context(), RevokeKey, value, "stolen", "")), diag.BadFieldValue)
 	}
-	if r := n.Revocations(); len(r) > 0 {
+	if r := revocationsOf(n); len(r) > 0 {
 		t.Errorf("%+v", r)
 	}
 }
@@ -314,7 +314,7 @@ func TestTrustEndsWhileLoading(t *testing.T) {
 	key := newSigner(t)
 	primary := openStore(t, filepath.Join(t.TempDir(), "avapd.db"), store.Options{})
 	n := newNode(t, Config{Primary: primary})
-	if _, err := n.PutSigner(t.Context(), key.trust("team"), ""); err != nil {
+	if _, _, err := n.PutSigner(t.Context(), key.trust("team"), ""); err != nil {
 		t.Fatal(err)
 	}
 	n.mustUpload(t, "order", key.module(t, "r = 1\naddResult(r)"))
@@ -323,7 +323,7 @@ func TestTrustEndsWhileLoading(t *testing.T) {
 	source.alter = func(b []byte) []byte {
 		less := key.trust("team")
 		less.TrustedCompiler = false
-		if _, err := again.PutSigner(t.Context(), less, ""); err != nil {
+		if _, _, err := again.PutSigner(t.Context(), less, ""); err != nil {
 			t.Error(err)
 		}
 		return b
@@ -425,4 +425,31 @@ func TestLimitsOfCommands(t *testing.T) {
 	wantCode(t, err, diag.PolicyRefused)
 	_, err = n.Upload(t.Context(), "loop", module, UploadOptions{Limits: Limits{TimeMS: -1}})
 	wantCode(t, err, diag.BadFieldValue)
+}
+
+// Two who add the same key at the same time do not both come to have it.
+func TestKeyHasOneSigner(t *testing.T) {
+	p, key := newPair(t), newSigner(t)
+	one, other := newNode(t, Config{Primary: p.primary}), newNode(t, Config{Primary: p.primary})
+	if _, _, err := one.PutSigner(t.Context(), key.trust("ana"), ""); err != nil {
+		t.Fatal(err)
+	}
+	// The other has not heard of it.
+	_, _, err := other.PutSigner(t.Context(), key.trust("ben"), "")
+	wantCode(t, err, diag.Conflict)
+	if s := other.State(); len(s.Signers()) != 1 || !s.matches() {
+		t.Errorf("%+v", s.Signers())
+	}
+	// A key that was given up can be another's.
+	changed := newSigner(t).trust("ana")
+	if _, _, err := one.PutSigner(t.Context(), changed, ""); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := one.PutSigner(t.Context(), key.trust("ben"), ""); err != nil {
+		t.Error(err)
+	}
+	wantCode(t, errorOf(one.DeleteSigner(t.Context(), "ben", "")), "")
+	if _, _, err := one.PutSigner(t.Context(), key.trust("cora"), ""); err != nil {
+		t.Error(err)
+	}
 }

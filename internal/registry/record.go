@@ -17,6 +17,7 @@ const (
 	kindCommand    = "command"    // by name
 	kindVersion    = "version"    // by name@number
 	kindSigner     = "signer"     // by name
+	kindSignerKey  = "signer-key" // by the key's identifier
 	kindRevocation = "revocation" // by kind:value
 	kindKey        = "key"        // of a client, by name
 	kindKeyUse     = "key_use"    // by the key's name
@@ -168,6 +169,11 @@ type Signer struct {
 	Revoked bool `json:"-"`
 
 	revision int64
+}
+
+// signerKey says who has a key, so that no two signers come to have it.
+type signerKey struct {
+	Signer string `json:"signer"`
 }
 
 // Revocable is what can be revoked.

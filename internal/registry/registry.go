@@ -21,7 +21,7 @@ type Engine interface {
 	RunCommand(ctx context.Context, c *engine.Command, r *engine.Request) (*engine.Answer, error)
 	// LoadCommand makes a command ready to run and describes it.
 	LoadCommand(ctx context.Context, client string, c *engine.Command) (abi.Manifest, error)
-	Compile(source *engine.Source) (*engine.Artifact, diag.List, error)
+	Compile(ctx context.Context, client string, source *engine.Source) (*engine.Artifact, diag.List, error)
 }
 
 // Artifacts gives artifacts by their digests. What it gives is checked.
@@ -198,9 +198,6 @@ func (r *Registry) State() *State { return r.current.Load() }
 
 // Signers lists who may sign.
 func (r *Registry) Signers() []*Signer { return r.State().Signers() }
-
-// Revocations lists what is revoked.
-func (r *Registry) Revocations() []*Revocation { return r.State().Revocations() }
 
 // Execute runs a version of a command, the active one for the number 0. The
 // request's source counts for nothing, and its limits are cut to those of the

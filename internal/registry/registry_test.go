@@ -36,12 +36,12 @@ func TestLifeOfACommand(t *testing.T) {
 		do             func() error
 		active, second string
 	}{
-		{"activated", func() error { return n.Activate(ctx, "order", 2, "ana") }, `{"r":2}`, `{"r":2}`},
-		{"rolled back", func() error { return n.Rollback(ctx, "order", "ana") }, `{"r":1}`, `{"r":2}`},
-		{"disabled", func() error { return n.SetDisabled(ctx, "order", true, "ana") }, "AVAP5020", "AVAP5020"},
-		{"enabled", func() error { return n.SetDisabled(ctx, "order", false, "ana") }, `{"r":1}`, `{"r":2}`},
-		{"revoked", func() error { return n.Revoke(ctx, RevokeDigest, v1.Digest.String(), "wrong", "ana") }, "AVAP5022", `{"r":2}`},
-		{"activated again", func() error { return n.Activate(ctx, "order", 2, "ana") }, `{"r":2}`, `{"r":2}`},
+		{"activated", func() error { return errorOf(n.Activate(ctx, "order", 2, "ana")) }, `{"r":2}`, `{"r":2}`},
+		{"rolled back", func() error { return errorOf(n.Rollback(ctx, "order", "ana")) }, `{"r":1}`, `{"r":2}`},
+		{"disabled", func() error { return errorOf(n.SetDisabled(ctx, "order", true, "ana")) }, "AVAP5020", "AVAP5020"},
+		{"enabled", func() error { return errorOf(n.SetDisabled(ctx, "order", false, "ana")) }, `{"r":1}`, `{"r":2}`},
+		{"revoked", func() error { return errorOf(n.Revoke(ctx, RevokeDigest, v1.Digest.String(), "wrong", "ana")) }, "AVAP5022", `{"r":2}`},
+		{"activated again", func() error { return errorOf(n.Activate(ctx, "order", 2, "ana")) }, `{"r":2}`, `{"r":2}`},
 		{"deleted", func() error { return n.Delete(ctx, "order", "ana") }, "AVAP5019", "AVAP5019"},
 	} {
 		if err := step.do(); err != nil {
@@ -52,8 +52,8 @@ func TestLifeOfACommand(t *testing.T) {
 	if v := n.mustUpload(t, "order", two); v.Number != 3 {
 		t.Errorf("after the deletion: version %d", v.Number)
 	}
-	wantCode(t, n.Activate(ctx, "order", 2, ""), diag.NoSuchCommand)
-	wantCode(t, n.Rollback(ctx, "order", ""), diag.Conflict)
+	wantCode(t, errorOf(n.Activate(ctx, "order", 2, "")), diag.NoSuchCommand)
+	wantCode(t, errorOf(n.Rollback(ctx, "order", "")), diag.Conflict)
 	_, err = n.Upload(ctx, "order", one, UploadOptions{})
 	wantCode(t, err, diag.Revoked)
 }

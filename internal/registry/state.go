@@ -1,12 +1,16 @@
 package registry
 
 import (
+	"cmp"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sort"
 	"strings"
+	"sync"
 
 	"github.com/avapd/avapd/internal/auth"
 	"github.com/avapd/avapd/internal/diag"
@@ -20,11 +24,15 @@ type State struct {
 	summary  store.Summary
 	commands table[*Command]
 	// names are those of the commands that exist, sorted.
-	names       []string
-	signers     map[string]*Signer // by name
-	byKey       map[string]*Signer // by the key's identifier
-	keys        []signature.PublicKey
+	names   []string
+	signers map[string]*Signer // by name
+	byKey   map[string]*Signer // by the key's identifier
+	keys    []signature.PublicKey
+	// signerKeys are the revisions of the records that a key has a signer.
+	signerKeys  map[string]int64
 	revocations table[*Revocation] // by kind:value
+	// revoked lists the revocations, the last first.
+	revoked func() []*Revocation
 	// clients are the keys of clients, and uses when they were used.
 	clients auth.Keys
 	uses    map[string]keyUse
@@ -86,21 +94,34 @@ func (s *State) Resolve(name string, number int) (*Version, error) {
 	return v, err
 }
 
+// Refused says why a version of a command, the active one for the number 0, may not
+// run now, or nothing if it may.
+func (s *State) Refused(c *Command, number int) *diag.Failure {
+	_, _, err := s.choose(c, number)
+	failure, _ := errors.AsType[*diag.Failure](err)
+	return failure
+}
+
 func (s *State) resolve(name string, number int) (*Version, permission, error) {
 	c, ok := s.Command(name)
-	switch {
-	case !ok:
+	if !ok {
 		return nil, permission{}, s.registry.Unknown(name)
+	}
+	return s.choose(c, number)
+}
+
+func (s *State) choose(c *Command, number int) (*Version, permission, error) {
+	switch {
 	case c.Disabled:
-		return nil, permission{}, diag.NewFailure(diag.CommandUnusable, "the command %s is disabled", name)
+		return nil, permission{}, diag.NewFailure(diag.CommandUnusable, "the command %s is disabled", c.Name)
 	case number == 0 && c.Active == 0:
-		return nil, permission{}, diag.NewFailure(diag.CommandUnusable, "the command %s has no active version", name)
+		return nil, permission{}, diag.NewFailure(diag.CommandUnusable, "the command %s has no active version", c.Name)
 	case number == 0:
 		number = c.Active
 	}
 	v := c.Version(number)
 	if v == nil {
-		return nil, permission{}, diag.NewFailure(diag.NoSuchCommand, "the command %s has no version %d", name, number)
+		return nil, permission{}, diag.NewFailure(diag.NoSuchCommand, "the command %s has no version %d", c.Name, number)
 	}
 	p, err := s.permit(v, v.Signers)
 	if err != nil {
@@ -119,17 +140,53 @@ func (s *State) Signers() []*Signer {
 	return list
 }
 
-// Revocations lists what is revoked, the last first.
-func (s *State) Revocations() []*Revocation {
-	var list []*Revocation
-	s.revocations.all(func(_ string, r *Revocation) { list = append(list, r) })
-	slices.SortFunc(list, func(a, b *Revocation) int {
-		if c := b.At.Compare(a.At); c != 0 {
-			return c
+// Revocations lists what is revoked, the last first: behind a revocation, or from
+// the beginning without one, and at most so many, if limit is not 0. It tells
+// whether there are more, and whether there is the one to begin behind.
+func (s *State) Revocations(after string, limit int) (list []*Revocation, more, found bool) {
+	list = s.revoked()
+	if after != "" {
+		last := s.revocations.get(after)
+		if last == nil {
+			return nil, false, false
 		}
-		return strings.Compare(revocationName(a.Kind, a.Value), revocationName(b.Kind, b.Value))
-	})
-	return list
+		at, _ := slices.BinarySearchFunc(list, last, compareRevocations)
+		list = list[at+1:]
+	}
+	if limit > 0 && len(list) > limit {
+		return list[:limit:limit], true, true
+	}
+	return list, false, true
+}
+
+// Name identifies a revocation.
+func (r *Revocation) Name() string { return revocationName(r.Kind, r.Value) }
+
+func compareRevocations(a, b *Revocation) int {
+	return cmp.Or(b.At.Compare(a.At), strings.Compare(a.Name(), b.Name()))
+}
+
+// Recent lists the versions of a command, the newest first: those before a
+// number, if it is not 0, and at most so many, if limit is not 0. It tells whether
+// there are more.
+func (c *Command) Recent(before, limit int) (list []*Version, more bool) {
+	for _, v := range slices.Backward(c.Versions) {
+		switch {
+		case before > 0 && v.Number >= before:
+		case limit > 0 && len(list) == limit:
+			return list, true
+		default:
+			list = append(list, v)
+		}
+	}
+	return list, false
+}
+
+// Runnable says why a version may not run now, or nothing if it may.
+func (s *State) Runnable(v *Version) *diag.Failure {
+	_, err := s.permit(v, v.Signers)
+	failure, _ := errors.AsType[*diag.Failure](err)
+	return failure
 }
 
 func revocationName(kind Revocable, value string) string { return string(kind) + ":" + value }
@@ -191,6 +248,8 @@ func (c *change) apply(record store.Record) error {
 		err = c.applyVersion(record)
 	case kindSigner:
 		err = c.applySigner(record)
+	case kindSignerKey:
+		c.applySignerKey(record)
 	case kindRevocation:
 		err = c.applyRevocation(record)
 	case kindKey:
@@ -283,6 +342,18 @@ func (c *change) applySigner(record store.Record) error {
 	return nil
 }
 
+func (c *change) applySignerKey(record store.Record) {
+	keys := maps.Clone(c.next.signerKeys)
+	if keys == nil {
+		keys = make(map[string]int64)
+	}
+	delete(keys, record.Name)
+	if !record.Deleted {
+		keys[record.Name] = record.Revision
+	}
+	c.next.signerKeys = keys
+}
+
 func (c *change) applyRevocation(record store.Record) error {
 	if !c.policy {
 		c.policy = true
@@ -346,6 +417,11 @@ func (c *change) settleNames(before *State) {
 // settlePolicy works out which keys count.
 func (c *change) settlePolicy() {
 	s := c.next
+	s.revoked = sync.OnceValue(func() (list []*Revocation) {
+		s.revocations.all(func(_ string, r *Revocation) { list = append(list, r) })
+		slices.SortFunc(list, compareRevocations)
+		return list
+	})
 	s.byKey, s.keys = make(map[string]*Signer, len(s.signers)), nil
 	for _, signer := range s.Signers() {
 		signer.Revoked = s.revocations.get(revocationName(RevokeKey, signer.KeyID)) != nil

@@ -9,11 +9,13 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/avapd/avapd/internal/api"
 	"github.com/avapd/avapd/internal/diag"
 	"github.com/avapd/avapd/internal/signature"
 	"github.com/avapd/avapd/internal/store"
+	"github.com/avapd/avapd/runtime/catalog"
 )
 
 const (
@@ -74,47 +76,122 @@ func (s *Signer) complete() error {
 			return diag.NewFailure(diag.BadFieldValue, "the prefixes and capabilities of the signer %s are at most %d each, of 1 to %d bytes", s.Name, maxListed, maxListedBytes)
 		}
 	}
+	for _, name := range s.Capabilities {
+		if name != everything && !slices.Contains(catalog.AllCapabilities(), name) {
+			failure := diag.NewFailure(diag.BadFieldValue, "there is no capability %q that the signer %s could grant; there are %s, and %s for all", name, s.Name, strings.Join(catalog.AllCapabilities(), ", "), everything)
+			failure.Suggestion = diag.DidYouMean(name, catalog.AllCapabilities())
+			return failure
+		}
+	}
 	if s.Limits.negative() {
 		return diag.NewFailure(diag.BadFieldValue, "the limits of the signer %s must not be negative", s.Name)
 	}
 	return nil
 }
 
-// PutSigner adds a signer or changes what it may do.
-func (r *Registry) PutSigner(ctx context.Context, signer Signer, by string) (*Signer, error) {
+// PutSigner adds a signer or changes what it may do, and tells what comes of it.
+func (r *Registry) PutSigner(ctx context.Context, signer Signer, by string) (*Signer, *TrustChange, error) {
 	if err := signer.complete(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	err := r.commit(ctx, func(s *State) (store.Batch, error) {
+	var next Signer
+	var change *TrustChange
+	_, err := r.commit(ctx, func(s *State) (store.Batch, error) {
 		old := s.signers[signer.Name]
-		other := s.byKey[signer.KeyID]
-		switch {
-		case old != nil && old.Fixed:
-			return store.Batch{}, fixedSigner(signer.Name)
-		case s.revocations.get(revocationName(RevokeKey, signer.KeyID)) != nil:
-			return store.Batch{}, diag.NewFailure(diag.Revoked, "the key %s is revoked", signer.KeyID)
-		case other != nil && other.Name != signer.Name:
-			return store.Batch{}, diag.NewFailure(diag.Conflict, "the key is that of the signer %s", other.Name)
-		case old == nil && len(s.signers) >= maxSigners:
-			return store.Batch{}, diag.NewFailure(diag.Conflict, "there are %d signers, which is the most there can be", len(s.signers))
+		if err := s.mayPut(&signer, old); err != nil {
+			return store.Batch{}, err
 		}
-		next := signer
+		next = signer
 		next.Created, next.By, next.revision = r.now(), by, 0
+		var puts []store.Put
 		if old != nil {
 			next.revision = old.revision
 			if bytes.Equal(old.Key, next.Key) {
 				next.Created = old.Created
+			} else {
+				puts = s.forgetKey(old.KeyID)
 			}
 		}
-		return store.Batch{Puts: []store.Put{{Kind: kindSigner, Name: next.Name, Expect: next.revision, Document: document(&next)}}}, nil
+		// Two who add the same key at the same time write this record both.
+		holder := signerKey{Signer: next.Name}
+		puts = append(puts,
+			store.Put{Kind: kindSigner, Name: next.Name, Expect: next.revision, Document: document(&next)},
+			store.Put{Kind: kindSignerKey, Name: next.KeyID, Expect: s.signerKeys[next.KeyID], Document: document(&holder)})
+		change = r.trustChange(s, puts)
+		return store.Batch{Puts: puts}, nil
 	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if now := r.State().signers[signer.Name]; now != nil {
-		return now, nil
+	if now := r.State().signers[next.Name]; now != nil && now.revision > next.revision {
+		return now, change, nil
 	}
-	return &signer, nil
+	return &next, change, nil
+}
+
+// mayPut tells why a signer cannot become another, or be added.
+func (s *State) mayPut(signer, old *Signer) error {
+	other := s.byKey[signer.KeyID]
+	switch {
+	case old != nil && old.Fixed:
+		return fixedSigner(signer.Name)
+	case s.revocations.get(revocationName(RevokeKey, signer.KeyID)) != nil:
+		return diag.NewFailure(diag.Revoked, "the key %s is revoked", signer.KeyID)
+	case other != nil && other.Name != signer.Name:
+		return diag.NewFailure(diag.Conflict, "the key is that of the signer %s", other.Name)
+	case old == nil && len(s.signers) >= maxSigners:
+		return diag.NewFailure(diag.Conflict, "there are %d signers, which is the most there can be", len(s.signers))
+	}
+	return nil
+}
+
+// forgetKey takes away the record that a key has a signer, if there is one.
+func (s *State) forgetKey(id string) []store.Put {
+	if revision := s.signerKeys[id]; revision != 0 {
+		return []store.Put{{Kind: kindSignerKey, Name: id, Expect: revision, Delete: true}}
+	}
+	return nil
+}
+
+// TrustChange is what comes of a change of who is trusted: commands whose active
+// version may run now, or may not any more.
+type TrustChange struct {
+	// Gained and Lost are names of commands, of which there are so many
+	// altogether.
+	Gained, Lost           []string
+	GainedCount, LostCount int
+}
+
+// maxChanged is how many names a TrustChange has of each kind.
+const maxChanged = 100
+
+// trustChange finds out what comes of records that are about to be written.
+func (r *Registry) trustChange(before *State, puts []store.Put) *TrustChange {
+	records := make([]store.Record, len(puts))
+	for i, put := range puts {
+		records[i] = store.Record{Kind: put.Kind, Name: put.Name, Revision: before.summary.Revision + 1, Deleted: put.Delete, Document: put.Document}
+	}
+	change := &TrustChange{}
+	after, err := r.with(before, records, before.summary)
+	if err != nil {
+		return change // it will be refused
+	}
+	for _, name := range before.names {
+		c := before.commands.get(name)
+		v := c.Version(c.Active)
+		if v == nil {
+			continue
+		}
+		switch was, is := before.Runnable(v) == nil, after.Runnable(v) == nil; {
+		case is && !was:
+			change.GainedCount++
+			change.Gained = append(change.Gained[:min(len(change.Gained), maxChanged-1)], name)
+		case was && !is:
+			change.LostCount++
+			change.Lost = append(change.Lost[:min(len(change.Lost), maxChanged-1)], name)
+		}
+	}
+	return change
 }
 
 func fixedSigner(name string) error {
@@ -123,8 +200,9 @@ func fixedSigner(name string) error {
 
 // DeleteSigner takes trust in a signer away. What it has signed does not run
 // any more, unless another has signed it too.
-func (r *Registry) DeleteSigner(ctx context.Context, name, _ string) error {
-	return r.commit(ctx, func(s *State) (store.Batch, error) {
+func (r *Registry) DeleteSigner(ctx context.Context, name, by string) (*TrustChange, error) {
+	var change *TrustChange
+	_, err := r.commit(ctx, func(s *State) (store.Batch, error) {
 		old := s.signers[name]
 		switch {
 		case old == nil:
@@ -132,12 +210,31 @@ func (r *Registry) DeleteSigner(ctx context.Context, name, _ string) error {
 		case old.Fixed:
 			return store.Batch{}, fixedSigner(name)
 		}
-		return store.Batch{Puts: []store.Put{{Kind: kindSigner, Name: name, Expect: old.revision, Delete: true}}}, nil
+		puts := append(s.forgetKey(old.KeyID), store.Put{Kind: kindSigner, Name: name, Expect: old.revision, Delete: true})
+		change = r.trustChange(s, puts)
+		return store.Batch{Puts: puts}, nil
 	})
+	if err != nil {
+		return nil, err
+	}
+	// A tombstone does not say who made it.
+	r.config.Log.Info("a signer is not trusted any more", "signer", name, "by", by)
+	return change, nil
 }
 
-// Revoke takes trust in a key or an artifact away for good.
-func (r *Registry) Revoke(ctx context.Context, kind Revocable, value, reason, by string) error {
+// Revoked is a revocation, and what comes of it.
+type Revoked struct {
+	*Revocation
+	*TrustChange
+
+	// Known tells whether there is a signer with the key, or a version with the
+	// module.
+	Known bool
+}
+
+// Revoke takes trust in a key or an artifact away for good, also in one that is
+// not known yet.
+func (r *Registry) Revoke(ctx context.Context, kind Revocable, value, reason, by string) (*Revoked, error) {
 	raw, err := hex.DecodeString(value)
 	size := len(Digest{})
 	if kind == RevokeKey {
@@ -145,11 +242,11 @@ func (r *Registry) Revoke(ctx context.Context, kind Revocable, value, reason, by
 	}
 	switch {
 	case kind != RevokeKey && kind != RevokeDigest:
-		return diag.NewFailure(diag.BadFieldValue, "what is revoked is a %s or a %s", RevokeKey, RevokeDigest)
+		return nil, diag.NewFailure(diag.BadFieldValue, "what is revoked is a %s or a %s", RevokeKey, RevokeDigest)
 	case err != nil, len(raw) != size:
-		return diag.NewFailure(diag.BadFieldValue, "%q does not name a %s, which has %d hexadecimal digits; that of a key is its identifier", value, kind, 2*size)
+		return nil, diag.NewFailure(diag.BadFieldValue, "%q does not name a %s, which has %d hexadecimal digits; that of a key is its identifier", value, kind, 2*size)
 	case len(reason) > maxReasonBytes:
-		return diag.NewFailure(diag.BadFieldValue, "the reason has more than %d bytes", maxReasonBytes)
+		return nil, diag.NewFailure(diag.BadFieldValue, "the reason has more than %d bytes", maxReasonBytes)
 	}
 	names := []string{revocationName(kind, hex.EncodeToString(raw))}
 	if kind == RevokeDigest {
@@ -157,7 +254,8 @@ func (r *Registry) Revoke(ctx context.Context, kind Revocable, value, reason, by
 			names = append(names, revocationName(kind, content.String()))
 		}
 	}
-	return r.commit(ctx, func(s *State) (store.Batch, error) {
+	revoked := &Revoked{}
+	_, err = r.commit(ctx, func(s *State) (store.Batch, error) {
 		var batch store.Batch
 		revocation := Revocation{Reason: reason, At: r.now(), By: by}
 		for _, name := range names {
@@ -165,8 +263,34 @@ func (r *Registry) Revoke(ctx context.Context, kind Revocable, value, reason, by
 				batch.Puts = append(batch.Puts, store.Put{Kind: kindRevocation, Name: name, Document: document(&revocation)})
 			}
 		}
+		revocation.Kind, revocation.Value = kind, hex.EncodeToString(raw)
+		revoked.Revocation, revoked.TrustChange, revoked.Known = &revocation, r.trustChange(s, batch.Puts), s.knows(names)
+		if old := s.revocations.get(names[0]); old != nil {
+			revoked.Revocation = old
+		}
 		return batch, nil
 	})
+	if err != nil {
+		return nil, err
+	}
+	return revoked, nil
+}
+
+// knows tells whether there is a signer or a version that one of these
+// revocations is about.
+func (s *State) knows(names []string) bool {
+	for id := range s.byKey {
+		if slices.Contains(names, revocationName(RevokeKey, id)) {
+			return true
+		}
+	}
+	known := false
+	s.versions(func(v *Version) {
+		has := func(name string) bool { return slices.Contains(names, name) }
+		known = known || slices.ContainsFunc(v.revocationNames(), has) ||
+			slices.ContainsFunc(v.Signers, func(id string) bool { return has(revocationName(RevokeKey, id)) })
+	})
+	return known
 }
 
 // content is the digest without signatures of an artifact, if it can be had:
@@ -201,7 +325,7 @@ func (r *Registry) trustBuilder(ctx context.Context) error {
 	if r.State().byKey[id] != nil {
 		return nil
 	}
-	_, err := r.PutSigner(ctx, Signer{
+	_, _, err := r.PutSigner(ctx, Signer{
 		Name: builderPrefix + id[:builderIDDigits], Key: key.Key, Prefixes: []string{everything}, Capabilities: []string{everything}, TrustedCompiler: true,
 	}, "")
 	return err

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"slices"
 
 	"github.com/avapd/avapd/compiler"
@@ -116,7 +117,7 @@ func (r *Registry) Upload(ctx context.Context, name string, module []byte, o Upl
 		return nil, err
 	}
 	var made *Version
-	err := r.commit(ctx, func(s *State) (store.Batch, error) {
+	_, err := r.commit(ctx, func(s *State) (store.Batch, error) {
 		if _, err := s.permit(v, v.Signers); err != nil {
 			return store.Batch{}, err
 		}
@@ -239,7 +240,13 @@ func (r *Registry) Build(ctx context.Context, name, source string, o UploadOptio
 	if err := checkName(name); err != nil {
 		return nil, nil, err
 	}
-	artifact, findings, err := r.config.Engine.Compile(&engine.Source{File: name + ".avap", Text: source})
+	if err := o.check(); err != nil {
+		return nil, nil, err
+	}
+	artifact, findings, err := r.config.Engine.Compile(ctx, o.By, &engine.Source{File: name + ".avap", Text: source, Interface: o.Interface})
+	if failure, ok := errors.AsType[*diag.Failure](err); ok {
+		return nil, nil, failure
+	}
 	if err != nil {
 		return nil, findings, failed(diag.Internal, err, "internal error")
 	}

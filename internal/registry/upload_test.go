@@ -148,7 +148,7 @@ func TestList(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := n.SetDisabled(t.Context(), "c", true, ""); err != nil {
+	if _, err := n.SetDisabled(t.Context(), "c", true, ""); err != nil {
 		t.Fatal(err)
 	}
 	yes, no := true, false

@@ -13,7 +13,7 @@ import (
 	"github.com/avapd/avapd/runtime/abi"
 )
 
-func commandDocument(c *registry.Command) api.Command {
+func (s *Server) commandDocument(c *registry.Command) api.Command {
 	d := api.Command{
 		Name: c.Name, Active: c.Active, Disabled: c.Disabled, Versions: len(c.Versions),
 		Interface: []api.Parameter{}, Capabilities: []string{},
@@ -21,18 +21,30 @@ func commandDocument(c *registry.Command) api.Command {
 	if newest := c.Newest(); newest != nil {
 		d.Latest = newest.Number
 	}
+	refused := s.commands.State().Refused(c, 0)
+	d.Runnable, d.ReasonCode, d.Reason = reason(refused)
 	if v := c.Version(c.Active); v != nil {
 		d.Digest, d.Interface, d.Capabilities = v.Digest.String(), interfaceDocument(v.Interface), orEmpty(v.Capabilities)
 	}
 	return d
 }
 
-func versionDocument(c *registry.Command, v *registry.Version) api.Version {
-	return api.Version{
+// reason says whether something may run, and why not.
+func reason(refused *diag.Failure) (runnable bool, code, text string) {
+	if refused == nil {
+		return true, "", ""
+	}
+	return false, string(refused.Code), refused.Message
+}
+
+func (s *Server) versionDocument(c *registry.Command, v *registry.Version) api.Version {
+	d := api.Version{
 		Name: v.Command, Version: v.Number, Active: c.Active == v.Number, Digest: v.Digest.String(), SizeBytes: int64(v.Size),
 		Interface: interfaceDocument(v.Interface), Capabilities: orEmpty(v.Capabilities), Limits: api.Limits(v.Limits),
 		Signers: orEmpty(v.Signers), Created: v.Created, By: v.By, Note: v.Note, SourceSHA256: v.SourceSHA256,
 	}
+	d.Runnable, d.ReasonCode, d.Reason = reason(s.commands.State().Runnable(v))
+	return d
 }
 
 func interfaceDocument(list []abi.Parameter) []api.Parameter {
@@ -73,6 +85,10 @@ func signerDocument(s *registry.Signer) (api.Signer, error) {
 		Name: s.Name, PublicKey: string(text), KeyID: s.KeyID, Prefixes: orEmpty(s.Prefixes), Capabilities: orEmpty(s.Capabilities),
 		Limits: api.Limits(s.Limits), TrustedCompiler: s.TrustedCompiler, Fixed: s.Fixed, Revoked: s.Revoked,
 	}, nil
+}
+
+func trustDocument(c *registry.TrustChange) *api.TrustChange {
+	return &api.TrustChange{Gained: orEmpty(c.Gained), GainedCount: c.GainedCount, Lost: orEmpty(c.Lost), LostCount: c.LostCount}
 }
 
 func revocationDocument(r *registry.Revocation) api.Revocation {

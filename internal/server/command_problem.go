@@ -14,7 +14,7 @@ func (s *Server) commandProblem(n *note, name string, err error) error {
 	command, exists := state.Command(name)
 	switch {
 	case exists && p.status == http.StatusConflict:
-		p.current = new(commandDocument(command))
+		p.current = new(s.commandDocument(command))
 	case !exists && p.code == diag.NoSuchCommand:
 		p.suggestion = diag.DidYouMean(name, namesLike(state, name))
 	}

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -56,7 +55,7 @@ func (s *Server) listCommands(c *fiber.Ctx) error {
 	list, more := s.commands.State().List(q)
 	page := api.Commands{Commands: make([]api.Command, len(list))}
 	for i, command := range list {
-		page.Commands[i] = commandDocument(command)
+		page.Commands[i] = s.commandDocument(command)
 	}
 	if more {
 		page.Next = list[len(list)-1].Name
@@ -97,7 +96,7 @@ func (s *Server) getCommand(c *fiber.Ctx) error {
 	case err != nil:
 		return err
 	case !wantsModule(c):
-		return sendJSON(c, commandDocument(command))
+		return sendJSON(c, s.commandDocument(command))
 	}
 	v, err := s.versionToRun(command.Name, 0)
 	if err != nil {
@@ -140,11 +139,25 @@ func (s *Server) listVersions(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	list := api.Versions{Versions: []api.Version{}}
-	for _, v := range slices.Backward(command.Versions) {
-		list.Versions = append(list.Versions, versionDocument(command, v))
+	limit, err := pageLimit(c)
+	if err != nil {
+		return err
 	}
-	return sendJSON(c, list)
+	before := 0
+	if after := c.Query("after"); after != "" {
+		if before, err = versionNumber(after); err != nil {
+			return err
+		}
+	}
+	versions, more := command.Recent(before, limit)
+	page := api.Versions{Versions: make([]api.Version, len(versions))}
+	for i, v := range versions {
+		page.Versions[i] = s.versionDocument(command, v)
+	}
+	if more {
+		page.Next = strconv.Itoa(versions[len(versions)-1].Number)
+	}
+	return sendJSON(c, page)
 }
 
 // getVersion answers GET /api/v1/commands/{name}/versions/{version}.
@@ -164,7 +177,7 @@ func (s *Server) getVersion(c *fiber.Ctx) error {
 	case wantsModule(c):
 		return s.sendModule(c, v)
 	}
-	return sendJSON(c, versionDocument(command, v))
+	return sendJSON(c, s.versionDocument(command, v))
 }
 
 func versionNumber(text string) (int, error) {
@@ -249,18 +262,23 @@ func (s *Server) putCommand(c *fiber.Ctx) error {
 	if o.Limits, err = queryLimits(c); err != nil {
 		return err
 	}
+	if text := c.Query("interface"); text != "" {
+		if o.Interface, err = registry.ParseInterface([]byte(text)); err != nil {
+			return s.registryProblem(noteOf(c), err)
+		}
+	}
 	module, err := s.moduleBody(c)
 	if err != nil {
 		return err
 	}
 	if module != nil {
-		return s.store(c, name, func(ctx context.Context) (*registry.Version, error) { return s.commands.Upload(ctx, name, module, o) })
+		return s.store(c, name, o.Activate, func(ctx context.Context) (*registry.Version, error) { return s.commands.Upload(ctx, name, module, o) })
 	}
 	source, err := s.scriptBody(c)
 	if err != nil {
 		return err
 	}
-	return s.store(c, name, func(ctx context.Context) (*registry.Version, error) { return s.build(ctx, name, source, o) })
+	return s.store(c, name, o.Activate, func(ctx context.Context) (*registry.Version, error) { return s.build(ctx, name, source, o) })
 }
 
 // queryLimits are the limits that a version is to have; what is not named is
@@ -308,7 +326,7 @@ func (s *Server) moduleBody(c *fiber.Ctx) ([]byte, error) {
 
 // store adds a version and answers with it. What it is made of lives on when the
 // client does not.
-func (s *Server) store(c *fiber.Ctx, name string, add func(context.Context) (*registry.Version, error)) error {
+func (s *Server) store(c *fiber.Ctx, name string, activate bool, add func(context.Context) (*registry.Version, error)) error {
 	before := 0
 	if command, ok := s.commands.State().Command(name); ok {
 		before = command.Highest
@@ -325,10 +343,13 @@ func (s *Server) store(c *fiber.Ctx, name string, add func(context.Context) (*re
 		c.Response().Header.Set(fiber.HeaderLocation, fmt.Sprintf("%s/%s/versions/%d", pathCommands, url.PathEscape(v.Command), v.Number))
 	}
 	command, ok := s.commands.State().Command(v.Command)
-	if !ok { // it is stored, and not seen here yet
+	if !ok || command.Version(v.Number) == nil { // it is stored, and not seen here yet
 		command = &registry.Command{Name: v.Command}
+		if activate {
+			command.Active = v.Number
+		}
 	}
-	return sendJSON(c, versionDocument(command, v))
+	return sendJSON(c, s.versionDocument(command, v))
 }
 
 // build makes a version of a script.
@@ -341,22 +362,19 @@ func (s *Server) build(ctx context.Context, name, source string, o registry.Uplo
 }
 
 // change answers with the command as it is after a change.
-func (s *Server) change(c *fiber.Ctx, do func(ctx context.Context, name string) error) error {
+func (s *Server) change(c *fiber.Ctx, do func(ctx context.Context, name string) (*registry.Command, error)) error {
 	name := nameOf(c)
 	if err := permitName(c, name); err != nil {
 		return err
 	}
 	ctx := s.watch(c)
 	defer s.watcher.remove(&ctx.watched)
-	if err := do(ctx, name); err != nil {
+	command, err := do(ctx, name)
+	if err != nil {
 		return s.commandProblem(noteOf(c), name, err)
 	}
 	noteOf(c).command = name
-	command, err := s.command(name)
-	if err != nil {
-		return err
-	}
-	return sendJSON(c, commandDocument(command))
+	return sendJSON(c, s.commandDocument(command))
 }
 
 // activateCommand answers POST /api/v1/commands/{name}/activate.
@@ -365,26 +383,28 @@ func (s *Server) activateCommand(c *fiber.Ctx) error {
 	if err := readDocument(c, &in); err != nil {
 		return err
 	}
-	return s.change(c, func(ctx context.Context, name string) error {
+	return s.change(c, func(ctx context.Context, name string) (*registry.Command, error) {
 		return s.commands.Activate(ctx, name, in.Version, changer(c))
 	})
 }
 
 // rollbackCommand answers POST /api/v1/commands/{name}/rollback.
 func (s *Server) rollbackCommand(c *fiber.Ctx) error {
-	return s.change(c, func(ctx context.Context, name string) error { return s.commands.Rollback(ctx, name, changer(c)) })
+	return s.change(c, func(ctx context.Context, name string) (*registry.Command, error) {
+		return s.commands.Rollback(ctx, name, changer(c))
+	})
 }
 
 // disableCommand answers POST /api/v1/commands/{name}/disable.
 func (s *Server) disableCommand(c *fiber.Ctx) error {
-	return s.change(c, func(ctx context.Context, name string) error {
+	return s.change(c, func(ctx context.Context, name string) (*registry.Command, error) {
 		return s.commands.SetDisabled(ctx, name, true, changer(c))
 	})
 }
 
 // enableCommand answers POST /api/v1/commands/{name}/enable.
 func (s *Server) enableCommand(c *fiber.Ctx) error {
-	return s.change(c, func(ctx context.Context, name string) error {
+	return s.change(c, func(ctx context.Context, name string) (*registry.Command, error) {
 		return s.commands.SetDisabled(ctx, name, false, changer(c))
 	})
 }
@@ -463,7 +483,7 @@ func (s *Server) versionToRun(name string, number int) (*registry.Version, error
 	if number == 0 {
 		if number = command.Active; number == 0 {
 			p := newProblem(http.StatusConflict, diag.CommandUnusable, "the command %s has no active version", printable(name))
-			p.current = new(commandDocument(command))
+			p.current = new(s.commandDocument(command))
 			return nil, p
 		}
 	}

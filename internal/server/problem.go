@@ -11,6 +11,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/avapd/avapd/internal/api"
+	"github.com/avapd/avapd/internal/auth"
 	"github.com/avapd/avapd/internal/diag"
 )
 
@@ -164,6 +165,9 @@ func (s *Server) asProblem(c *fiber.Ctx, err error) *problem {
 		allow := string(c.Response().Header.Peek(fiber.HeaderAllow))
 		return newProblem(f.Code, diag.WrongMethod, "%s does not answer %s; allowed: %s", printable(c.Path()), c.Method(), allow)
 	case http.StatusRequestEntityTooLarge:
+		if p := s.strangersProblem(c); p != nil {
+			return p
+		}
 		return newProblem(f.Code, diag.RequestTooLarge, "the body is larger than the limit of %d bytes", s.bodyLimitOf(c.Request().Header.Method(), c.Request().Header.RequestURI()))
 	case http.StatusRequestHeaderFieldsTooLarge:
 		return newProblem(f.Code, diag.HeadersTooLarge, "request line and headers are larger than the limit of %d bytes", c.App().Config().ReadBufferSize)
@@ -178,6 +182,22 @@ func (s *Server) asProblem(c *fiber.Ctx, err error) *problem {
 	}
 	p := newProblem(f.Code, diag.BadRequest, "the request is not well-formed HTTP")
 	p.cause = err
+	return p
+}
+
+// strangersProblem refuses an upload whose body was not read because of who sent
+// it.
+func (s *Server) strangersProblem(c *fiber.Ctx) *problem {
+	header := &c.Request().Header
+	if !s.isUpload(header.Method(), header.RequestURI()) || s.mayUpload(header) {
+		return nil
+	}
+	principal, err := s.whoAsks(c)
+	if err == nil {
+		noteOf(c).principal = principal
+		err = s.permit(c, auth.WriteCommands)
+	}
+	p, _ := errors.AsType[*problem](err)
 	return p
 }
 

@@ -194,7 +194,7 @@ func commandRoutes() []route {
 			method: http.MethodDelete, path: pathCommand, summary: "Remove a command with all its versions", handle: (*Server).deleteCommand, scope: auth.WriteCommands, action: "command.delete",
 			answers: []answerSpec{{http.StatusNoContent, nil}},
 		},
-		{method: http.MethodGet, path: pathVersions, summary: "List the versions of a command", handle: (*Server).listVersions, scope: auth.ReadCommands, answers: ok("Versions")},
+		{method: http.MethodGet, path: pathVersions, summary: "List the versions of a command", handle: (*Server).listVersions, scope: auth.ReadCommands, answers: ok("Versions"), query: pageParameters()},
 		{
 			method: http.MethodGet, path: pathVersions + "/{version}", summary: "Describe a version, or get its module", handle: (*Server).getVersion, scope: auth.ReadCommands,
 			answers: []answerSpec{{http.StatusOK, version}, {http.StatusNotModified, nil}},
@@ -213,9 +213,18 @@ func commandRoutes() []route {
 	})
 }
 
+// pageParameters are those of a list that is read in pages and not filtered.
+func pageParameters() []queryParameter {
+	return []queryParameter{
+		{"after", "string", "The member next of the page before"},
+		{"limit", "integer", "How many a page has at most, 100 if nothing is said"},
+	}
+}
+
 // uploadParameters are what can be said about a version.
 func uploadParameters() []queryParameter {
-	list := []queryParameter{{"activate", "boolean", "Make the version the one that runs"}, {"note", "string", "What to keep with the version"}}
+	list := []queryParameter{{"activate", "boolean", "Make the version the one that runs"}, {"note", "string", "What to keep with the version"},
+		{"interface", "string", `The parameters of the command, as a JSON list such as [{"name": "a", "kind": "L"}]; those that the script reads if nothing is said`}}
 	for _, m := range limitMembers {
 		list = append(list, queryParameter{m.name, "integer", "A limit of executions of the version"})
 	}
@@ -233,9 +242,9 @@ func policyRoutes() []route {
 		},
 		{
 			method: http.MethodDelete, path: pathSigner, summary: "Trust the signatures of a signer no longer", handle: (*Server).deleteSigner, scope: auth.WriteSigners, action: "signer.delete",
-			answers: []answerSpec{{http.StatusNoContent, nil}},
+			answers: ok("TrustChange"),
 		},
-		{method: http.MethodGet, path: pathRevocations, summary: "List what is revoked", handle: (*Server).listRevocations, scope: auth.ReadCommands, answers: ok("Revocations")},
+		{method: http.MethodGet, path: pathRevocations, summary: "List what is revoked", handle: (*Server).listRevocations, scope: auth.ReadCommands, answers: ok("Revocations"), query: pageParameters()},
 		{
 			method: http.MethodPost, path: pathRevocations, summary: "Make a key or a module count for nothing, for good", handle: (*Server).postRevocation, scope: auth.WriteSigners, action: "revocation.add",
 			body: asJSON("Revocation"), answers: ok("Revocation"),

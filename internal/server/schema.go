@@ -19,6 +19,7 @@ var commandDocuments = []any{
 	api.Activation{},
 	api.Signer{},
 	api.Signers{},
+	api.TrustChange{},
 	api.Limits{},
 	api.Revocation{},
 	api.Revocations{},

@@ -18,6 +18,7 @@ import (
 
 	"github.com/avapd/avapd/internal/api"
 	"github.com/avapd/avapd/internal/apps"
+	"github.com/avapd/avapd/internal/auth"
 	"github.com/avapd/avapd/internal/config"
 	"github.com/avapd/avapd/internal/diag"
 	"github.com/avapd/avapd/internal/registry"
@@ -159,11 +160,33 @@ func (s *Server) knownMethods(app *fiber.App, next fasthttp.RequestHandler) fast
 // bodyLimit lets modules be larger than other bodies, or less large. It is asked
 // before a body is read.
 func (s *Server) bodyLimit(header *fasthttp.RequestHeader) fasthttp.RequestConfig {
-	return fasthttp.RequestConfig{MaxRequestBodySize: s.bodyLimitOf(header.Method(), header.RequestURI())}
+	limit := s.bodyLimitOf(header.Method(), header.RequestURI())
+	if s.isUpload(header.Method(), header.RequestURI()) && !s.mayUpload(header) {
+		limit = min(limit, strangersBytes)
+	}
+	return fasthttp.RequestConfig{MaxRequestBodySize: limit}
+}
+
+// strangersBytes is what is read of an upload from who may not upload.
+const strangersBytes = 64 << 10
+
+// mayUpload looks at the credentials before the body comes. What only the whole
+// request can tell, as a signature over it, is left for later.
+func (s *Server) mayUpload(header *fasthttp.RequestHeader) bool {
+	if len(header.Peek("Signature-Input")) > 0 {
+		return true
+	}
+	principal := s.bearer(string(header.Peek(fiber.HeaderAuthorization)))
+	return principal != nil && principal.May(auth.WriteCommands)
+}
+
+// isUpload tells whether a request stores a version of a command.
+func (s *Server) isUpload(method, uri []byte) bool {
+	return s.commands != nil && string(method) == http.MethodPut && bytes.HasPrefix(uri, []byte(pathCommands+"/"))
 }
 
 func (s *Server) bodyLimitOf(method, uri []byte) int {
-	if s.commands != nil && string(method) == http.MethodPut && bytes.HasPrefix(uri, []byte(pathCommands+"/")) {
+	if s.isUpload(method, uri) {
 		return int(s.settings.Load().Registry.ArtifactLimitBytes)
 	}
 	return int(s.settings.Load().HTTP.BodyLimitBytes)

@@ -75,14 +75,19 @@ func (s *Server) putSigner(c *fiber.Ctx) error {
 	}
 	ctx := s.watch(c)
 	defer s.watcher.remove(&ctx.watched)
-	signer, err := s.commands.PutSigner(ctx, registry.Signer{
+	signer, change, err := s.commands.PutSigner(ctx, registry.Signer{
 		Name: name, Key: keys[0].Key, Prefixes: in.Prefixes, Capabilities: in.Capabilities,
 		Limits: registry.Limits(in.Limits), TrustedCompiler: in.TrustedCompiler,
 	}, changer(c))
 	if err != nil {
 		return s.registryProblem(noteOf(c), err)
 	}
-	return sendSigner(c, signer)
+	d, err := signerDocument(signer)
+	if err != nil {
+		return err
+	}
+	d.Change = trustDocument(change)
+	return sendJSON(c, d)
 }
 
 // deleteSigner answers DELETE /api/v1/signers/{name}.
@@ -93,20 +98,32 @@ func (s *Server) deleteSigner(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	if err := s.commands.DeleteSigner(ctx, signer.Name, changer(c)); err != nil {
+	change, err := s.commands.DeleteSigner(ctx, signer.Name, changer(c))
+	if err != nil {
 		return s.registryProblem(noteOf(c), err)
 	}
-	c.Response().Header.SetNoDefaultContentType(true)
-	return c.SendStatus(http.StatusNoContent)
+	return sendJSON(c, trustDocument(change))
 }
 
 // listRevocations answers GET /api/v1/revocations.
 func (s *Server) listRevocations(c *fiber.Ctx) error {
-	list := api.Revocations{Revocations: []api.Revocation{}}
-	for _, r := range s.commands.State().Revocations() {
-		list.Revocations = append(list.Revocations, revocationDocument(r))
+	limit, err := pageLimit(c)
+	if err != nil {
+		return err
 	}
-	return sendJSON(c, list)
+	after := c.Query("after")
+	list, more, found := s.commands.State().Revocations(after, limit)
+	if !found && after != "" {
+		return newProblem(http.StatusBadRequest, diag.BadFieldValue, "after is %q; it takes the member next of a page", printable(after))
+	}
+	page := api.Revocations{Revocations: make([]api.Revocation, len(list))}
+	for i, r := range list {
+		page.Revocations[i] = revocationDocument(r)
+	}
+	if more {
+		page.Next = list[len(list)-1].Name()
+	}
+	return sendJSON(c, page)
 }
 
 // postRevocation answers POST /api/v1/revocations.
@@ -118,13 +135,20 @@ func (s *Server) postRevocation(c *fiber.Ctx) error {
 	ctx := s.watch(c)
 	defer s.watcher.remove(&ctx.watched)
 	kind, value := registry.Revocable(in.Kind), strings.ToLower(in.Value)
-	if err := s.commands.Revoke(ctx, kind, value, in.Reason, changer(c)); err != nil {
+	revoked, err := s.commands.Revoke(ctx, kind, value, in.Reason, changer(c))
+	if err != nil {
 		return s.registryProblem(noteOf(c), err)
 	}
-	for _, r := range s.commands.State().Revocations() {
-		if r.Kind == kind && r.Value == value {
-			return sendJSON(c, revocationDocument(r))
-		}
+	d := revocationDocument(revoked.Revocation)
+	d.Change = trustDocument(revoked.TrustChange)
+	if !revoked.Known {
+		d.Note = unknownNotes[kind]
 	}
-	return sendJSON(c, api.Revocation{Kind: in.Kind, Value: value, Reason: in.Reason, By: changer(c)})
+	return sendJSON(c, d)
+}
+
+// unknownNotes say that a revocation is about nothing that is here.
+var unknownNotes = map[registry.Revocable]string{
+	registry.RevokeKey:    "no signer has this key, and no version was signed with it; it counts for nothing from now on",
+	registry.RevokeDigest: "no version has this module; it cannot be uploaded from now on",
 }

@@ -134,6 +134,13 @@ func IsHostFunction(field string) bool {
 	return slices.ContainsFunc(commands, func(c Command) bool { return c.Host == field })
 }
 
+// AllCapabilities lists what there is to be granted, sorted.
+func AllCapabilities() []string {
+	return []string{
+		CapabilityClock, CapabilityCommands, CapabilityConcurrency, CapabilityConnector, CapabilityHTTP, CapabilityRandom, CapabilitySQL,
+	}
+}
+
 // Capabilities gives what a script that imports these functions of the host
 // must be granted, sorted and each once.
 func Capabilities(imports []string) []string {
