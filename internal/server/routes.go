@@ -223,8 +223,11 @@ func pageParameters() []queryParameter {
 
 // uploadParameters are what can be said about a version.
 func uploadParameters() []queryParameter {
-	list := []queryParameter{{"activate", "boolean", "Make the version the one that runs"}, {"note", "string", "What to keep with the version"},
-		{"interface", "string", `The parameters of the command, as a JSON list such as [{"name": "a", "kind": "L"}]; those that the script reads if nothing is said`}}
+	list := []queryParameter{
+		{"activate", "boolean", "Make the version the one that runs"},
+		{"note", "string", "What to keep with the version"},
+		{"interface", "string", `The parameters of the command, as a JSON list such as [{"name": "a", "kind": "L"}]; those that the script reads if nothing is said`},
+	}
 	for _, m := range limitMembers {
 		list = append(list, queryParameter{m.name, "integer", "A limit of executions of the version"})
 	}

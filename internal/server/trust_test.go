@@ -55,7 +55,8 @@ func TestTrustIsTold(t *testing.T) {
 		versions := decode[api.Versions](t, h.ask(http.MethodGet, "/commands/ci_one/versions", "", nil), 200).Versions
 		enabled := decode[api.Command](t, h.ask(http.MethodPost, "/commands/ci_one/enable", "", nil), 200)
 		for _, d := range [][3]any{
-			{list[0].Runnable, list[0].ReasonCode, list[0].Reason}, {versions[0].Runnable, versions[0].ReasonCode, versions[0].Reason},
+			{list[0].Runnable, list[0].ReasonCode, list[0].Reason},
+			{versions[0].Runnable, versions[0].ReasonCode, versions[0].Reason},
 			{enabled.Runnable, enabled.ReasonCode, enabled.Reason},
 		} {
 			if d[0] != false || d[1] != string(code) || !strings.Contains(fmt.Sprint(d[2]), word) {
