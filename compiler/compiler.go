@@ -8,7 +8,8 @@
 //	lower   trees to the intermediate form          package lower
 //	price   fuel, before anything is optimised      package ir
 //	fold    constant operations                     package ir
-//	infer   kinds of values and bounds of integers  package ir
+//	infer   kinds of values and bounds of integers,
+//	        with copies of functions for some kinds package ir
 //	split   long functions into parts               package ir
 //	emit    WebAssembly functions                   package emit
 //	encode  bytes and manifest
@@ -208,6 +209,7 @@ func (c *compilation) infer() {
 	ir.Regions(c.program)
 	if c.opts.Optimize == OptimizeFully {
 		ir.Items(c.program)
+		ir.Specialise(c.program)
 		ir.Ranges(c.program)
 	} else {
 		ir.KnowNothing(c.program)
@@ -302,7 +304,9 @@ func (c *compilation) manifest() abi.Manifest {
 		})
 	}
 	for _, fn := range c.program.Functions {
-		m.Functions = append(m.Functions, fn.Name)
+		if fn.CopyOf == nil {
+			m.Functions = append(m.Functions, fn.Name)
+		}
 	}
 	m.Interface = c.opts.Interface
 	if m.Interface == nil {

@@ -16,6 +16,7 @@ func Infer(p *Program) { newInferer(p).run() }
 
 func (in *inferer) run() {
 	p := in.prog
+	p.unknown = false
 	in.budget = 200_000 + 40*countNodes(p)
 	in.reach(p.Functions[0])
 	for _, fn := range p.Functions {
@@ -47,7 +48,7 @@ func newInferer(p *Program) *inferer {
 
 // surrender takes every value for unknown.
 func (in *inferer) surrender() {
-	in.unknown = true
+	in.unknown, in.prog.unknown, in.items = true, true, false
 	for _, fn := range in.prog.Functions {
 		in.reach(fn)
 		fn.Result = Any

@@ -13,6 +13,7 @@
 //	Join    puts texts together that are joined one by one
 //	Regions finds the loops that leave memory behind
 //	Items   finds the kinds of what lists hold, and infers again with them
+//	Specialise copies functions whose callers do not agree, and infers again
 //	Ranges  finds the bounds of integers, for what follows about operations
 //	Split   cuts long statement lists into helpers, to bound function size
 //
@@ -48,6 +49,9 @@ type Program struct {
 	// CopiesTooMany is the site of a gather with which the copies of a block's
 	// variables become too many, or 0.
 	CopiesTooMany int
+
+	// What the last inference knew: nothing, or what lists hold.
+	unknown, items bool
 }
 
 // Site is a place in the source.
@@ -93,6 +97,8 @@ type Func struct {
 	// HasSplit is set when parts of the body run in helper functions, so that
 	// locals must live in memory.
 	HasSplit bool
+	// CopyOf is the function that this one is a copy of; see Specialise.
+	CopyOf *Func
 
 	// What Infer found. A function that is not reached is not emitted.
 	Reached    bool

@@ -20,12 +20,19 @@ func Items(p *Program) {
 	if !c.pays {
 		return
 	}
-	for round := range maxRounds {
+	p.items = true
+	p.inferAgain()
+}
+
+// inferAgain infers kinds with the classes, if there are any, until what is
+// stored grows no more; if that takes too long, without them.
+func (p *Program) inferAgain() {
+	for round := 0; p.items && round < maxRounds; round++ {
 		p.forgetKinds()
 		in := newInferer(p)
 		in.items, in.last = true, round >= growRounds
 		in.run()
-		if in.unknown || !in.grown && len(in.empty) == 0 {
+		if p.unknown || !in.grown && len(in.empty) == 0 {
 			return
 		}
 		if !in.grown { // nothing is ever stored there: no kind is right
@@ -34,6 +41,7 @@ func Items(p *Program) {
 			}
 		}
 	}
+	p.items = false
 	p.forgetKinds()
 	Infer(p)
 }

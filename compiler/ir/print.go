@@ -14,8 +14,14 @@ func Print(p *Program) string {
 	for i, name := range p.Globals {
 		pr.line("global %d %s", i, name)
 	}
+	copied := map[*Func]bool{}
 	for _, fn := range p.Functions {
-		pr.function(fn)
+		copied[fn.CopyOf] = copied[fn.CopyOf] || fn.Reached
+	}
+	for _, fn := range p.Functions {
+		if fn.Reached || !copied[fn] && fn.CopyOf == nil {
+			pr.function(fn)
+		}
 	}
 	return pr.b.String()
 }
@@ -44,7 +50,11 @@ func (pr *printer) function(fn *Func) {
 		for i, v := range fn.Params {
 			params[i] = variable(v) + " " + fn.ParamKinds[i].String()
 		}
-		pr.line("function %s(%s) %s  ; fuel %d", fn.Name, strings.Join(params, ", "), fn.Result, fn.Fuel)
+		word := "function"
+		if fn.CopyOf != nil {
+			word = "copy of function"
+		}
+		pr.line("%s %s(%s) %s  ; fuel %d", word, fn.Name, strings.Join(params, ", "), fn.Result, fn.Fuel)
 	}
 	pr.list(fn.Body)
 }

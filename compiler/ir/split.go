@@ -133,17 +133,13 @@ func jumpsOf(list []*Stmt, inLoop bool) Jumps {
 
 // stmt shortens the lists inside a statement and weighs it.
 func (s *splitter) stmt(st *Stmt) int {
-	w := 1 + weigh(st.X) + weigh(st.Y)
+	w := st.ownWeight()
 	if w > s.Expr {
 		s.tooComplex = append(s.tooComplex, st.Site)
 	}
 	switch st.Op {
-	case StmtIf:
-		w += 3
 	case StmtWhile, StmtCount:
-		return w + 6 + s.loopBody(st)
-	case StmtTry:
-		w += 4
+		return w + s.loopBody(st)
 	case StmtBlock:
 		// The statements of a block share hidden variables.
 		for _, inner := range st.Then {
@@ -155,6 +151,20 @@ func (s *splitter) stmt(st *Stmt) int {
 	st.Then, then = s.list(st.Then)
 	st.Else, otherwise = s.list(st.Else)
 	return w + then + otherwise
+}
+
+// ownWeight weighs a statement without the lists inside it.
+func (s *Stmt) ownWeight() int {
+	w := 1 + weigh(s.X) + weigh(s.Y)
+	switch s.Op {
+	case StmtIf:
+		w += 3
+	case StmtWhile, StmtCount:
+		w += 6
+	case StmtTry:
+		w += 4
+	}
+	return w
 }
 
 // loopBody shortens the body of a loop. Where loops nest too deeply it becomes
