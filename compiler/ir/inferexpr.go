@@ -16,7 +16,66 @@ func (in *inferer) args(x *Expr) {
 	}
 }
 
+// kinds finds the kinds of an expression that looks at variables, decides what is
+// computed, or computes; operation does those of the rest.
 func (in *inferer) kinds(x *Expr) Kinds {
+	switch x.Op {
+	case OpLoad:
+		return in.load(x)
+	case OpDefined:
+		in.noteAll(x)
+		return Bool
+	case OpAnd, OpOr:
+		return in.chain(x)
+	case OpCond:
+		k := Kinds(0)
+		in.branches(x.Args[0], func() { k |= in.expr(x.Args[1]) }, func() { k |= in.expr(x.Args[2]) })
+		return k
+	case OpDo:
+		in.stmts(x.Body)
+		if in.dead {
+			return 0
+		}
+		return in.expr(x.Args[0])
+	case OpSoft:
+		return in.softly(x)
+	case OpBinary:
+		return binaryKinds(x.Operator, in.expr(x.Args[0]), in.expr(x.Args[1]))
+	case OpUnary:
+		return unaryKinds(x.Operator, in.expr(x.Args[0]))
+	}
+	in.args(x)
+	return in.operation(x)
+}
+
+// operation finds the kinds of an operation whose operands have been looked at.
+func (in *inferer) operation(x *Expr) Kinds {
+	switch x.Op {
+	case OpCompare, OpIfCompare, OpNot, OpTruth, OpIsKind:
+		return Bool
+	case OpLib:
+		return in.lib(x)
+	case OpHost:
+		return in.host(x)
+	case OpCall:
+		in.callee(x, x.Args)
+		in.killGlobals()
+		return x.Callee.Result
+	case OpNewList:
+		for _, a := range x.Args {
+			in.store(x, a.Type)
+		}
+		return List
+	case OpNewDict:
+		return Dict
+	case OpConcat:
+		return Text
+	}
+	return x.constant()
+}
+
+// constant is the kind of a constant.
+func (x *Expr) constant() Kinds {
 	switch x.Op {
 	case OpMissing:
 		return Undef
@@ -30,63 +89,18 @@ func (in *inferer) kinds(x *Expr) Kinds {
 		return Float
 	case OpText:
 		return Text
-	case OpLoad:
-		return in.load(x)
-	case OpDefined:
-		in.noteAll(x)
-		return Bool
-	case OpBinary:
-		return binaryKinds(x.Operator, in.expr(x.Args[0]), in.expr(x.Args[1]))
-	case OpUnary:
-		return unaryKinds(x.Operator, in.expr(x.Args[0]))
-	case OpCompare, OpIfCompare, OpNot, OpTruth, OpIsKind:
-		in.args(x)
-		return Bool
-	case OpAnd, OpOr:
-		return in.chain(x)
-	case OpCond:
-		k := Kinds(0)
-		in.branches(x.Args[0], func() { k |= in.expr(x.Args[1]) }, func() { k |= in.expr(x.Args[2]) })
-		return k
-	case OpLib:
-		return in.lib(x)
-	case OpHost:
-		in.args(x)
-		if x.Callee != nil {
-			in.callee(x, x.Args[1].Args)
-		}
-		if x.Host.Name == "gather" {
-			in.killGlobals()
-		}
-		return x.Host.Result
-	case OpCall:
-		return in.call(x)
-	case OpNewList:
-		return in.newList(x)
-	case OpNewDict:
-		in.args(x)
-		return Dict
-	case OpConcat:
-		in.args(x)
-		return Text
-	case OpDo:
-		in.stmts(x.Body)
-		if in.dead {
-			return 0
-		}
-		return in.expr(x.Args[0])
-	case OpSoft:
-		return in.softly(x)
 	}
 	return Unknown
 }
 
-func (in *inferer) newList(x *Expr) Kinds {
-	in.args(x)
-	for _, a := range x.Args {
-		in.store(x, a.Type)
+func (in *inferer) host(x *Expr) Kinds {
+	if x.Callee != nil {
+		in.callee(x, x.Args[1].Args)
 	}
-	return List
+	if x.Host.Name == "gather" {
+		in.killGlobals()
+	}
+	return x.Host.Result
 }
 
 func (in *inferer) load(x *Expr) Kinds {
@@ -150,13 +164,6 @@ func (in *inferer) softly(x *Expr) Kinds {
 	return k
 }
 
-func (in *inferer) call(x *Expr) Kinds {
-	in.args(x)
-	in.callee(x, x.Args)
-	in.killGlobals()
-	return x.Callee.Result
-}
-
 // callee takes up the function that x calls or starts with these arguments.
 func (in *inferer) callee(x *Expr, args []*Expr) {
 	grown := !x.Callee.Reached
@@ -180,17 +187,20 @@ func (in *inferer) callee(x *Expr, args []*Expr) {
 }
 
 func (in *inferer) lib(x *Expr) Kinds {
-	in.args(x)
 	first := Unknown
 	if len(x.Args) > 0 {
 		first = x.Args[0].Type
 	}
 	switch x.Lib.Name {
 	case "CommandAddVar":
-		if first.May(Text) {
-			return first&^Undef | Int
+		k := first &^ Undef
+		if first&Undef != 0 {
+			k |= Null
 		}
-		return first &^ Undef
+		if first.May(Text) {
+			k |= Int
+		}
+		return k
 	case "Abs":
 		return unaryKinds(Neg, first)
 	case "Round":
