@@ -82,7 +82,8 @@ func BenchmarkMetering(b *testing.B) {
 // BenchmarkByHand runs scripts as they may be written and as an optimisation that
 // the compiler does not have would make them, by turns, and reports how much longer
 // the first ones take. Of a look-up in a dict it takes away one of two, which is
-// more than an optimisation could.
+// more than an optimisation could. Copies of functions for kinds the compiler does
+// have: there is nothing left to be had by hand.
 func BenchmarkByHand(b *testing.B) {
 	outer := limits
 	defer func() { limits = outer }()

@@ -133,10 +133,8 @@ func readDir(dir string) ([]Source, error) {
 	return files, nil
 }
 
-// Compile compiles the files of one package. An error in the sources is an
+// compile compiles the files of one package. An error in the sources is an
 // ErrorList.
-func Compile(files, constants []Source) (*Library, error) { return compile(files, constants, false) }
-
 func compile(files, constants []Source, unmetered bool) (*Library, error) {
 	p, err := load(files, constants)
 	if err != nil {

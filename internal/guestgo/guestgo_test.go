@@ -45,7 +45,7 @@ func testSources(t *testing.T, files ...Source) (all, constants []Source) {
 func compileTest(t *testing.T, text string) (*Library, error) {
 	t.Helper()
 	files, constants := testSources(t, Source{"prog.go", "package guest\n" + text})
-	return Compile(files, constants)
+	return compile(files, constants, false)
 }
 
 // engines runs a test on both of wazero's engines.

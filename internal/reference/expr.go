@@ -272,67 +272,68 @@ func (in *interpreter) attribute(v value, name string) value {
 }
 
 func (in *interpreter) slice(container, lo, hi, step value) value {
-	var n int
-	runes := []rune(nil)
-	l, isList := container.(*list)
 	switch c := container.(type) {
 	case string:
-		runes = []rune(c)
-		n = len(runes)
+		runes := []rune(c)
+		var out strings.Builder
+		for _, i := range in.positions(len(runes), lo, hi, step) {
+			out.WriteRune(runes[i])
+		}
+		return out.String()
 	case *list:
-		n = len(l.items)
+		out := newList()
+		for _, i := range in.positions(len(c.items), lo, hi, step) {
+			out.items = append(out.items, c.items[i])
+		}
+		return out
 	case *dict:
 		panic(in.unfit("slice of a dict"))
-	default:
-		panic(in.mistyped("not subscriptable"))
 	}
-	by := int64(1)
+	panic(in.mistyped("not subscriptable"))
+}
+
+// positions are those that a slice of n items takes.
+func (in *interpreter) positions(n int, lo, hi, step value) []int {
 	for _, b := range []value{lo, hi, step} {
 		if _, ok := integral(b); b != nil && !ok {
 			panic(in.unfit("slice indices"))
 		}
 	}
+	by := int64(1)
 	if step != nil {
 		by, _ = integral(step)
 	}
 	if by == 0 {
 		panic(in.unfit("slice step"))
 	}
-	var at []int
 	first, last := int64(0), int64(n)
-	low, high := int64(0), int64(n)
+	low, high := first, last
 	if by < 0 {
-		first, last, low, high = int64(n)-1, -1, -1, int64(n)-1
+		first, last = int64(n)-1, -1
+		low, high = last, first
 	}
-	clip := func(b value, fallback int64) int64 {
-		i, ok := integral(b)
-		if !ok {
-			return fallback
-		}
-		if i < 0 {
-			i += int64(n)
-		}
-		return min(max(i, low), high)
-	}
-	for i, end := clip(lo, first), clip(hi, last); by > 0 && i < end || by < 0 && i > end; {
+	var at []int
+	for i, end := clip(lo, first, n, low, high), clip(hi, last, n, low, high); by > 0 && i < end || by < 0 && i > end; {
 		at = append(at, int(i))
 		if by > end-i && by > 0 || by < end-i && by < 0 {
 			break
 		}
 		i += by
 	}
-	if isList {
-		out := newList()
-		for _, i := range at {
-			out.items = append(out.items, l.items[i])
-		}
-		return out
+	return at
+}
+
+// clip is where a bound of a slice lies, between low and high; a negative one
+// counts from the end of n items.
+func clip(bound value, absent int64, n int, low, high int64) int64 {
+	i, ok := integral(bound)
+	if !ok {
+		return absent
 	}
-	var out strings.Builder
-	for _, i := range at {
-		out.WriteRune(runes[i])
+	if i < 0 {
+		i += int64(n)
 	}
-	return out.String()
+	return min(max(i, low), high)
 }
 
 // template leaves out a part in which a name is undefined.

@@ -8,8 +8,9 @@
 package abi
 
 // Version is the number of this contract. An artifact names the version it
-// needs; a host runs only its own.
-const Version = 2
+// needs; a host runs only its own. What the library exports is part of it, so that
+// a host without one of the functions says so before it looks for any.
+const Version = 3
 
 // PageBytes is the size of a page of linear memory.
 const PageBytes = 65536

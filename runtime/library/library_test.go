@@ -3,6 +3,8 @@ package library
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -29,6 +31,24 @@ func TestFresh(t *testing.T) {
 	}
 	if !reflect.DeepEqual(table, functions) {
 		t.Error("functions.go is stale: run go generate ./runtime/...")
+	}
+}
+
+// exportsOfVersion is a version of the contract, and the digest of what scripts
+// find in the library at it.
+const exportsOfVersion = "3 26fb73fa26546af3"
+
+// TestExportsOfVersion pins the library's functions to a version of the contract:
+// modules that import others need another version, or older hosts would refuse
+// them without saying why.
+func TestExportsOfVersion(t *testing.T) {
+	h := sha256.New()
+	for _, f := range functions {
+		fmt.Fprintf(h, "%s %x %x\n", f.Name, f.Params, f.Results)
+	}
+	got := fmt.Sprintf("%d %x", abi.Version, h.Sum(nil)[:8])
+	if got != exportsOfVersion {
+		t.Errorf("functions and version are %q, want %q: if functions changed, raise abi.Version; then take this here", got, exportsOfVersion)
 	}
 }
 
