@@ -134,6 +134,9 @@ func newSpecialiser(p *Program) *specialiser {
 	for _, t := range p.Tasks {
 		delete(s.families, t.Func)
 	}
+	if len(s.families) == 0 {
+		return nil
+	}
 	s.spare = max(total, maxSpareNodes)
 	s.findOften()
 	return s
