@@ -94,7 +94,7 @@ func serve(t *testing.T, flags ...string) string {
 			t.Errorf("the server ended with code %d", code)
 		}
 	})
-	return s.address
+	return strings.TrimPrefix(s.address, "http://")
 }
 
 // shell are the blocks of a document that are typed into a shell.

@@ -42,7 +42,7 @@ func startServer(flags []string) (*running, error) {
 		r.stop()
 		return nil, err
 	}
-	_, r.address, _ = strings.Cut(strings.TrimSpace(line), "http://")
+	_, r.address, _ = strings.Cut(strings.TrimSpace(line), "listening on ")
 	return r, nil
 }
 
@@ -69,7 +69,7 @@ func server(ts *testscript.TestScript, neg bool, args []string) {
 	started, err := startServer(args)
 	ts.Check(err)
 	*slot = *started
-	ts.Setenv("AVAP_SERVER", "http://"+slot.address)
+	ts.Setenv("AVAP_SERVER", slot.address)
 }
 
 // images is the script command `images`: it starts a registry of container

@@ -6,6 +6,8 @@ import "time"
 const (
 	SecretKey    = "key"       // is shown as a bearer token
 	SignatureKey = "signature" // signs requests
+	// CertificateKey is shown by the client when it connects.
+	CertificateKey = "certificate"
 )
 
 // NewKey asks for a key of a client.
@@ -19,6 +21,8 @@ type NewKey struct {
 	Prefixes []string `json:"prefixes,omitempty"`
 	// PublicKey is the text of a key file, for a key that signs requests.
 	PublicKey string `json:"public_key,omitempty"`
+	// Subject is the name in the client's certificate, for a key of that kind.
+	Subject string `json:"subject,omitempty"`
 	// Expires is when the key counts no more; none is never.
 	Expires time.Time `json:"expires,omitzero"`
 }
@@ -36,6 +40,7 @@ type Key struct {
 	Kind     string    `json:"kind"`
 	Scopes   []string  `json:"scopes"`
 	Prefixes []string  `json:"prefixes"`
+	Subject  string    `json:"subject,omitempty"`
 	Created  time.Time `json:"created"`
 	By       string    `json:"by,omitempty"`
 	Expires  time.Time `json:"expires,omitzero"`

@@ -3,6 +3,7 @@ package auth
 import (
 	"crypto/ed25519"
 	"crypto/subtle"
+	"crypto/x509"
 	"fmt"
 	"slices"
 	"strings"
@@ -13,6 +14,9 @@ import (
 const (
 	KindKey       Kind = "key"       // by a secret
 	KindSignature Kind = "signature" // by signing its requests
+	// KindCertificate is for clients that show a certificate which somebody vouches
+	// for whom the server trusts.
+	KindCertificate Kind = "certificate"
 )
 
 // MaxSecrets is how many secrets or public keys a key has at once: the present
@@ -33,8 +37,10 @@ type Key struct {
 	Name string `json:"-"`
 	Kind Kind   `json:"kind"`
 	// Proofs are the present one, and then the one before.
-	Proofs []Proof  `json:"proofs"`
-	Scopes []string `json:"scopes"`
+	Proofs []Proof `json:"proofs"`
+	// Subject is the name in the certificate of a client that shows one.
+	Subject string   `json:"subject,omitempty"`
+	Scopes  []string `json:"scopes"`
 	// Prefixes are those of the names of commands that the key may run and
 	// change; none are all, and then scripts too.
 	Prefixes []string  `json:"prefixes,omitempty"`
@@ -50,6 +56,8 @@ type Key struct {
 const (
 	maxPrefixes    = 100
 	maxPrefixBytes = 64
+	// maxSubjectBytes is more than a DNS name can have.
+	maxSubjectBytes = 512
 )
 
 // prefixable are the scopes that prefixes mean something for, or that are
@@ -64,8 +72,10 @@ func (k *Key) Check() error {
 		return err
 	case !IsName(k.Name):
 		return fmt.Errorf("%q is no name of a key, which has %s", k.Name, NameRule)
-	case k.Kind != KindKey && k.Kind != KindSignature:
-		return fmt.Errorf("the kind of a key is %s or %s", KindKey, KindSignature)
+	case k.Kind != KindKey && k.Kind != KindSignature && k.Kind != KindCertificate:
+		return fmt.Errorf("the kind of a key is %s, %s or %s", KindKey, KindSignature, KindCertificate)
+	case (k.Kind == KindCertificate) != (k.Subject != "") || len(k.Subject) > maxSubjectBytes:
+		return fmt.Errorf("a subject of up to %d bytes is for keys of the kind %s, which need one", maxSubjectBytes, KindCertificate)
 	case scopes == 0:
 		return fmt.Errorf("the key %s needs scopes; there are %s", k.Name, strings.Join(All.Names(), ", "))
 	case len(k.Prefixes) > 0 && scopes&^prefixable != 0:
@@ -136,3 +146,19 @@ func (keys Keys) BySecret(secret string, now time.Time) *Key {
 	}
 	return k
 }
+
+// CertificateNames are the names in a certificate by which its owner can be known:
+// alternative names or, in a certificate that has none, the common name.
+func CertificateNames(c *x509.Certificate) []string {
+	names := slices.Concat(c.DNSNames, c.EmailAddresses)
+	for _, uri := range c.URIs {
+		names = append(names, uri.String())
+	}
+	if len(names) == 0 && c.Subject.CommonName != "" {
+		names = append(names, c.Subject.CommonName)
+	}
+	return names
+}
+
+// Holds tells whether the key has not expired.
+func (k *Key) Holds(now time.Time) bool { return counts(k.Expires, now) }

@@ -110,6 +110,8 @@ func (f *keyFiles) read(p *Process) (string, error) {
 // for a file or a pipe.
 func (f *keyFiles) tell(k *api.Key, what string) (shown, error) {
 	switch {
+	case k.Kind == api.CertificateKey:
+		return line(k, "%s: %s; certificates of %s are known as it", k.Name, what, k.Subject), nil
 	case k.Kind == api.SignatureKey:
 		return line(k, "%s: %s; requests are signed with the key identifier %s", k.Name, what, k.Name), nil
 	case f.out == "":
@@ -130,6 +132,7 @@ func askKeyCreate(p *Process, cmd *cobra.Command) asking {
 	flags.StringArrayVar(&k.Scopes, "scope", nil, "`scope` that the key has; required, may be repeated")
 	flags.StringArrayVar(&k.Prefixes, "prefix", nil, "`beginning` of the names of the commands that the key is for; may be repeated")
 	flags.Int64Var(&days, "expires-days", 0, "days after which the key counts no more; 0 is never")
+	flags.StringVar(&k.Subject, "subject", "", "`name` in the certificate of a client that shows one: DNS name, URI, e-mail address or, without those, common name")
 	f.flags(cmd)
 	completeFlag(cmd, "scope", auth.All.Names()...)
 	return func(ctx context.Context, c *client.Client, args []string) (shown, error) {
@@ -148,6 +151,9 @@ func askKeyCreate(p *Process, cmd *cobra.Command) asking {
 		}
 		if k.PublicKey != "" {
 			k.Kind = api.SignatureKey
+		}
+		if k.Subject != "" {
+			k.Kind = api.CertificateKey
 		}
 		if days > 0 {
 			k.Expires = time.Now().AddDate(0, 0, int(days)).UTC().Truncate(time.Second)

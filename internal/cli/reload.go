@@ -103,6 +103,13 @@ func (r *reloader) take() ([]config.Change, error) {
 	if err != nil {
 		return nil, err
 	}
+	certificates, err := server.LoadTLS(next.Config)
+	if err != nil {
+		return nil, err //nolint:wrapcheck // it names the setting
+	}
+	if (certificates == nil) != (r.current.Config.TLS.CertFile == "") {
+		return nil, errors.New("tls.cert_file: only a restart begins or ends TLS")
+	}
 	settings := server.EngineConfig(next.Config)
 	adjustment := engine.Adjustment{Limits: settings.Limits, MaxLimits: settings.MaxLimits, SourceBytes: settings.SourceBytes}
 	if slices.ContainsFunc(changes, concernsReach) {
@@ -112,6 +119,7 @@ func (r *reloader) take() ([]config.Change, error) {
 	if err := r.engine.Adjust(adjustment); err != nil {
 		return nil, fmt.Errorf("adjust the engine: %w", err)
 	}
+	r.server.AdjustTLS(certificates)
 	r.server.Adjust(next.Config)
 	setLevel(r.level, next.Config)
 	server.CollectSeldom(next.Config, r.environ)

@@ -3,7 +3,15 @@
 package cli
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
+	"math/big"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -168,5 +176,55 @@ func TestReloadSeesFiles(t *testing.T) {
 	replace(t, gone, "limits: {call_depth: 800}\n")
 	s.awaitLog(`"key":"limits.call_depth","old":"900","new":"800"`, 1)
 	s.wantFuel("1000000")
+	s.stop()
+}
+
+// A certificate that is renewed is the one of the connections that come then; one
+// that does not go with its key changes nothing.
+func TestReloadCertificate(t *testing.T) {
+	dir := t.TempDir()
+	cert, key := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	renew := func(serial int64) (string, string) {
+		t.Helper()
+		private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		made := &x509.Certificate{SerialNumber: big.NewInt(serial), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}}
+		der, err := x509.CreateCertificate(rand.Reader, made, made, &private.PublicKey, private)
+		if err != nil {
+			t.Fatal(err)
+		}
+		secret, err := x509.MarshalPKCS8PrivateKey(private)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})), string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret}))
+	}
+	first, firstKey := renew(1)
+	put(t, cert, first)
+	put(t, key, firstKey)
+	s := startServe(t, "--tls-cert-file", cert, "--tls-key-file", key)
+	serial := func() int64 {
+		t.Helper()
+		// Which certificate it is, is what is asked, not whether it is trusted.
+		conn, err := tls.Dial("tcp", strings.TrimPrefix(s.url, "https://"), &tls.Config{InsecureSkipVerify: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		return conn.ConnectionState().PeerCertificates[0].SerialNumber.Int64()
+	}
+	second, secondKey := renew(2)
+	replace(t, cert, second)
+	s.awaitLog("tls.cert_file, tls.key_file: tls: private key does not match public key", 1)
+	if got := serial(); got != 1 {
+		t.Errorf("the certificate is %d", got)
+	}
+	replace(t, key, secondKey)
+	s.awaitLog(`"msg":"configuration reloaded"`, 1)
+	if got := serial(); got != 2 {
+		t.Errorf("the certificate is %d", got)
+	}
 	s.stop()
 }

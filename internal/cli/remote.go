@@ -21,6 +21,7 @@ import (
 // remote are the flags of the commands that talk to a server.
 type remote struct {
 	server, tokenFile, caFile string
+	certFile, keyFile         string // of the client's own certificate
 	timeoutMS                 int64
 	output                    string
 	outputs                   []string // that there are
@@ -43,6 +44,8 @@ func (r *remote) flags(cmd *cobra.Command, outputs ...string) {
 	flags.StringVar(&r.server, "server", "", "`URL` of the server; by default "+defaultServer+" ["+config.ServerVariable+"]")
 	flags.StringVar(&r.tokenFile, "token-file", "", "`file` that holds a key of the server, or its token ["+config.TokenFileVariable+"]")
 	flags.StringVar(&r.caFile, "ca-file", "", "PEM `file` of certificates to trust besides the system's ["+config.CAFileVariable+"]")
+	flags.StringVar(&r.certFile, "client-cert-file", "", "PEM `file` of a certificate to be known by ["+config.ClientCertFileVariable+"]")
+	flags.StringVar(&r.keyFile, "client-key-file", "", "PEM `file` of its private key ["+config.ClientKeyFileVariable+"]")
 	flags.Int64Var(&r.timeoutMS, "timeout-ms", defaultTimeoutMS, "most time for a request, attempts included")
 	flags.StringVar(&r.output, "output", r.outputs[0], "form of the output: "+strings.Join(r.outputs, " or "))
 	completeFlag(cmd, "output", r.outputs...)
@@ -91,12 +94,23 @@ func (r *remote) open(p *Process) (*client.Client, error) {
 		}
 		o.Token = token
 	}
-	file := orVariable(p, r.caFile, config.CAFileVariable, "")
-	if file != "" {
-		var err error
-		if o.CAs, err = readFile(file); err != nil {
-			return nil, usageError("--ca-file %s", fileProblem(file, err))
+	for _, f := range []struct {
+		flag, value, variable string
+		content               *[]byte
+	}{
+		{"ca-file", r.caFile, config.CAFileVariable, &o.CAs},
+		{"client-cert-file", r.certFile, config.ClientCertFileVariable, &o.Cert},
+		{"client-key-file", r.keyFile, config.ClientKeyFileVariable, &o.Key},
+	} {
+		file := orVariable(p, f.value, f.variable, "")
+		if file == "" {
+			continue
 		}
+		content, err := readFile(file)
+		if err != nil {
+			return nil, usageError("--%s %s", f.flag, fileProblem(file, err))
+		}
+		*f.content = content
 	}
 	c, err := client.New(o)
 	if err != nil {

@@ -93,6 +93,10 @@ func serve(ctx context.Context, p *Process, reload *reloader, appFiles []string)
 	if err := checkReach(settings.Commands); err != nil {
 		return err
 	}
+	certificates, err := server.LoadTLS(c)
+	if err != nil {
+		return usageError("the configuration has faults\n%v", err)
+	}
 	var commands *commandServices
 	settings.Registered = func() engine.Resolver { return commands.registry.Resolver() }
 	scripts, err := engine.New(settings)
@@ -113,7 +117,7 @@ func serve(ctx context.Context, p *Process, reload *reloader, appFiles []string)
 	if err != nil {
 		return errors.Join(err, scripts.Close(ctx), commands.close())
 	}
-	err = listenAndServe(ctx, p, reload, server.Options{Config: c, Engine: scripts, Apps: registry, Commands: commands.registry, Metrics: metrics, Tracer: spans.tracer(), Log: log})
+	err = listenAndServe(ctx, p, reload, server.Options{Config: c, Engine: scripts, Apps: registry, Commands: commands.registry, Metrics: metrics, Tracer: spans.tracer(), TLS: certificates, Log: log})
 	if err != nil {
 		return err // the process ends; what still runs is not waited for
 	}
@@ -159,7 +163,11 @@ func listenAndServe(ctx context.Context, p *Process, reload *reloader, o server.
 		go func() { served <- s.ServeAdmin(admin) }()
 	}
 	go func() { served <- s.Serve(listener) }()
-	fmt.Fprintf(p.Stdout, "listening on http://%s\n", listener.Addr())
+	scheme := "http"
+	if o.TLS != nil {
+		scheme = "https"
+	}
+	fmt.Fprintf(p.Stdout, "listening on %s://%s\n", scheme, listener.Addr())
 	if admin != nil {
 		fmt.Fprintf(p.Stdout, "for operators: http://%s\n", admin.Addr())
 	}

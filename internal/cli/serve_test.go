@@ -26,7 +26,7 @@ import (
 // patience bounds every wait; nothing waits that long unless it is broken.
 const patience = 20 * time.Second
 
-var address = regexp.MustCompile(`^listening on (http://127\.0\.0\.1:[1-9][0-9]*)\n$`)
+var address = regexp.MustCompile(`^listening on (https?://127\.0\.0\.1:[1-9][0-9]*)\n$`)
 
 // instance is `avap serve` in this process.
 type instance struct {

@@ -37,6 +37,9 @@ type Options struct {
 	Token string
 	// CAs are certificates, as PEM, that are trusted besides the system's.
 	CAs []byte
+	// Cert and Key are the certificate of this client and its private key, as PEM;
+	// none for a client that shows no certificate.
+	Cert, Key []byte
 	// Timeout bounds a call with all its attempts.
 	Timeout time.Duration
 }
@@ -82,6 +85,13 @@ func New(o Options) (*Client, error) {
 			return nil, errors.New("the file holds no certificate in PEM form")
 		}
 		settings.RootCAs = roots
+	}
+	if len(o.Cert) > 0 {
+		own, err := tls.X509KeyPair(o.Cert, o.Key)
+		if err != nil {
+			return nil, fmt.Errorf("the client's certificate and key do not go together: %w", err)
+		}
+		settings.Certificates = []tls.Certificate{own}
 	}
 	return &Client{
 		server: server, token: o.Token, timeout: o.Timeout,

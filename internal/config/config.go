@@ -28,6 +28,8 @@ type Config struct {
 		AnonymousScopes, Hosts []string
 		Scopes                 auth.Scope
 	}
+	// TLS names the files of the certificates.
+	TLS struct{ CertFile, KeyFile, ClientCAFile string }
 	// Listen is where operators ask, or empty.
 	Admin struct{ Token, Listen string }
 	HTTP  struct {
@@ -230,6 +232,14 @@ func (c *Config) finishAuth(r *review) {
 		r.add("auth.anonymous_scopes", "%s are only for those who are known", scopes&^harmless)
 	}
 	c.Auth.Scopes = scopes
+	switch {
+	case c.TLS.CertFile != "" && c.TLS.KeyFile == "":
+		r.add("tls.cert_file", "tls.key_file is needed, too")
+	case c.TLS.CertFile == "" && c.TLS.KeyFile != "":
+		r.add("tls.key_file", "tls.cert_file is needed, too")
+	case c.TLS.CertFile == "" && c.TLS.ClientCAFile != "":
+		r.add("tls.client_ca_file", "clients show certificates only to a server that has one; set tls.cert_file and tls.key_file")
+	}
 	for _, host := range c.Auth.Hosts {
 		if strings.ContainsAny(host, ":/*") {
 			r.add("auth.hosts", "%q is no name of a host alone, such as build.lan", host)

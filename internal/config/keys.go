@@ -13,9 +13,11 @@ const EnvPrefix = "AVAP_"
 // Variables that the command line reads when it talks to a server. They are no
 // settings of the server, which does not mind them.
 const (
-	ServerVariable    = EnvPrefix + "SERVER"
-	TokenFileVariable = EnvPrefix + "TOKEN_FILE"
-	CAFileVariable    = EnvPrefix + "CA_FILE"
+	ServerVariable         = EnvPrefix + "SERVER"
+	TokenFileVariable      = EnvPrefix + "TOKEN_FILE"
+	CAFileVariable         = EnvPrefix + "CA_FILE"
+	ClientCertFileVariable = EnvPrefix + "CLIENT_CERT_FILE"
+	ClientKeyFileVariable  = EnvPrefix + "CLIENT_KEY_FILE"
 )
 
 // FilesVariable names the files of settings, separated by commas.
@@ -202,6 +204,21 @@ var table = withTwins([]Key{
 		Name: "auth.hosts", Reload: true, Default: "",
 		Doc:  "Names besides localhost under which this machine can be asked without a key; a page on the web could make any other name point here",
 		list: func(c *Config) *[]string { return &c.Auth.Hosts },
+	},
+	{
+		Name: "tls.cert_file", Reload: true, isFile: true, Default: "",
+		Doc:  "Certificate of the server with those between it and its root, as PEM; with one the server speaks TLS 1.3 alone",
+		text: func(c *Config) *string { return &c.TLS.CertFile },
+	},
+	{
+		Name: "tls.key_file", Reload: true, isFile: true, Default: "",
+		Doc:  "Private key of the server's certificate, as PEM",
+		text: func(c *Config) *string { return &c.TLS.KeyFile },
+	},
+	{
+		Name: "tls.client_ca_file", Reload: true, isFile: true, Default: "",
+		Doc:  "Certificates, as PEM, of those who vouch for certificates of clients; a key of the kind certificate says what a client may do",
+		text: func(c *Config) *string { return &c.TLS.ClientCAFile },
 	},
 	{
 		Name: "http.body_limit_bytes", Default: "8388608", Min: kib, Max: gib,

@@ -242,7 +242,7 @@ func unknownVariables(environ []string, byEnv map[string]Key) Faults {
 		name, _, _ := strings.Cut(entry, "=")
 		_, known := byEnv[name]
 		switch name {
-		case ServerVariable, TokenFileVariable, CAFileVariable, FilesVariable:
+		case ServerVariable, TokenFileVariable, CAFileVariable, ClientCertFileVariable, ClientKeyFileVariable, FilesVariable:
 			known = true
 		}
 		if !strings.HasPrefix(name, EnvPrefix) || known || serviceLink.MatchString(entry) {

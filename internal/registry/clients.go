@@ -46,6 +46,8 @@ func (r *Registry) CreateKey(ctx context.Context, key auth.Key, by *auth.Princip
 		switch {
 		case s.clients[key.Name] != nil:
 			return store.Batch{}, diag.NewFailure(diag.Conflict, "there is a key %s already", key.Name)
+		case s.subjects[key.Subject] != nil:
+			return store.Batch{}, diag.NewFailure(diag.Conflict, "the key %s is for that certificate", s.subjects[key.Subject].Name)
 		case len(s.clients) >= maxKeys:
 			return store.Batch{}, diag.NewFailure(diag.Conflict, "there are %d keys, which is the most there can be", len(s.clients))
 		}
@@ -193,3 +195,16 @@ func (c *change) applyKeyUse(record store.Record) error {
 	c.next.uses[record.Name] = use
 	return nil
 }
+
+// settleClients works out who is known by a certificate.
+func (c *change) settleClients() {
+	c.next.subjects = make(map[string]*auth.Key)
+	for _, k := range c.next.clients {
+		if k.Kind == auth.KindCertificate {
+			c.next.subjects[k.Subject] = k
+		}
+	}
+}
+
+// ClientBySubject finds the key for a name in a certificate, or nil.
+func (s *State) ClientBySubject(name string) *auth.Key { return s.subjects[name] }

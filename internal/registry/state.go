@@ -36,6 +36,8 @@ type State struct {
 	// clients are the keys of clients, and uses when they were used.
 	clients auth.Keys
 	uses    map[string]keyUse
+	// subjects are the clients that show certificates, by the names in those.
+	subjects map[string]*auth.Key
 	// hashes are those of all records, by kind and name; digest is theirs.
 	hashes table[[32]byte]
 	digest [32]byte
@@ -220,6 +222,9 @@ func (r *Registry) with(s *State, records []store.Record, summary store.Summary)
 	c.settleNames(s)
 	if c.policy {
 		c.settlePolicy()
+	}
+	if c.clients {
+		c.settleClients()
 	}
 	return &next, nil
 }

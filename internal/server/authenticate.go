@@ -3,6 +3,7 @@ package server
 import (
 	"crypto/sha256"
 	"crypto/subtle"
+	"crypto/x509"
 	"net/http"
 	"strings"
 	"time"
@@ -30,6 +31,9 @@ func (s *Server) authenticate(c *fiber.Ctx) error {
 func (s *Server) whoAsks(c *fiber.Ctx) (*auth.Principal, error) {
 	header := c.Request().Header.Peek(fiber.HeaderAuthorization)
 	if len(header) == 0 {
+		if state := c.Context().TLSConnectionState(); state != nil && len(state.PeerCertificates) > 0 {
+			return s.certificate(c, state.PeerCertificates[0])
+		}
 		return s.stranger(c)
 	}
 	principal := s.bearer(string(header))
@@ -38,15 +42,38 @@ func (s *Server) whoAsks(c *fiber.Ctx) (*auth.Principal, error) {
 		return principal, nil
 	}
 	s.metrics.Authenticated(bearer, false)
+	return nil, s.unknown(c, "the key or token is not valid")
+}
+
+// unknown is the answer to credentials that are not known.
+func (s *Server) unknown(c *fiber.Ctx, message string) error {
 	switch {
 	case !s.knowsAnybody():
-		return nil, noToken()
+		return noToken()
 	case s.commands != nil && !s.commands.Settled():
 		p := newProblem(http.StatusServiceUnavailable, diag.StoreUnavailable, "it is not known yet which keys there are: the primary store has never answered this server")
 		p.retryAfterS = 1
-		return nil, p
+		return p
 	}
-	return nil, unauthorized(c, "the key or token is not valid")
+	return unauthorized(c, message)
+}
+
+// certificate finds whose certificate a client showed when it connected. That
+// somebody vouches for it was found out then; it may have expired since.
+func (s *Server) certificate(c *fiber.Ctx, shown *x509.Certificate) (*auth.Principal, error) {
+	now := time.Now()
+	if s.commands != nil && now.Before(shown.NotAfter) {
+		state := s.commands.State()
+		for _, name := range auth.CertificateNames(shown) {
+			if key := state.ClientBySubject(name); key != nil && key.Holds(now) {
+				s.commands.Used(key.Name, now)
+				s.metrics.Authenticated(string(auth.KindCertificate), true)
+				return key.Principal(), nil
+			}
+		}
+	}
+	s.metrics.Authenticated(string(auth.KindCertificate), false)
+	return nil, s.unknown(c, "the certificate is not one that is known here")
 }
 
 // stranger is who shows nothing, if such are answered.

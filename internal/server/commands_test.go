@@ -89,6 +89,9 @@ func startCommandsWith(t *testing.T, prepare func(*registry.Config), args ...str
 		if err != nil {
 			t.Fatal(err)
 		}
+		if o.TLS, err = LoadTLS(o.Config); err != nil {
+			t.Fatal(err)
+		}
 		o.Engine, o.Commands = scripts, commands
 		o.Apps = apps.New(apps.Config{Engine: scripts, Dir: t.TempDir(), Reserved: ReservedSegments()})
 		t.Cleanup(func() {

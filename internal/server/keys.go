@@ -20,7 +20,7 @@ const maxGrace = 30 * 24 * time.Hour
 // keyDocument is a key as the API shows it, without what it is compared with.
 func (s *Server) keyDocument(k *auth.Key) (api.Key, error) {
 	d := api.Key{
-		Name: k.Name, Kind: string(k.Kind), Scopes: k.Scopes, Prefixes: orEmpty(k.Prefixes), Created: k.Created, By: k.By, Expires: k.Expires,
+		Name: k.Name, Kind: string(k.Kind), Scopes: k.Scopes, Prefixes: orEmpty(k.Prefixes), Created: k.Created, By: k.By, Expires: k.Expires, Subject: k.Subject,
 		LastUsed: s.commands.LastUse(k.Name), Proofs: []api.KeyProof{},
 	}
 	for _, p := range k.Proofs {
@@ -101,7 +101,7 @@ func (s *Server) createKey(c *fiber.Ctx) error {
 	ctx := s.watch(c)
 	defer s.watcher.remove(&ctx.watched)
 	key, err := s.commands.CreateKey(ctx, auth.Key{
-		Name: in.Name, Kind: kind, Proofs: []auth.Proof{proof}, Scopes: in.Scopes, Prefixes: in.Prefixes, Expires: in.Expires.UTC(),
+		Name: in.Name, Kind: kind, Proofs: []auth.Proof{proof}, Subject: in.Subject, Scopes: in.Scopes, Prefixes: in.Prefixes, Expires: in.Expires.UTC(),
 	}, noteOf(c).principal)
 	if err != nil {
 		return s.registryProblem(noteOf(c), err)
@@ -115,6 +115,9 @@ func (s *Server) createKey(c *fiber.Ctx) error {
 // that it gave.
 func newProof(name string, kind auth.Kind, publicKey string, now time.Time) (proof auth.Proof, secret string, err error) {
 	proof.Created = now.UTC().Truncate(time.Millisecond)
+	if kind == auth.KindCertificate && publicKey == "" {
+		return proof, "", nil
+	}
 	if kind != auth.KindSignature {
 		if publicKey != "" {
 			return proof, "", newProblem(http.StatusBadRequest, diag.BadFieldValue, "public_key is for keys of the kind %s; the secret of others is made here", auth.KindSignature)
@@ -147,6 +150,9 @@ func (s *Server) rotateKey(c *fiber.Ctx) error {
 	kind := auth.KindKey
 	if old := s.commands.State().Clients()[name]; old != nil {
 		kind = old.Kind
+	}
+	if kind == auth.KindCertificate {
+		return newProblem(http.StatusBadRequest, diag.BadFieldValue, "a certificate is renewed where it was made; the key goes by the name in it")
 	}
 	proof, secret, err := newProof(name, kind, in.PublicKey, now)
 	if err != nil {

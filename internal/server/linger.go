@@ -48,7 +48,11 @@ func (c *lingeringConn) Close() error {
 
 // lingerOnClose asks for a gentle close of the request's connection.
 func lingerOnClose(c *fiber.Ctx) {
-	if conn, ok := c.Context().Conn().(*lingeringConn); ok {
+	conn := c.Context().Conn()
+	if over, ok := conn.(*tlsConn); ok {
+		conn = over.below
+	}
+	if conn, ok := conn.(*lingeringConn); ok {
 		conn.linger.Store(true)
 	}
 }

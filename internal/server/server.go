@@ -3,6 +3,7 @@ package server
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -40,6 +41,8 @@ type Options struct {
 	// Tracer begins the spans of requests; nil for none.
 	Tracer *tracing.Tracer
 	Log    *slog.Logger
+	// TLS is what LoadTLS gives.
+	TLS *tls.Config
 }
 
 // Server is the HTTP side of the product.
@@ -58,6 +61,8 @@ type Server struct {
 	probes    map[string]bool
 	// open are the paths of probes that everybody may use, whoever they are.
 	open map[string]bool
+	// tls is nil for a server that speaks HTTP without it.
+	tls atomic.Pointer[tls.Config]
 	// strangers are those who show no credentials.
 	strangers atomic.Pointer[strangers]
 	watcher   *watcher
@@ -84,6 +89,7 @@ func New(o Options) *Server {
 		templates: make(map[string]string), probes: make(map[string]bool), open: make(map[string]bool),
 	}
 	s.Adjust(o.Config)
+	s.tls.Store(o.TLS)
 	if s.metrics == nil {
 		s.metrics = telemetry.New("")
 	}
@@ -123,6 +129,7 @@ func (s *Server) newApp(connections int, admin bool) *fiber.App {
 	})
 	server := app.Server()
 	server.CloseOnShutdown = true
+	server.Logger = connectionLog{s.log}
 	server.Handler = s.knownMethods(app, server.Handler)
 	app.Use(s.observe, guard)
 	if !admin {
@@ -137,6 +144,16 @@ func (s *Server) newApp(connections int, admin bool) *fiber.App {
 func (s *Server) Adjust(c *config.Config) {
 	s.strangers.Store(newStrangers(c))
 	s.settings.Store(c)
+}
+
+// connectionLog takes what fasthttp says about connections that broke, such as
+// those whose client does not speak TLS.
+type connectionLog struct{ log *slog.Logger }
+
+func (l connectionLog) Printf(format string, args ...any) {
+	if l.log.Enabled(context.Background(), slog.LevelDebug) {
+		l.log.Debug("connection", slog.String("error", printable(fmt.Sprintf(format, args...))))
+	}
 }
 
 // knownMethods answers methods that Fiber does not know, which it would do in
@@ -251,7 +268,11 @@ func (s *Server) ServeAdmin(listener net.Listener) error {
 // Serve answers requests from the listener until Shutdown.
 func (s *Server) Serve(listener net.Listener) error {
 	s.serving.Store(true)
-	if err := s.app.Listener(lingeringListener{listener}); err != nil && !s.stopping.Load() {
+	listener = lingeringListener{listener}
+	if s.tls.Load() != nil {
+		listener = s.newTLSListener(listener)
+	}
+	if err := s.app.Listener(listener); err != nil && !s.stopping.Load() {
 		return fmt.Errorf("serve: %w", err)
 	}
 	return nil

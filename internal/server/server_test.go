@@ -187,7 +187,11 @@ type reply struct {
 
 func (h *harness) do(method, path, contentType string, body io.Reader, headers ...string) reply {
 	h.t.Helper()
-	request, err := http.NewRequestWithContext(h.t.Context(), method, "http://"+h.addr+path, body)
+	scheme := "http://"
+	if h.tls.Load() != nil {
+		scheme = "https://"
+	}
+	request, err := http.NewRequestWithContext(h.t.Context(), method, scheme+h.addr+path, body)
 	if err != nil {
 		h.t.Fatal(err)
 	}
