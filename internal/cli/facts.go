@@ -4,9 +4,11 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"slices"
 	"strings"
 
+	"github.com/avapd/avapd/internal/diag"
 	"github.com/avapd/avapd/internal/signature"
 	"github.com/avapd/avapd/internal/wasm"
 	"github.com/avapd/avapd/runtime/abi"
@@ -109,10 +111,20 @@ func readFacts(p *Process, name string) (*facts, []byte, error) {
 	}
 	f, err := moduleFacts(content)
 	if err != nil {
-		return nil, nil, &exitError{code: exitScript, text: fileName(name) + " cannot be read: " + err.Error()}
+		return nil, nil, unreadable(name, err)
 	}
 	f.File = fileName(name)
 	return f, content, nil
+}
+
+// unreadable tells why a module cannot be looked at.
+func unreadable(name string, err error) error {
+	told := toldOf(diag.New(diag.ModuleMalformed, diag.Span{}, "%v", err))
+	if d, ok := errors.AsType[diag.Diagnostic](err); ok {
+		told = toldOf(d)
+	}
+	told.Message = fileName(name) + " cannot be read: " + told.Message
+	return failed(exitCode(diag.Code(told.Code)), told)
 }
 
 func moduleFacts(module []byte) (*facts, error) {

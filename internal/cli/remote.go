@@ -136,7 +136,10 @@ func orVariable(p *Process, flag, name, otherwise string) string {
 // of the exit is that of the same failure without a server.
 func refused(err error) error {
 	if unreachable, ok := errors.AsType[*client.UnreachableError](err); ok {
-		return failed(exitUnavailable, failureTold{Message: unreachable.Error(), NextStep: "Check --server, and whether the server runs."})
+		return failed(exitUnavailable, failureTold{Message: unreachable.Error(), NextStep: unreachableStep(unreachable)})
+	}
+	if strange, ok := errors.AsType[*client.StrangeError](err); ok {
+		return failed(exitUnavailable, failureTold{Message: strange.Error(), NextStep: "Check --server: is it an AVAP server, and is there something in front of it?"})
 	}
 	e, ok := errors.AsType[*client.Error](err)
 	if !ok {
@@ -161,6 +164,18 @@ func refused(err error) error {
 	}
 	told := failureTold{Code: e.Code, Message: e.Problem.Error, Suggestion: e.Suggestion, NextStep: nextStep(e)}
 	return &exitError{refusalCode(e), b.String(), told}
+}
+
+// unreachableStep is what a reader can do where there was no answer.
+func unreachableStep(e *client.UnreachableError) string {
+	step := "Check --server, and whether the server runs."
+	if errors.Is(e, context.DeadlineExceeded) {
+		step = "Check whether the server is busy, or what lies between; --timeout-ms gives it more time."
+	}
+	if e.Sent {
+		step += " What was asked for may have been done all the same: look before you ask again."
+	}
+	return step
 }
 
 // clientSteps are the next steps of problems whose own speak of HTTP.

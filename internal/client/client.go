@@ -4,7 +4,8 @@
 // Every call ends within the client's timeout, attempts included. A call is
 // repeated only if the server's state is the same whether it is made once or
 // twice. A refusal is an *Error, which holds the server's problem document; a
-// server that gives no answer is an *UnreachableError.
+// server that gives no answer is an *UnreachableError, one that gives another's a
+// *StrangeError.
 package client
 
 import (
@@ -21,9 +22,11 @@ import (
 	"mime"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/avapd/avapd/internal/api"
@@ -123,12 +126,38 @@ func (e *Error) Error() string {
 type UnreachableError struct {
 	Server string
 	Err    error
+	// Sent is set if the request was on its way and asked for a change, which may
+	// have been made all the same.
+	Sent bool
 }
 
 func (e *UnreachableError) Error() string { return fmt.Sprintf("no answer of %s: %v", e.Server, e.Err) }
 
 // Unwrap gives the reason.
 func (e *UnreachableError) Unwrap() error { return e.Err }
+
+// lateError says that there was no answer in time.
+type lateError struct{ timeout time.Duration }
+
+func (e lateError) Error() string {
+	return fmt.Sprintf("none came within %d ms", e.timeout.Milliseconds())
+}
+
+func (lateError) Unwrap() error { return context.DeadlineExceeded }
+
+// StrangeError says that there is an answer, and that no server of this API
+// gives such a one.
+type StrangeError struct {
+	Server string
+	Err    error
+}
+
+func (e *StrangeError) Error() string {
+	return fmt.Sprintf("%s answers, but not as an AVAP server does: %v", e.Server, e.Err)
+}
+
+// Unwrap gives the reason.
+func (e *StrangeError) Unwrap() error { return e.Err }
 
 // call is a request.
 type call struct {
@@ -179,7 +208,7 @@ func (c *Client) document(ctx context.Context, in call, into any) (*reply, error
 		return r, err
 	}
 	if err := json.Unmarshal(r.body, into); err != nil {
-		return r, &UnreachableError{c.server.String(), fmt.Errorf("the answer is no document of this API: %w", err)}
+		return r, &StrangeError{c.server.String(), err}
 	}
 	return r, nil
 }
@@ -229,13 +258,15 @@ func (c *Client) once(ctx context.Context, in call) (*reply, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the request: %w", err)
 	}
+	var sent atomic.Bool
+	request = request.WithContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: func() { sent.Store(true) }}))
 	maps.Copy(request.Header, in.header)
 	if c.token != "" {
 		request.Header.Set("Authorization", "Bearer "+c.token)
 	}
 	response, err := c.http.Do(request)
 	if err != nil {
-		return nil, &UnreachableError{c.server.String(), plainReason(err)}
+		return nil, c.unreachable(in, err, sent.Load())
 	}
 	defer response.Body.Close()
 	content, err := io.ReadAll(io.LimitReader(response.Body, maxAnswerBytes+1))
@@ -243,7 +274,7 @@ func (c *Client) once(ctx context.Context, in call) (*reply, error) {
 		err = fmt.Errorf("the answer has more than %d bytes", maxAnswerBytes)
 	}
 	if err != nil {
-		return nil, &UnreachableError{c.server.String(), plainReason(err)}
+		return nil, c.unreachable(in, err, true)
 	}
 	r := &reply{response.StatusCode, response.Header, content}
 	switch {
@@ -267,12 +298,15 @@ func (c *Client) address(in call) string {
 	return b.String()
 }
 
-// plainReason leaves out what the caller knows, the method and the address.
-func plainReason(err error) error {
+// unreachable leaves out what the caller knows: the method and the address.
+func (c *Client) unreachable(in call, err error, sent bool) *UnreachableError {
 	if outer, ok := errors.AsType[*url.Error](err); ok {
-		return outer.Err
+		err = outer.Err
 	}
-	return err
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = lateError{c.timeout}
+	}
+	return &UnreachableError{c.server.String(), err, sent && in.method != http.MethodGet}
 }
 
 func (r *reply) media() string {

@@ -187,8 +187,12 @@ func TestTimeout(t *testing.T) {
 	defer c.Close()
 	began := time.Now()
 	err = activate(t.Context(), c)
-	if _, ok := errors.AsType[*UnreachableError](err); !ok || !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("got %v", err)
+	e, ok := errors.AsType[*UnreachableError](err)
+	if !ok || !errors.Is(err, context.DeadlineExceeded) || !strings.HasSuffix(err.Error(), ": none came within 50 ms") {
+		t.Fatalf("got %v", err)
+	}
+	if !e.Sent {
+		t.Error("the change was asked for, and may have been made")
 	}
 	if took := time.Since(began); took > patience/2 {
 		t.Errorf("took %s", took)
@@ -211,9 +215,34 @@ func TestForeignAnswers(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 	}
-	_, c := serve(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<html>") })
-	if err := activate(t.Context(), c); err == nil || !strings.Contains(err.Error(), "no document of this API") {
-		t.Errorf("got %v", err)
+	page := func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<html>") }
+	_, c := serve(t, page, page, page)
+	for _, ask := range []func() error{
+		func() error { return activate(t.Context(), c) },
+		func() error { _, err := c.Execute(t.Context(), "price", 0, []byte("{}")); return err },
+		func() error { _, err := c.Download(t.Context(), "price", 0, ""); return err },
+	} {
+		err := ask()
+		if _, ok := errors.AsType[*StrangeError](err); !ok || !strings.Contains(err.Error(), "not as an AVAP server does") {
+			t.Errorf("got %v", err)
+		}
+	}
+}
+
+// What was not sent was not done.
+func TestNothingListens(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener.Close()
+	c, err := New(Options{Server: "http://" + listener.Addr().String(), Timeout: 50 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if e, ok := errors.AsType[*UnreachableError](activate(t.Context(), c)); !ok || e.Sent {
+		t.Errorf("got %v, %v", e, ok)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"iter"
 	"net/http"
@@ -134,7 +135,7 @@ func (c *Client) Download(ctx context.Context, name string, version int, digest 
 		return m, nil
 	}
 	if sum := sha256.Sum256(r.body); hex.EncodeToString(sum[:]) != m.Digest {
-		return nil, &UnreachableError{c.server.String(), fmt.Errorf("what came has the digest %x, not %q as announced", sum, m.Digest)}
+		return nil, &StrangeError{c.server.String(), fmt.Errorf("what came has the digest %x, not %q as announced", sum, m.Digest)}
 	}
 	m.Bytes = r.body
 	return m, nil
@@ -180,6 +181,9 @@ func (c *Client) Execute(ctx context.Context, name string, version int, request 
 	})
 	if err != nil {
 		return nil, err
+	}
+	if len(r.body) > 0 && !json.Valid(r.body) {
+		return nil, &StrangeError{c.server.String(), errors.New("what came is no JSON")}
 	}
 	return r.body, nil
 }
