@@ -35,6 +35,7 @@ func completion(root *cobra.Command) {
 			completeFlag(cmd, "output", "text", "json")
 		case "fmt":
 			cmd.ValidArgsFunction = filesEndingIn("avap")
+			completeFlag(cmd, "output", "text", "json")
 		case "serve":
 			completeFile(cmd, "app", "avap")
 		case "push":

@@ -16,14 +16,16 @@ const (
 )
 
 func explainCommand(p *Process) *cobra.Command {
-	return &cobra.Command{
+	var output string
+	cmd := &cobra.Command{
 		Use:   "explain [CODE…]",
 		Short: "Explain the codes of errors and warnings, with examples",
 		Long: `Explain the codes of errors and warnings, with an example of each and its
 correction. Without a code, all codes are listed. The letters may be left out.`,
 		Example: `  avap explain
   avap explain AVAP3002
-  avap explain 2104 3004`,
+  avap explain 2104 3004
+  avap explain 2104 --output json`,
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			var words []string
 			for _, e := range diag.Entries() {
@@ -32,17 +34,57 @@ correction. Without a code, all codes are listed. The letters may be left out.`,
 			return words, cobra.ShellCompDirectiveNoFileComp
 		},
 		RunE: func(_ *cobra.Command, codes []string) error {
+			if err := chosen("output", output, "text", "json"); err != nil {
+				return err
+			}
+			entries, err := entriesOf(codes)
+			if err != nil {
+				return err
+			}
+			if output == "json" {
+				return printJSON(p, explained(entries))
+			}
 			text := listCodes()
 			if len(codes) > 0 {
-				var err error
-				if text, err = explain(codes); err != nil {
-					return err
-				}
+				text = explanations(entries)
 			}
-			_, err := fmt.Fprint(p.Stdout, text)
+			_, err = fmt.Fprint(p.Stdout, text)
 			return written(err)
 		},
 	}
+	outputFlag(cmd, &output)
+	completeFlag(cmd, "output", "text", "json")
+	return cmd
+}
+
+// codeShown is a code as --output json tells it.
+type codeShown struct {
+	Code        string        `json:"code"`
+	Group       string        `json:"group"`
+	Title       string        `json:"title"`
+	Explanation string        `json:"explanation"`
+	NextStep    string        `json:"next_step"`
+	Example     *exampleShown `json:"example,omitempty"`
+}
+
+type exampleShown struct {
+	Bad  string `json:"bad"`
+	Good string `json:"good"`
+	// HTTP tells that both are requests, and no scripts.
+	HTTP bool `json:"http"`
+	// With are members of the request that runs the scripts.
+	With string `json:"with,omitempty"`
+}
+
+func explained(entries []diag.Entry) []codeShown {
+	list := make([]codeShown, len(entries))
+	for i, e := range entries {
+		list[i] = codeShown{Code: string(e.Code), Group: diag.Group(e.Code), Title: e.Title, Explanation: e.Explanation, NextStep: e.Next}
+		if x := e.Example; x != nil {
+			list[i].Example = &exampleShown{x.Bad, x.Good, x.HTTP, x.With}
+		}
+	}
+	return list
 }
 
 // listCodes shows a line per code, in groups.
@@ -62,8 +104,12 @@ func listCodes() string {
 	return b.String()
 }
 
-func explain(codes []string) (string, error) {
-	var parts []string
+// entriesOf finds what is said about codes, or about all of them.
+func entriesOf(codes []string) ([]diag.Entry, error) {
+	if len(codes) == 0 {
+		return diag.Entries(), nil
+	}
+	var entries []diag.Entry
 	for _, word := range codes {
 		code := strings.ToUpper(word)
 		if !strings.HasPrefix(code, codePrefix) {
@@ -75,11 +121,19 @@ func explain(codes []string) (string, error) {
 			for _, e := range diag.Entries() {
 				all = append(all, string(e.Code))
 			}
-			return "", usageError("there is no code %q; %s`avap explain` lists the codes", word, didYouMean(code, "", all))
+			return nil, usageError("there is no code %q; %s`avap explain` lists the codes", word, didYouMean(code, "", all))
 		}
-		parts = append(parts, explanation(entry))
+		entries = append(entries, entry)
 	}
-	return strings.Join(parts, "\n"), nil
+	return entries, nil
+}
+
+func explanations(entries []diag.Entry) string {
+	parts := make([]string, len(entries))
+	for i, e := range entries {
+		parts[i] = explanation(e)
+	}
+	return strings.Join(parts, "\n")
 }
 
 func explanation(e diag.Entry) string {

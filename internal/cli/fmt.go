@@ -3,6 +3,8 @@ package cli
 import (
 	"bytes"
 	"fmt"
+	"io"
+	"strings"
 
 	"github.com/rogpeppe/go-internal/diff"
 	"github.com/spf13/cobra"
@@ -14,6 +16,27 @@ import (
 // fmtFlags are the flags of fmt.
 type fmtFlags struct {
 	write, list, diff, check bool
+	form                     string // of the output
+}
+
+// layout is what came of one script, in JSON.
+type layout struct {
+	File    string `json:"file"`
+	Success bool   `json:"success"`
+	// Changed tells that the layout is another one than the script's, Written that
+	// the script has it now.
+	Changed bool `json:"changed"`
+	Written bool `json:"written"`
+	// Text is the layout, Diff what would change, where the flags ask for them.
+	Text        *string   `json:"text,omitempty"`
+	Diff        *string   `json:"diff,omitempty"`
+	Diagnostics diag.List `json:"diagnostics,omitempty"`
+}
+
+// layouts are what came of all scripts.
+type layouts struct {
+	Success bool     `json:"success"`
+	Files   []layout `json:"files"`
 }
 
 func fmtCommand(p *Process) *cobra.Command {
@@ -34,6 +57,7 @@ layout of a script is another one than this.`,
 		Example: `  avap fmt -w order.avap tax.avap
   avap fmt --diff order.avap
   avap fmt --list *.avap
+  avap fmt --check --output json order.avap
   avap fmt < order.avap`,
 		RunE: func(_ *cobra.Command, files []string) error {
 			if len(files) == 0 {
@@ -48,11 +72,16 @@ layout of a script is another one than this.`,
 	flags.BoolVarP(&f.list, "list", "l", false, "list the files with another layout")
 	flags.BoolVarP(&f.diff, "diff", "d", false, "show what would change")
 	flags.BoolVar(&f.check, "check", false, "write nothing; only the exit code tells")
+	flags.StringVar(&f.form, "output", "text", "form of the output: text or json")
 	return cmd
 }
 
 func (f *fmtFlags) run(p *Process, files []string) error {
+	if err := chosen("output", f.form, "text", "json"); err != nil {
+		return err
+	}
 	code := exitOK
+	all := layouts{Success: true, Files: []layout{}}
 	for _, name := range files {
 		if name == stdinName && f.write {
 			return usageError("--write needs files; standard input cannot be written")
@@ -62,19 +91,26 @@ func (f *fmtFlags) run(p *Process, files []string) error {
 			return err
 		}
 		s := script{name, content}
-		out, findings := compiler.Format(s.source(), s.options(false))
-		if findings.HasErrors() {
-			if err := diag.Render(p.Stderr, findings, s.text); err != nil {
-				return fmt.Errorf("write: %w", err)
-			}
-			code = max(code, exitCode(firstError(findings)))
-			continue
+		l, err := f.layOut(s)
+		if err != nil {
+			return err
 		}
-		changed := !bytes.Equal(content, out)
-		if changed && (f.list || f.check) {
+		switch {
+		case !l.Success:
+			code = max(code, exitCode(firstError(l.Diagnostics)))
+		case l.Changed && (f.list || f.check):
 			code = max(code, exitScript)
 		}
-		if err := f.output(p, s, out, changed); err != nil {
+		all.Success = all.Success && l.Success
+		all.Files = append(all.Files, l)
+		if f.form == "text" {
+			if err := f.show(p, s, &l); err != nil {
+				return err
+			}
+		}
+	}
+	if f.form == "json" {
+		if err := printJSON(p, all); err != nil {
 			return err
 		}
 	}
@@ -84,24 +120,45 @@ func (f *fmtFlags) run(p *Process, files []string) error {
 	return nil
 }
 
-// output does with a layout what the flags ask for.
-func (f *fmtFlags) output(p *Process, s script, out []byte, changed bool) error {
-	var shown []byte
-	if f.list && changed {
-		shown = append(shown, fileName(s.name)+"\n"...)
+// layOut does with a script what the flags ask for.
+func (f *fmtFlags) layOut(s script) (layout, error) {
+	name := fileName(s.name)
+	out, findings := compiler.Format(s.source(), s.options(false))
+	if findings.HasErrors() {
+		return layout{File: name, Diagnostics: findings}, nil
 	}
+	l := layout{File: name, Success: true, Changed: !bytes.Equal(s.content, out)}
 	if f.diff {
-		name := fileName(s.name)
-		shown = append(shown, diff.Diff(name+".orig", s.content, name, out)...)
+		text := string(diff.Diff(name+".orig", s.content, name, out))
+		l.Diff = &text
 	}
 	if !f.list && !f.diff && !f.check && !f.write {
-		shown = out
+		text := string(out)
+		l.Text = &text
 	}
-	if f.write && changed {
+	if f.write && l.Changed {
 		if err := replaceFile(s.name, out); err != nil {
-			return err
+			return layout{}, err
+		}
+		l.Written = true
+	}
+	return l, nil
+}
+
+// show prints what came of a script.
+func (f *fmtFlags) show(p *Process, s script, l *layout) error {
+	if err := diag.Render(p.Stderr, l.Diagnostics, s.text); err != nil {
+		return fmt.Errorf("write: %w", err)
+	}
+	var shown strings.Builder
+	if f.list && l.Changed {
+		shown.WriteString(l.File + "\n")
+	}
+	for _, text := range []*string{l.Diff, l.Text} {
+		if text != nil {
+			shown.WriteString(*text)
 		}
 	}
-	_, err := p.Stdout.Write(shown)
+	_, err := io.WriteString(p.Stdout, shown.String())
 	return written(err)
 }

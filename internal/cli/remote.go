@@ -184,6 +184,8 @@ var clientSteps = map[diag.Code]string{
 	diag.ScopeMissing:    "Use a key that may do this; avap key create NAME --scope SCOPE makes one.",
 	diag.NoSuchKey:       "avap key list shows the keys there are.",
 	diag.NoSuchCommand:   "avap list shows the commands, avap versions NAME the versions of one.",
+	diag.Conflict:        "Look at what is there, with avap list, avap versions NAME or avap key list, and ask for what fits it.",
+	diag.CommandUnusable: "avap versions NAME lists the versions; avap activate NAME VERSION makes one run, and avap enable NAME a command that is disabled.",
 	diag.NoSuchSigner:    "avap signer list shows the signers there are.",
 	diag.Revoked:         "Build the module anew, sign it with another key that is trusted, and push that.",
 	diag.RequestTooLarge: "Send less; of a module, a server takes registry.artifact_limit_bytes.",

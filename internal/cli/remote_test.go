@@ -24,7 +24,7 @@ func TestRefusals(t *testing.T) {
 	}{
 		{400, diag.Raised, exitScript, ""},
 		{404, diag.NoSuchCommand, exitScript, "avap list shows the commands, avap versions NAME the versions of one."},
-		{409, diag.Conflict, exitScript, ""},
+		{409, diag.Conflict, exitScript, "Look at what is there, with avap list, avap versions NAME or avap key list, and ask for what fits it."},
 		{422, diag.PolicyRefused, exitScript, ""},
 		{422, diag.SignerUnknown, exitSignature, ""},
 		{401, diag.Unauthorized, exitUsage, "Name the file that holds a key of the server, or its token, with --token-file, or in AVAP_TOKEN_FILE."},

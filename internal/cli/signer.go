@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -12,6 +14,7 @@ import (
 	"github.com/avapd/avapd/internal/api"
 	"github.com/avapd/avapd/internal/client"
 	"github.com/avapd/avapd/internal/signature"
+	"github.com/avapd/avapd/runtime/catalog"
 )
 
 func askSignerAdd(p *Process, cmd *cobra.Command) asking {
@@ -24,12 +27,18 @@ func askSignerAdd(p *Process, cmd *cobra.Command) asking {
 	limitFlags(flags, &s.Limits, "the signer's commands; 0 leaves it to the server")
 	flags.BoolVar(&s.TrustedCompiler, "trusted-compiler", false, "believe that what the signer built with avap build counts its own fuel")
 	completeFile(cmd, "key", "pub", "pem")
+	completeFlag(cmd, "capability", capabilityWords()...)
 	return func(ctx context.Context, c *client.Client, args []string) (shown, error) {
 		switch {
 		case keyFile == "":
 			return shown{}, usageError("signer add needs the file of the public key; give --key")
 		case len(s.Prefixes) == 0:
 			return shown{}, usageError("signer add needs to know which commands the signer may sign; give --prefix, with * for all")
+		}
+		for _, capability := range s.Capabilities {
+			if words := capabilityWords(); !slices.Contains(words, capability) {
+				return shown{}, usageError("--capability is %q; %sit takes %s", capability, didYouMean(capability, "", words), strings.Join(words, ", "))
+			}
 		}
 		var err error
 		if s.PublicKey, err = readSignerKey(p, keyFile); err != nil {
@@ -39,6 +48,18 @@ func askSignerAdd(p *Process, cmd *cobra.Command) asking {
 		added, err := c.PutSigner(ctx, s)
 		return line(added, "%s: trusted, key %s", added.Name, added.KeyID), err //nolint:wrapcheck // refused words it
 	}
+}
+
+// capabilityWords are those that --capability takes.
+func capabilityWords() []string {
+	words := []string{catalog.CapabilityCommands, catalog.CapabilityConcurrency}
+	for _, c := range catalog.Commands() {
+		if c.Capability != "" {
+			words = append(words, c.Capability)
+		}
+	}
+	slices.Sort(words)
+	return append(slices.Compact(words), "*")
 }
 
 // readSignerKey gives the public key in a file in the form that is text in all
