@@ -51,3 +51,41 @@ type Usage struct {
 	TimeMS      float64 `json:"time_ms"`
 	MemoryBytes int64   `json:"memory_bytes"`
 }
+
+// AuditRecord is a record of the audit log.
+type AuditRecord struct {
+	Node         string    `json:"node"`
+	Sequence     int64     `json:"sequence"`
+	Time         time.Time `json:"time"`
+	Kind         string    `json:"kind"`
+	Principal    string    `json:"principal,omitempty"`
+	Address      string    `json:"address,omitempty"`
+	RequestID    string    `json:"request_id,omitempty"`
+	ExecutionID  string    `json:"execution_id,omitempty"`
+	TraceID      string    `json:"trace_id,omitempty"`
+	Action       string    `json:"action,omitempty"`
+	Target       string    `json:"target,omitempty"`
+	Version      int       `json:"version,omitempty"`
+	Digest       string    `json:"digest,omitempty"`
+	Capabilities []string  `json:"capabilities,omitempty"`
+	Outcome      string    `json:"outcome,omitempty"`
+	Status       int       `json:"status,omitempty"`
+	Code         string    `json:"code,omitempty"`
+	Fuel         int64     `json:"fuel,omitempty"`
+	MemoryBytes  int64     `json:"memory_bytes,omitempty"`
+	DurationUS   int64     `json:"duration_us,omitempty"`
+	InputDigest  string    `json:"input_digest,omitempty"`
+	Input        string    `json:"input,omitempty"`
+	Detail       string    `json:"detail,omitempty"`
+	Count        int64     `json:"count"`
+	Hash         string    `json:"hash"`
+}
+
+// AuditPage is a page of the audit log. One with a next page may have no records.
+type AuditPage struct {
+	Records []AuditRecord `json:"records"`
+	// Next is the cursor of the next page; the last page has none.
+	Next string `json:"next,omitempty"`
+	// Partial is set while records of other nodes cannot be had.
+	Partial bool `json:"partial,omitempty"`
+}

@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -125,4 +126,26 @@ type Record struct {
 	Detail      string `json:"detail,omitzero"`
 	// Count is how many events the record stands for; 0 counts as 1.
 	Count int64 `json:"count,omitzero"`
+}
+
+// ParseID reads hexadecimal digits. What is no identifier is none.
+func ParseID(text string) (id ID) {
+	if len(text) == 2*len(id) {
+		if _, err := hex.Decode(id[:], []byte(text)); err == nil {
+			return id
+		}
+	}
+	return ID{}
+}
+
+// IsKnown tells whether there are records of the kind.
+func (k Kind) IsKnown() bool { return slices.Contains(Kinds, k) }
+
+// KindNames are the names of all kinds.
+func KindNames() []string {
+	names := make([]string, len(Kinds))
+	for i, k := range Kinds {
+		names[i] = string(k)
+	}
+	return names
 }

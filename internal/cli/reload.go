@@ -23,6 +23,7 @@ type reloader struct {
 	environ []string
 	engine  *engine.Engine
 	server  *server.Server
+	audit   *auditLog
 	log     *slog.Logger
 	level   *slog.LevelVar
 
@@ -82,10 +83,12 @@ func (r *reloader) reload(reason string) {
 			faults = append(faults, err.Error())
 		}
 		r.log.Error("the configuration has faults; the former one holds", "reason", reason, "faults", faults)
+		r.audit.reloaded(reason, nil, err)
 	case len(changes) > 0 || reason == "SIGHUP":
 		waiting := slices.DeleteFunc(slices.Clone(changes), func(c config.Change) bool { return !c.Restart })
 		taken := slices.DeleteFunc(changes, func(c config.Change) bool { return c.Restart })
 		r.log.Info("configuration reloaded", "reason", reason, "changed", append([]config.Change{}, taken...))
+		r.audit.reloaded(reason, taken, nil)
 		if len(waiting) > 0 {
 			r.log.Warn("some settings hold only after a restart", "reason", reason, "changed", waiting)
 		}
@@ -121,6 +124,9 @@ func (r *reloader) take() ([]config.Change, error) {
 	}
 	r.server.AdjustTLS(certificates)
 	r.server.Adjust(next.Config)
+	if r.audit.Log != nil {
+		r.audit.SetKeep(auditKeep(next.Config))
+	}
 	setLevel(r.level, next.Config)
 	server.CollectSeldom(next.Config, r.environ)
 	r.current = next

@@ -113,13 +113,20 @@ func serve(ctx context.Context, p *Process, reload *reloader, appFiles []string)
 	metrics.Engine(scripts.Stats)
 	spans.count(metrics)
 	commands.count(metrics, scripts)
-	registry, err := deploy(ctx, p, c, scripts, log, appFiles)
-	if err != nil {
+	if reload.audit, err = openAudit(ctx, c, commands.postgres, metrics, log); err != nil {
 		return errors.Join(err, scripts.Close(ctx), commands.close())
 	}
-	err = listenAndServe(ctx, p, reload, server.Options{Config: c, Engine: scripts, Apps: registry, Commands: commands.registry, Metrics: metrics, Tracer: spans.tracer(), TLS: certificates, Log: log})
+	registry, err := deploy(ctx, p, c, scripts, log, appFiles)
+	if err != nil {
+		return errors.Join(err, scripts.Close(ctx), reload.audit.close(), commands.close())
+	}
+	err = listenAndServe(ctx, p, reload, server.Options{Config: c, Engine: scripts, Apps: registry, Commands: commands.registry, Metrics: metrics, Tracer: spans.tracer(), TLS: certificates, Audit: reload.audit.Log, Log: log})
 	if err != nil {
 		return err // the process ends; what still runs is not waited for
+	}
+	// The requests have ended: nothing comes behind the last record.
+	if err := reload.audit.close(); err != nil {
+		return err
 	}
 	registry.Close()
 	if err := scripts.Close(context.WithoutCancel(ctx)); err != nil {

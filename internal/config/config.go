@@ -84,6 +84,13 @@ type Config struct {
 	Batch struct{ Items, Parallelism, TimeMS, OutputBytes int64 }
 	// Executions says how many are kept that have ended.
 	Executions struct{ Kept int64 }
+	// Audit is about the audit log.
+	Audit struct {
+		Durability, Inputs              string
+		AtRiskMS, WaitMS, BufferRecords int64
+		CheckpointRecords, CheckpointMS int64
+		KeepDays, KeepBytes             int64
+	}
 	// MemoryTotalBytes bounds all executions together, MemoryClientBytes those of
 	// one client.
 	MemoryTotalBytes, MemoryClientBytes int64

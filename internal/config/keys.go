@@ -481,6 +481,51 @@ var table = withTwins([]Key{
 		boolean: func(c *Config) *bool { return &c.Tracing.ParentBased },
 	},
 	{
+		Name: "audit.durability", Default: "async", Allowed: []string{"async", "group", "off"},
+		Doc:  "When executions are answered: async at once, with their records durable within audit.at_risk_ms; group when their records are durable; off keeps no audit log at all",
+		text: func(c *Config) *string { return &c.Audit.Durability },
+	},
+	{
+		Name: "audit.at_risk_ms", Default: "100", Min: 20, Max: hourMS,
+		Doc:    "Age at which a record that is not durable yet keeps executions from beginning",
+		number: func(c *Config) *int64 { return &c.Audit.AtRiskMS },
+	},
+	{
+		Name: "audit.wait_ms", Default: "2000", Min: 1, Max: hourMS,
+		Doc:    "Time that executions and changes wait for the audit log before they are answered 503",
+		number: func(c *Config) *int64 { return &c.Audit.WaitMS },
+	},
+	{
+		Name: "audit.buffer_records", Default: "8192", Min: 16, Max: 1_000_000,
+		Doc:    "Executions under way and records that are not durable yet, together; further executions wait",
+		number: func(c *Config) *int64 { return &c.Audit.BufferRecords },
+	},
+	{
+		Name: "audit.checkpoint_records", Default: "10000", Min: 1, Max: 1_000_000_000,
+		Doc:    "Records after which the audit log is signed",
+		number: func(c *Config) *int64 { return &c.Audit.CheckpointRecords },
+	},
+	{
+		Name: "audit.checkpoint_ms", Default: "10000", Min: 1000, Max: 24 * hourMS,
+		Doc:    "Time after which the audit log is signed, if there are records that are not",
+		number: func(c *Config) *int64 { return &c.Audit.CheckpointMS },
+	},
+	{
+		Name: "audit.keep_days", Reload: true, Default: "90", Min: 0, Max: 36_500,
+		Doc:    "Days that records of the audit log are kept; 0 means for ever",
+		number: func(c *Config) *int64 { return &c.Audit.KeepDays },
+	},
+	{
+		Name: "audit.keep_bytes", Reload: true, Default: "4294967296", Min: 0, Max: 1 << 50,
+		Doc:    "Records of the audit log that are kept, in bytes without their hashes; 0 means any number",
+		number: func(c *Config) *int64 { return &c.Audit.KeepBytes },
+	},
+	{
+		Name: "audit.inputs", Reload: true, Default: "digest", Allowed: []string{"none", "digest", "whole"},
+		Doc:  "What the audit log keeps of the inputs of executions: their digest, which is that of the body, or the first 65536 bytes of the body, too",
+		text: func(c *Config) *string { return &c.Audit.Inputs },
+	},
+	{
 		Name: "gc.percent", Reload: true, Default: "1600", Min: 10, Max: 10_000,
 		Doc:    "Garbage that may pile up before it is collected, in percent of what is in use; the Go runtime's variable GOGC wins",
 		number: func(c *Config) *int64 { return &c.GC.Percent },

@@ -125,6 +125,8 @@ const (
 
 	NoSuchKey    Code = "AVAP5030"
 	ScopeMissing Code = "AVAP5031"
+
+	AuditUnavailable Code = "AVAP5055"
 )
 
 // Modules: a WebAssembly module that this server did not compile is refused.
@@ -263,6 +265,8 @@ var table = map[Code]Entry{
 
 	NoSuchKey:    {Title: "No such key", Next: "GET /api/v1/keys lists the keys there are."},
 	ScopeMissing: {Title: "Scope missing", Next: "Use a key that may do this, or have one made by somebody who may, with the scope that the message names."},
+
+	AuditUnavailable: {Title: "Audit log not available", Next: "Try again; where it stays so, the operator of the server looks at the room on its disk and at its database."},
 
 	ModuleMalformed: {Title: "Not a WebAssembly module", Next: "Build the module again; the file is damaged or of another kind."},
 	ModuleInvalid:   {Title: "Module not valid", Next: "Run a validator such as wasm-validate on the module, and report the defect to the maker of the compiler."},

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"runtime/debug"
 	"slices"
 	"strconv"
@@ -21,6 +22,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/gofiber/fiber/v2"
 
+	"github.com/avapd/avapd/internal/audit"
 	"github.com/avapd/avapd/internal/auth"
 	"github.com/avapd/avapd/internal/diag"
 	"github.com/avapd/avapd/internal/engine"
@@ -42,6 +44,7 @@ type batch struct {
 
 	server            *Server
 	requestID, client string
+	address           netip.Addr
 	principal         *auth.Principal
 	span              *tracing.Span // of the request
 	items             []jsontext.Value
@@ -76,7 +79,7 @@ func (s *Server) executeBatch(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	b := &batch{server: s, requestID: noteOf(c).id, span: noteOf(c).span, client: clientOf(c), principal: noteOf(c).principal, items: items, began: time.Now(), running: map[*runContext]struct{}{}}
+	b := &batch{server: s, requestID: noteOf(c).id, span: noteOf(c).span, address: addressOf(c), client: clientOf(c), principal: noteOf(c).principal, items: items, began: time.Now(), running: map[*runContext]struct{}{}}
 	if lines {
 		s.streamBatch(c, b, parallelism)
 		return nil
@@ -222,7 +225,7 @@ func (b *batch) leave(ctx *runContext) {
 // execute runs an item and words what came of it. Whatever goes wrong is the
 // item's alone.
 func (b *batch) execute(i int) (line []byte, succeeded bool) {
-	n := &note{id: b.requestID, span: b.span.Child("avap.batch.item", tracing.Internal)}
+	n := &note{id: b.requestID, principal: b.principal, address: b.address, span: b.span.Child("avap.batch.item", tracing.Internal)}
 	defer func() {
 		n.describeSpan()
 		n.span.End()
@@ -276,6 +279,8 @@ func (b *batch) run(i int, n *note) (*engine.Answer, error) {
 	}
 	r := in.request(b.client)
 	r.Body = b.items[i]
+	r.Capabilities = &n.capabilities
+	s.noteInput(n, nil, b.items[i])
 	run := func(ctx context.Context) (*engine.Answer, error) { return s.engine.Run(ctx, r) }
 	switch {
 	case in.command == "":
@@ -300,7 +305,7 @@ func (b *batch) run(i int, n *note) (*engine.Answer, error) {
 		if err != nil {
 			return nil, err
 		}
-		n.command, n.version = v.Command, v.Number
+		n.command, n.version, n.digest = v.Command, v.Number, audit.Digest(v.Digest)
 		run = func(ctx context.Context) (*engine.Answer, error) { return s.runCommand(ctx, n, v, r) }
 	}
 	ctx := b.context(cmp.Or(n.span, b.span))
@@ -308,7 +313,9 @@ func (b *batch) run(i int, n *note) (*engine.Answer, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, newProblem(http.StatusServiceUnavailable, diag.Cancelled, "cancelled: %v", err)
 	}
-	s.executions.begin(ctx, n, b.client)
+	if err := s.begin(ctx, n, b.client); err != nil {
+		return nil, err
+	}
 	return s.perform(ctx, n, run)
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/avapd/avapd/internal/api"
+	"github.com/avapd/avapd/internal/audit"
 	"github.com/avapd/avapd/internal/config"
 	"github.com/avapd/avapd/internal/diag"
 	"github.com/avapd/avapd/internal/engine"
@@ -244,7 +245,7 @@ func nameVersion(c *fiber.Ctx, v *registry.Version) {
 	hex.Encode(digest[:], v.Digest[:])
 	c.Response().Header.SetBytesV(api.HeaderDigest, digest[:])
 	note := noteOf(c)
-	note.command, note.version = v.Command, v.Number
+	note.command, note.version, note.digest = v.Command, v.Number, audit.Digest(v.Digest)
 }
 
 // putCommand answers PUT /api/v1/commands/{name}: a module, or a script that the
@@ -451,6 +452,7 @@ func (s *Server) executeCommand(c *fiber.Ctx) error {
 	nameVersion(c, v)
 	r := in.request(clientOf(c))
 	r.Body, r.Query, r.Form = body, query, form
+	r.Capabilities = &noteOf(c).capabilities
 	return s.answer(c, func(ctx context.Context) (*engine.Answer, error) { return s.runCommand(ctx, noteOf(c), v, r) })
 }
 

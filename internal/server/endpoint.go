@@ -37,7 +37,7 @@ func (s *Server) endpoint(c *fiber.Ctx) error {
 func (s *Server) answerEndpoint(c *fiber.Ctx, match *apps.Match) error {
 	note := noteOf(c)
 	note.app, note.route = match.App, match.Path
-	body, form, release, err := endpointBody(c)
+	body, form, release, err := s.endpointBody(c)
 	if err != nil {
 		return err
 	}
@@ -50,14 +50,18 @@ func (s *Server) answerEndpoint(c *fiber.Ctx, match *apps.Match) error {
 		return match.Script.Endpoint(ctx, match.Index, &engine.Request{
 			Client: clientOf(c),
 			Path:   match.Parameters, Query: query, Body: body, Form: form,
+			Capabilities: &note.capabilities,
 		})
 	})
 }
 
 // endpointBody reads the parameters that a body holds: the members of a JSON
 // object, or the fields of a form. They live until release is called.
-func endpointBody(c *fiber.Ctx) (body []byte, form []engine.Pair, release func(), err error) {
+func (s *Server) endpointBody(c *fiber.Ctx) (body []byte, form []engine.Pair, release func(), err error) {
 	body, release, err = readBody(c)
+	if err == nil {
+		s.noteInput(noteOf(c), c.Context().QueryArgs().QueryString(), body)
+	}
 	if err != nil || len(bytes.TrimSpace(body)) == 0 {
 		return nil, nil, release, err
 	}

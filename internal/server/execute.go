@@ -36,6 +36,7 @@ func (s *Server) decodeInput(c *fiber.Ctx) (in call, body []byte, form []engine.
 	if err != nil {
 		return in, nil, nil, nil, err
 	}
+	s.noteInput(noteOf(c), c.Context().QueryArgs().QueryString(), body)
 	kind, boundary, err := contentKind(c.Get(fiber.HeaderContentType), body)
 	switch {
 	case err != nil:
@@ -94,6 +95,7 @@ func (s *Server) execute(c *fiber.Ctx) error {
 	noteOf(c).source = in.script
 	r := in.request(clientOf(c))
 	r.Body, r.Query, r.Form = body, query, form
+	r.Capabilities = &noteOf(c).capabilities
 	return s.answer(c, func(ctx context.Context) (*engine.Answer, error) { return s.engine.Run(ctx, r) })
 }
 
@@ -103,7 +105,9 @@ func (s *Server) answer(c *fiber.Ctx, run func(context.Context) (*engine.Answer,
 	ctx := s.watch(c)
 	defer s.watcher.remove(&ctx.watched)
 	note := noteOf(c)
-	s.executions.begin(ctx, note, clientOf(c))
+	if err := s.begin(ctx, note, clientOf(c)); err != nil {
+		return err
+	}
 	id := note.execution.text()
 	c.Response().Header.SetBytesV(api.HeaderExecution, id[:])
 	answer, err := s.perform(ctx, note, run)
@@ -119,7 +123,10 @@ func (s *Server) answer(c *fiber.Ctx, run func(context.Context) (*engine.Answer,
 func (s *Server) perform(ctx *runContext, n *note, run func(context.Context) (*engine.Answer, error)) (answer *engine.Answer, err error) {
 	status, code := http.StatusInternalServerError, diag.Internal // of what ends by a panic
 	defer func() {
-		s.executions.end(ctx, n, status, code)
+		script := s.executions.end(ctx, n, status, code)
+		if failed := s.record(ctx, n, script, status, code); failed != nil {
+			answer, err = nil, failed
+		}
 		s.metrics.Execution(code, n.used, telemetry.Names{Request: n.id, Trace: n.span.TraceID()})
 	}()
 	if answer, err = run(ctx); err != nil {

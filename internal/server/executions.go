@@ -105,11 +105,11 @@ func (t *executions) begin(ctx *runContext, n *note, client string) {
 	t.mu.Unlock()
 }
 
-// end keeps what became of an execution.
-func (t *executions) end(ctx *runContext, n *note, status int, code diag.Code) {
+// end keeps what became of an execution, and tells the digest of its script.
+func (t *executions) end(ctx *runContext, n *note, status int, code diag.Code) (script string) {
 	e := ctx.execution // only read by others
 	e.took, e.status, e.code, e.used = time.Since(e.started), status, code, n.used
-	if e.script = n.script; e.script == "" && t.keep > 0 {
+	if e.script = n.script; e.script == "" {
 		e.script = digestOf(e.source)
 	}
 	e.source = ""
@@ -123,6 +123,7 @@ func (t *executions) end(ctx *runContext, n *note, status int, code diag.Code) {
 		t.ended[t.next] = e
 		t.next = (t.next + 1) % t.keep
 	}
+	return e.script
 }
 
 // find gives what is known about an execution.
@@ -185,15 +186,19 @@ func (c *runContext) state() api.ExecutionState {
 func (e *execution) state() api.ExecutionState {
 	s := e.document()
 	s.Status, s.Code, s.Usage = e.status, string(e.code), usageDocument(e.used)
-	switch e.code {
-	case "":
-		s.State = api.Succeeded
-	case diag.Cancelled:
-		s.State = api.Cancelled
-	default:
-		s.State = api.Failed
-	}
+	s.State = stateOf(e.code)
 	return s
+}
+
+// stateOf is the state of an execution that has ended with a code.
+func stateOf(code diag.Code) string {
+	switch code {
+	case "":
+		return api.Succeeded
+	case diag.Cancelled:
+		return api.Cancelled
+	}
+	return api.Failed
 }
 
 func (e *execution) document() api.ExecutionState {
@@ -246,9 +251,17 @@ func (s *Server) listExecutions(c *fiber.Ctx) error {
 	return sendJSON(c, page)
 }
 
-// getExecution answers GET /api/v1/executions/{id}.
+// getExecution answers GET /api/v1/executions/{id}: from memory, or else from the
+// audit log.
 func (s *Server) getExecution(c *fiber.Ctx) error {
-	state, ok := s.executions.find(parseExecutionID(c.Params("id")))
+	id := parseExecutionID(c.Params("id"))
+	state, ok := s.executions.find(id)
+	if !ok {
+		var err error
+		if state, ok, err = s.findAudited(id); err != nil {
+			return readProblem(err)
+		}
+	}
 	if !ok {
 		return noExecution(c)
 	}

@@ -83,6 +83,7 @@ func (s *Server) createKey(c *fiber.Ctx) error {
 	if err := readDocument(c, &in); err != nil {
 		return err
 	}
+	noteOf(c).target = in.Name
 	kind := auth.Kind(in.Kind)
 	if kind == "" {
 		kind = auth.KindKey

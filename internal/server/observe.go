@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"runtime/debug"
 	"strings"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 
+	"github.com/avapd/avapd/internal/audit"
 	"github.com/avapd/avapd/internal/auth"
 	"github.com/avapd/avapd/internal/diag"
 	"github.com/avapd/avapd/internal/telemetry"
@@ -37,6 +39,17 @@ type note struct {
 	// number of the one it is about, or 0.
 	command string
 	version int
+	// address is where the request comes from.
+	address netip.Addr
+	// target is what a change is about, where that is none of the others.
+	target string
+	// digest is that of the version of a command, and capabilities what its module
+	// was granted, or that of a script.
+	digest       audit.Digest
+	capabilities []string
+	// inputDigest and input are of an execution, as audit.inputs says.
+	inputDigest audit.Digest
+	input       string
 	// span is that of the request, or of an item of a batch; nil where nobody
 	// traces.
 	span *tracing.Span
@@ -50,7 +63,7 @@ func noteOf(c *fiber.Ctx) *note {
 	if n, ok := c.Locals(noteKey{}).(*note); ok {
 		return n
 	}
-	n := &note{id: requestID(c)}
+	n := &note{id: requestID(c), address: addressOf(c)}
 	c.Locals(noteKey{}, n)
 	c.Response().Header.Set(fiber.HeaderXRequestID, n.id)
 	return n
@@ -100,6 +113,7 @@ func (s *Server) observe(c *fiber.Ctx) error {
 		p = s.asProblem(c, err)
 		p.write(c, n.id)
 	}
+	s.denied(c, n, p)
 	took := time.Since(start)
 	counted := s.counted(c, n)
 	s.metrics.RequestEnded(counted, p.codeOf(), took, telemetry.Names{Request: n.id, Trace: n.span.TraceID()})

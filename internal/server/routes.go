@@ -35,6 +35,7 @@ const (
 	pathReady       = "/readyz"
 	pathStartup     = "/startupz"
 	pathMetrics     = "/api/v1/metrics"
+	pathAudit       = "/api/v1/audit"
 )
 
 // route is one of the server's own routes.
@@ -84,7 +85,7 @@ func ok(schema string) []answerSpec { return []answerSpec{{http.StatusOK, asJSON
 // that is not there are made from it. It is a function because handlers are in
 // it that read it.
 func routes() []route {
-	return slices.Concat(coreRoutes(), executionRoutes(), commandRoutes(), policyRoutes(), keyRoutes(), appRoutes())
+	return slices.Concat(coreRoutes(), executionRoutes(), commandRoutes(), policyRoutes(), keyRoutes(), appRoutes(), auditRoutes())
 }
 
 func coreRoutes() []route {
@@ -302,6 +303,9 @@ func (s *Server) register(app *fiber.App, admin bool) {
 			}
 			if err := r.checkQuery(c); err != nil {
 				return err
+			}
+			if r.action != "" {
+				return s.changing(c, r.action, func(c *fiber.Ctx) error { return r.handle(s, c) })
 			}
 			return r.handle(s, c)
 		}

@@ -32,6 +32,8 @@ var commandDocuments = []any{
 	api.Usage{},
 	api.ExecutionState{},
 	api.Executions{},
+	api.AuditRecord{},
+	api.AuditPage{},
 }
 
 // addSchemas adds the schemas of documents under the names of their types.

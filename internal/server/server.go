@@ -19,6 +19,7 @@ import (
 
 	"github.com/avapd/avapd/internal/api"
 	"github.com/avapd/avapd/internal/apps"
+	"github.com/avapd/avapd/internal/audit"
 	"github.com/avapd/avapd/internal/auth"
 	"github.com/avapd/avapd/internal/config"
 	"github.com/avapd/avapd/internal/diag"
@@ -40,7 +41,9 @@ type Options struct {
 	Metrics *telemetry.Metrics
 	// Tracer begins the spans of requests; nil for none.
 	Tracer *tracing.Tracer
-	Log    *slog.Logger
+	// Audit writes down what happens; nil for nothing.
+	Audit *audit.Log
+	Log   *slog.Logger
 	// TLS is what LoadTLS gives.
 	TLS *tls.Config
 }
@@ -70,6 +73,7 @@ type Server struct {
 	executions *executions
 	metrics    *telemetry.Metrics
 	tracer     *tracing.Tracer // nil where nobody traces
+	audit      *audit.Log      // nil where nothing is written down
 	scrape     fasthttp.RequestHandler
 	// admin answers operators, and is nil where they have no listener.
 	admin *fiber.App
@@ -84,7 +88,7 @@ type Server struct {
 // New makes a server. Whoever makes one must call Shutdown in the end.
 func New(o Options) *Server {
 	s := &Server{
-		engine: o.Engine, apps: o.Apps, commands: o.Commands, log: o.Log, metrics: o.Metrics, tracer: o.Tracer,
+		engine: o.Engine, apps: o.Apps, commands: o.Commands, log: o.Log, metrics: o.Metrics, tracer: o.Tracer, audit: o.Audit,
 		watcher: newWatcher(), executions: newExecutions(int(o.Config.Executions.Kept)),
 		templates: make(map[string]string), probes: make(map[string]bool), open: make(map[string]bool),
 	}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/avapd/avapd/internal/audit"
 	"github.com/avapd/avapd/internal/cache"
 	"github.com/avapd/avapd/internal/datasource"
 	"github.com/avapd/avapd/internal/engine"
@@ -128,6 +129,29 @@ func (m *Metrics) Artifacts(tiers func() []cache.TierStats) {
 
 // labelOf makes the value of a label of the name of a tier.
 func labelOf(name string) string { return strings.ReplaceAll(strings.ToLower(name), " ", "_") }
+
+// Audit reads how the audit log is.
+func (m *Metrics) Audit(stats func() audit.Stats) {
+	m.read(func(s *sample) {
+		now := stats()
+		for kind, n := range now.Records {
+			s.put(auditRecords, float64(n), string(kind))
+		}
+		s.put(auditBytes, float64(now.Bytes))
+		s.put(auditFlushes, float64(now.Flushes))
+		s.put(auditSeconds, now.FlushTime.Seconds())
+		s.put(auditCheckpoints, float64(now.Checkpoints))
+		s.put(auditWaiting, float64(now.Waiting))
+		s.put(auditWaits, float64(now.Waits))
+		s.put(auditRefused, float64(now.Refused))
+		s.put(auditAtRisk, float64(now.AtRisk))
+		s.put(auditFailures, float64(now.Failures))
+		s.put(auditUnrecorded, float64(now.Unrecorded))
+		s.put(auditBehind, float64(now.Behind))
+		s.putBool(auditBroken, now.Broken)
+	}, auditRecords, auditBytes, auditFlushes, auditSeconds, auditCheckpoints, auditWaiting, auditWaits, auditRefused, auditAtRisk,
+		auditFailures, auditUnrecorded, auditBehind, auditBroken)
+}
 
 // Registry reads how the registered commands are.
 func (m *Metrics) Registry(health func() registry.Health) {

@@ -110,6 +110,20 @@ var (
 
 	spansTotal = define(definition{name: "avap_tracing_spans_total", kind: counter, labels: []string{"result"}, help: "Spans of traces: recorded, and of these exported, or failed to be; the others wait, or found the queue full."})
 
+	auditRecords     = define(definition{name: "avap_audit_records_total", kind: counter, labels: []string{"kind"}, help: "Records of the audit log that are durable."})
+	auditBytes       = define(definition{name: "avap_audit_bytes", kind: gauge, help: "Bytes of all records that the audit log of this server ever had, without their hashes."})
+	auditFlushes     = define(definition{name: "avap_audit_flushes_total", kind: counter, help: "Writes of the audit log."})
+	auditSeconds     = define(definition{name: "avap_audit_flush_seconds_total", kind: counter, help: "Time that they took."})
+	auditCheckpoints = define(definition{name: "avap_audit_checkpoints_total", kind: counter, help: "Checkpoints of the audit log that were signed."})
+	auditWaiting     = define(definition{name: "avap_audit_waiting", kind: gauge, help: "Executions and changes that wait for the audit log."})
+	auditWaits       = define(definition{name: "avap_audit_waits_total", kind: counter, help: "Executions and changes that waited for room in the audit log."})
+	auditRefused     = define(definition{name: "avap_audit_refused_total", kind: counter, help: "Of these, those that waited in vain."})
+	auditAtRisk      = define(definition{name: "avap_audit_at_risk_records", kind: gauge, help: "Executions under way, and records that are not durable yet."})
+	auditFailures    = define(definition{name: "avap_audit_flush_failures_total", kind: counter, help: "Writes of the audit log that failed and were repeated."})
+	auditUnrecorded  = define(definition{name: "avap_audit_denied_merged_total", kind: counter, help: "Refused requests that stand together in one record, because they were many."})
+	auditBehind      = define(definition{name: "avap_audit_behind_records", kind: gauge, help: "Records of this server that the central audit log has not got yet."})
+	auditBroken      = define(definition{name: "avap_audit_broken", kind: gauge, help: "1 if the end of the audit log was damaged when the server began."})
+
 	registryRevision  = define(definition{name: "avap_registry_revision", kind: gauge, help: "Revision of the registered commands that this server has."})
 	registryCommands  = define(definition{name: "avap_registry_commands", kind: gauge, help: "Registered commands."})
 	registryRefreshed = define(definition{name: "avap_registry_refresh_timestamp_seconds", kind: gauge, help: "When the commands were last known to be those of the primary store; 0 for never."})
