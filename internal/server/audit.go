@@ -93,6 +93,15 @@ func (n *note) auditRecord(kind audit.Kind, action string) audit.Record {
 	return r
 }
 
+// granted is where the engine tells what a module was granted, if that is to be
+// written down.
+func (s *Server) granted(n *note) *[]string {
+	if s.audit == nil {
+		return nil
+	}
+	return &n.capabilities
+}
+
 // noteInput keeps what an execution gets, as audit.inputs says.
 func (s *Server) noteInput(n *note, query, body []byte) {
 	if s.audit == nil {

@@ -279,7 +279,7 @@ func (b *batch) run(i int, n *note) (*engine.Answer, error) {
 	}
 	r := in.request(b.client)
 	r.Body = b.items[i]
-	r.Capabilities = &n.capabilities
+	r.Capabilities = s.granted(n)
 	s.noteInput(n, nil, b.items[i])
 	run := func(ctx context.Context) (*engine.Answer, error) { return s.engine.Run(ctx, r) }
 	switch {

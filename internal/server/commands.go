@@ -452,7 +452,7 @@ func (s *Server) executeCommand(c *fiber.Ctx) error {
 	nameVersion(c, v)
 	r := in.request(clientOf(c))
 	r.Body, r.Query, r.Form = body, query, form
-	r.Capabilities = &noteOf(c).capabilities
+	r.Capabilities = s.granted(noteOf(c))
 	return s.answer(c, func(ctx context.Context) (*engine.Answer, error) { return s.runCommand(ctx, noteOf(c), v, r) })
 }
 

@@ -50,7 +50,7 @@ func (s *Server) answerEndpoint(c *fiber.Ctx, match *apps.Match) error {
 		return match.Script.Endpoint(ctx, match.Index, &engine.Request{
 			Client: clientOf(c),
 			Path:   match.Parameters, Query: query, Body: body, Form: form,
-			Capabilities: &note.capabilities,
+			Capabilities: s.granted(note),
 		})
 	})
 }

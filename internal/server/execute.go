@@ -95,7 +95,7 @@ func (s *Server) execute(c *fiber.Ctx) error {
 	noteOf(c).source = in.script
 	r := in.request(clientOf(c))
 	r.Body, r.Query, r.Form = body, query, form
-	r.Capabilities = &noteOf(c).capabilities
+	r.Capabilities = s.granted(noteOf(c))
 	return s.answer(c, func(ctx context.Context) (*engine.Answer, error) { return s.engine.Run(ctx, r) })
 }
 

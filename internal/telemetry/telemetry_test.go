@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"go.uber.org/goleak"
 
+	"github.com/avapd/avapd/internal/audit"
 	"github.com/avapd/avapd/internal/cache"
 	"github.com/avapd/avapd/internal/datasource"
 	"github.com/avapd/avapd/internal/diag"
@@ -36,6 +37,7 @@ func full() *Metrics {
 	m.Engine(func() engine.Stats {
 		return engine.Stats{Running: 4, Shadow: engine.ShadowStats{Runs: 5, Mismatches: 2}}
 	})
+	m.Audit(func() audit.Stats { return audit.Stats{Records: map[audit.Kind]int64{audit.Execution: 1}} })
 	m.Registry(func() registry.Health {
 		return registry.Health{Primary: true, Revision: 17, Refreshed: time.UnixMilli(1500), RefreshErrors: 6}
 	})
