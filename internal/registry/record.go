@@ -171,9 +171,15 @@ type Signer struct {
 	revision int64
 }
 
-// signerKey says who has a key, so that no two signers come to have it.
+// signerKey says who has a key, so that no two signers come to have it, or who took
+// it from its signer.
 type signerKey struct {
-	Signer string `json:"signer"`
+	Signer  string    `json:"signer,omitempty"`
+	Removed bool      `json:"removed,omitempty"`
+	At      time.Time `json:"at,omitzero"`
+	By      string    `json:"by,omitempty"`
+
+	revision int64
 }
 
 // Revocable is what can be revoked.

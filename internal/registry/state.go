@@ -28,8 +28,8 @@ type State struct {
 	signers map[string]*Signer // by name
 	byKey   map[string]*Signer // by the key's identifier
 	keys    []signature.PublicKey
-	// signerKeys are the revisions of the records that a key has a signer.
-	signerKeys  map[string]int64
+	// signerKeys say who has a key, by its identifier.
+	signerKeys  map[string]signerKey
 	revocations table[*Revocation] // by kind:value
 	// revoked lists the revocations, the last first.
 	revoked func() []*Revocation
@@ -254,7 +254,7 @@ func (c *change) apply(record store.Record) error {
 	case kindSigner:
 		err = c.applySigner(record)
 	case kindSignerKey:
-		c.applySignerKey(record)
+		err = c.applySignerKey(record)
 	case kindRevocation:
 		err = c.applyRevocation(record)
 	case kindKey:
@@ -347,16 +347,22 @@ func (c *change) applySigner(record store.Record) error {
 	return nil
 }
 
-func (c *change) applySignerKey(record store.Record) {
+func (c *change) applySignerKey(record store.Record) error {
 	keys := maps.Clone(c.next.signerKeys)
 	if keys == nil {
-		keys = make(map[string]int64)
-	}
-	delete(keys, record.Name)
-	if !record.Deleted {
-		keys[record.Name] = record.Revision
+		keys = make(map[string]signerKey)
 	}
 	c.next.signerKeys = keys
+	delete(keys, record.Name)
+	if record.Deleted {
+		return nil
+	}
+	key := signerKey{revision: record.Revision}
+	if err := json.Unmarshal(record.Document, &key); err != nil {
+		return err
+	}
+	keys[record.Name] = key
+	return nil
 }
 
 func (c *change) applyRevocation(record store.Record) error {

@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/avapd/avapd/internal/api"
 	"github.com/avapd/avapd/internal/diag"
@@ -109,14 +110,14 @@ func (r *Registry) PutSigner(ctx context.Context, signer Signer, by string) (*Si
 			if bytes.Equal(old.Key, next.Key) {
 				next.Created = old.Created
 			} else {
-				puts = s.forgetKey(old.KeyID)
+				puts = append(puts, s.removeKey(old.KeyID, by, next.Created))
 			}
 		}
 		// Two who add the same key at the same time write this record both.
 		holder := signerKey{Signer: next.Name}
 		puts = append(puts,
 			store.Put{Kind: kindSigner, Name: next.Name, Expect: next.revision, Document: document(&next)},
-			store.Put{Kind: kindSignerKey, Name: next.KeyID, Expect: s.signerKeys[next.KeyID], Document: document(&holder)})
+			store.Put{Kind: kindSignerKey, Name: next.KeyID, Expect: s.signerKeys[next.KeyID].revision, Document: document(&holder)})
 		change = r.trustChange(s, puts)
 		return store.Batch{Puts: puts}, nil
 	})
@@ -145,12 +146,9 @@ func (s *State) mayPut(signer, old *Signer) error {
 	return nil
 }
 
-// forgetKey takes away the record that a key has a signer, if there is one.
-func (s *State) forgetKey(id string) []store.Put {
-	if revision := s.signerKeys[id]; revision != 0 {
-		return []store.Put{{Kind: kindSignerKey, Name: id, Expect: revision, Delete: true}}
-	}
-	return nil
+// removeKey notes that a key was taken from its signer.
+func (s *State) removeKey(id, by string, at time.Time) store.Put {
+	return store.Put{Kind: kindSignerKey, Name: id, Expect: s.signerKeys[id].revision, Document: document(&signerKey{Removed: true, At: at, By: by})}
 }
 
 // TrustChange is what comes of a change of who is trusted: commands whose active
@@ -210,15 +208,13 @@ func (r *Registry) DeleteSigner(ctx context.Context, name, by string) (*TrustCha
 		case old.Fixed:
 			return store.Batch{}, fixedSigner(name)
 		}
-		puts := append(s.forgetKey(old.KeyID), store.Put{Kind: kindSigner, Name: name, Expect: old.revision, Delete: true})
+		puts := []store.Put{s.removeKey(old.KeyID, by, r.now()), {Kind: kindSigner, Name: name, Expect: old.revision, Delete: true}}
 		change = r.trustChange(s, puts)
 		return store.Batch{Puts: puts}, nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	// A tombstone does not say who made it.
-	r.config.Log.Info("a signer is not trusted any more", "signer", name, "by", by)
 	return change, nil
 }
 
@@ -318,15 +314,20 @@ func (r *Registry) content(ctx context.Context, digest Digest) (content Digest, 
 	return content, err == nil
 }
 
-// trustBuilder makes the server's own key one that is trusted, on all nodes.
+// trustBuilder makes the server's own key one that is trusted, on all nodes, unless
+// somebody took it away.
 func (r *Registry) trustBuilder(ctx context.Context) error {
 	key := r.config.Signer.Public()
 	id := key.String()
-	if r.State().byKey[id] != nil {
+	name := builderPrefix + id[:builderIDDigits]
+	switch s := r.State(); {
+	case s.byKey[id] != nil:
 		return nil
+	case s.signerKeys[id].Removed:
+		return diag.NewFailure(diag.PolicyRefused, "the key that this server signs with was taken from the signers; add it again as %s, or build and sign the module with avap build and avap sign", name)
 	}
 	_, _, err := r.PutSigner(ctx, Signer{
-		Name: builderPrefix + id[:builderIDDigits], Key: key.Key, Prefixes: []string{everything}, Capabilities: []string{everything}, TrustedCompiler: true,
+		Name: name, Key: key.Key, Prefixes: []string{everything}, Capabilities: []string{everything}, TrustedCompiler: true,
 	}, "")
 	return err
 }

@@ -81,6 +81,9 @@ type Migrator struct {
 	exclusive func(context.Context) (unlock func() error, err error)
 	// run does it, and puts a cause under what callers tell apart.
 	run func(context.Context, func(context.Context) error) error
+	// mend repairs what a step left behind that failed, and unused makes sure that
+	// nobody else has the database open; nil where there is nothing to be done.
+	mend, unused func(context.Context) error
 }
 
 // MigratePostgres gives the migrator of a PostgreSQL database.
@@ -103,6 +106,7 @@ func migratePostgres(config *pgx.ConnConfig) (*Migrator, error) {
 	m := &Migrator{db: stdlib.OpenDB(*config)}
 	m.run = func(ctx context.Context, do func(context.Context) error) error { return postgresError(ctx, do(ctx)) }
 	m.exclusive = func(context.Context) (func() error, error) { return func() error { return nil }, nil } // the locker does it
+	m.mend = m.mendIndexes
 	return m.with(goose.DialectPostgres, postgresMigrations, goose.WithSessionLocker(locker))
 }
 
@@ -120,6 +124,7 @@ func migrateSQLite(path, dir string) (*Migrator, error) {
 	}
 	m := &Migrator{db: db, run: patiently}
 	m.exclusive = func(ctx context.Context) (func() error, error) { return lockFile(ctx, path+".lock") }
+	m.unused = m.checkUnused
 	return m.with(goose.DialectSQLite3, dir)
 }
 
@@ -156,15 +161,75 @@ func (m *Migrator) Up(ctx context.Context) (applied []Migration, err error) {
 		for _, result := range results {
 			applied = append(applied, migration(result.Source))
 		}
+		if err == nil && m.mend != nil {
+			err = m.mend(ctx)
+		}
 		return err
 	})
 	return applied, err
+}
+
+// mendIndexes builds indexes again whose building was broken off: the step that
+// did so takes them for done, as they are there, and nothing uses them.
+func (m *Migrator) mendIndexes(ctx context.Context) (err error) {
+	conn, err := m.db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		_, unlocked := conn.ExecContext(context.WithoutCancel(ctx), postgresMigrationUnlock, lockID)
+		err = errors.Join(err, unlocked, conn.Close())
+	}()
+	// An index that somebody builds just now looks the same.
+	if _, err := conn.ExecContext(ctx, postgresMigrationLock, lockID); err != nil {
+		return err
+	}
+	rows, err := conn.QueryContext(ctx, postgresBrokenIndexes)
+	if err != nil {
+		return err
+	}
+	var statements []string
+	for rows.Next() {
+		var statement string
+		if err := rows.Scan(&statement); err != nil {
+			return errors.Join(err, rows.Close())
+		}
+		statements = append(statements, statement)
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		return err
+	}
+	for _, statement := range statements {
+		if _, err := conn.ExecContext(ctx, statement); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkUnused refuses a file that another program has open. SQLite gives the
+// write-ahead log up only to who is alone, and takes it up again.
+func (m *Migrator) checkUnused(ctx context.Context) error {
+	var mode string
+	err := m.db.QueryRowContext(ctx, sqliteAlone).Scan(&mode)
+	if isBusy(err) || err == nil && mode == "wal" {
+		return fmt.Errorf("%w: another program has the file open; stop the server first", ErrUnavailable)
+	}
+	if err == nil {
+		err = m.db.QueryRowContext(ctx, sqliteLogged).Scan(&mode)
+	}
+	return err
 }
 
 // Down takes back the last step, with what is stored in it. It gives nothing
 // where there is none.
 func (m *Migrator) Down(ctx context.Context) (undone []Migration, err error) {
 	err = m.alone(ctx, func(ctx context.Context) error {
+		if m.unused != nil {
+			if err := m.unused(ctx); err != nil {
+				return err
+			}
+		}
 		result, err := m.provider.Down(ctx)
 		if errors.Is(err, goose.ErrNoNextVersion) {
 			return nil

@@ -213,3 +213,62 @@ func TestPostgresThatTakesNoWrites(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestBrokenIndex has an index whose building failed, as it does when a server
+// ends meanwhile: it is there and not used, and a step that makes it if it is not
+// there leaves it so.
+func TestBrokenIndex(t *testing.T) {
+	m := migrator(t, postgresURL(t))
+	ctx := t.Context()
+	if _, err := m.Up(ctx); err != nil {
+		t.Fatal(err)
+	}
+	exec := func(statement string) error {
+		_, err := m.DB().ExecContext(ctx, statement)
+		return err
+	}
+	if err := exec(`INSERT INTO avap_commits (key, revision) VALUES ('a', 1), ('b', 1)`); err != nil {
+		t.Fatal(err)
+	}
+	if err := exec(`CREATE UNIQUE INDEX CONCURRENTLY avap_broken ON avap_commits (revision)`); err == nil {
+		t.Fatal("an index over what is there twice was made")
+	}
+	broken := func() (n int) {
+		t.Helper()
+		err := m.DB().QueryRowContext(ctx, `SELECT count(*) FROM pg_index WHERE NOT indisvalid AND indrelid = 'avap_commits'::regclass`).Scan(&n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	if n := broken(); n != 1 {
+		t.Fatalf("%d indexes are broken", n)
+	}
+	if err := exec(`DELETE FROM avap_commits WHERE key = 'b'`); err != nil {
+		t.Fatal(err)
+	}
+	if steps, err := m.Up(ctx); err != nil || len(steps) != 0 || broken() != 0 {
+		t.Errorf("%v, %v, %d are broken", steps, err, broken())
+	}
+}
+
+// TestDownWhileInUse has a server on the file.
+func TestDownWhileInUse(t *testing.T) {
+	path := sqlitePath(t)
+	s, err := store.OpenSQLite(t.Context(), path, store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := migrator(t, path)
+	if undone, err := m.Down(t.Context()); !errors.Is(err, store.ErrUnavailable) || !strings.Contains(err.Error(), "stop the server first") {
+		t.Errorf("%v, %v", undone, err)
+	}
+	exercise(t, s)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if undone, err := m.Down(t.Context()); err != nil || len(undone) != 1 {
+		t.Errorf("%v, %v", undone, err)
+	}
+	exercise(t, mustOpen(t, path))
+}

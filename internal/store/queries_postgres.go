@@ -13,6 +13,16 @@ const (
 			(SELECT set_config(name, '1000', false) FROM pg_settings WHERE name = 'client_connection_check_interval')
 		FROM pg_stat_activity WHERE pid = pg_backend_pid()`
 
+	postgresMigrationLock   = `SELECT pg_advisory_lock($1)`
+	postgresMigrationUnlock = `SELECT pg_advisory_unlock($1)`
+
+	// What a rebuilding leaves that is broken off in its turn is of no use.
+	postgresBrokenIndexes = `
+		SELECT CASE WHEN c.relname ~ '_ccnew[0-9]*$' THEN 'DROP INDEX CONCURRENTLY IF EXISTS ' ELSE 'REINDEX INDEX CONCURRENTLY ' END || c.oid::regclass
+		FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_class t ON t.oid = i.indrelid
+		WHERE NOT i.indisvalid AND c.relnamespace = current_schema()::regnamespace AND t.relname LIKE 'avap\_%'
+		ORDER BY c.relname ~ '_ccnew[0-9]*$' DESC, c.relname`
+
 	postgresSummary = `SELECT epoch, revision, records, digest FROM avap_state`
 
 	// Writers wait for each other here, so that commits end in the order of

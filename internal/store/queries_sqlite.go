@@ -4,6 +4,9 @@ package store
 const (
 	sqliteSchema = `SELECT coalesce(max(version_id), 0) FROM avap_migrations WHERE is_applied`
 
+	sqliteAlone  = `PRAGMA journal_mode = DELETE`
+	sqliteLogged = `PRAGMA journal_mode = WAL`
+
 	sqliteHasSchema = `SELECT count(*) FROM sqlite_master WHERE name = 'avap_migrations'`
 
 	sqliteCompatible = `SELECT compatible, origin, records FROM avap_state`
