@@ -184,19 +184,8 @@ func (m *Migrator) mendIndexes(ctx context.Context) (err error) {
 	if _, err := conn.ExecContext(ctx, postgresMigrationLock, lockID); err != nil {
 		return err
 	}
-	rows, err := conn.QueryContext(ctx, postgresBrokenIndexes)
+	statements, err := brokenIndexes(ctx, conn)
 	if err != nil {
-		return err
-	}
-	var statements []string
-	for rows.Next() {
-		var statement string
-		if err := rows.Scan(&statement); err != nil {
-			return errors.Join(err, rows.Close())
-		}
-		statements = append(statements, statement)
-	}
-	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
 		return err
 	}
 	for _, statement := range statements {
@@ -205,6 +194,23 @@ func (m *Migrator) mendIndexes(ctx context.Context) (err error) {
 		}
 	}
 	return nil
+}
+
+// brokenIndexes gives what mends each.
+func brokenIndexes(ctx context.Context, conn *sql.Conn) (statements []string, err error) {
+	rows, err := conn.QueryContext(ctx, postgresBrokenIndexes)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close() // Err says what went wrong
+	for rows.Next() {
+		var statement string
+		if err := rows.Scan(&statement); err != nil {
+			return nil, err
+		}
+		statements = append(statements, statement)
+	}
+	return statements, rows.Err()
 }
 
 // checkUnused refuses a file that another program has open. SQLite gives the
