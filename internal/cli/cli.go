@@ -103,7 +103,7 @@ command line or as an HTTP server.
 	root.SetFlagErrorFunc(flagError)
 	root.SetHelpCommand(helpCommand(root))
 	root.AddCommand(
-		runCommand(p), checkCommand(p), fmtCommand(p), explainCommand(p), serveCommand(p), configCommand(p), migrateCommand(p), importCatalogCommand(p), versionCommand(p),
+		runCommand(p), checkCommand(p), fmtCommand(p), explainCommand(p), serveCommand(p), configCommand(p), migrateCommand(p), auditCommand(p), importCatalogCommand(p), versionCommand(p),
 		buildCommand(p), keygenCommand(p), signCommand(p), verifyCommand(p), inspectCommand(p), diffCommand(p),
 	)
 	root.AddCommand(serverCommands(p)...)

@@ -1,0 +1,221 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/avapd/avapd/internal/audit"
+	"github.com/avapd/avapd/internal/config"
+	"github.com/avapd/avapd/internal/signature"
+	"github.com/avapd/avapd/internal/store"
+)
+
+func auditCommand(p *Process) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "audit",
+		Short: "Verify the audit log of a server, or export it",
+		Long: `Verify the audit log of a server, or export it. It is the file audit.db in the
+data directory or, with --postgres-url, what all nodes have in that database. A
+server may be running meanwhile.`,
+		Example: "  avap audit verify --data-dir /var/lib/avap\n  avap audit export > audit.ndjson\n  avap audit verify audit.ndjson",
+		Args:    cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return unknownCommand(cmd, args[0])
+			}
+			return cmd.Help()
+		},
+	}
+	cmd.AddCommand(auditVerify(p), auditExport(p))
+	return cmd
+}
+
+// auditTrust is what a verifier knows besides the log.
+type auditTrust struct{ keys, checkpoint string }
+
+func auditVerify(p *Process) *cobra.Command {
+	var output string
+	var trust auditTrust
+	cmd := &cobra.Command{
+		Use:   "verify [FILE]",
+		Short: "Find out whether a record was changed, or is missing",
+		Long: `Find out whether a record was changed, is missing or stands in another place:
+in the audit log of a server, or in an export. Each hash is made anew, and each
+checkpoint has to be signed by the key of its chain. The first record that is
+wrong is named for each chain, and the exit code is 6 then.
+
+Whoever can write the log and has the key can write another log. --key names who
+counts, and --checkpoint a checkpoint that was kept elsewhere; for a data
+directory it is the one in the file audit.checkpoint, if there is one.`,
+		Example: "  avap audit verify --data-dir /var/lib/avap --output json\n  avap audit verify --postgres-url-file /run/secrets/avap-postgres\n  avap audit verify audit.ndjson --key nodes.pub",
+		Args:    arguments(0, 1, "one export at most"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := chosen("output", output, "text", "json"); err != nil {
+				return err
+			}
+			report, err := runVerify(cmd, p, args, trust, output == "text")
+			if err != nil {
+				return err
+			}
+			return printAudit(p, output, &report)
+		},
+	}
+	cmd.Flags().StringVar(&output, "output", "text", "form of the output: text or json")
+	cmd.Flags().StringVar(&trust.keys, "key", "", "`file` of the public keys that count, one per line or as PEM")
+	cmd.Flags().StringVar(&trust.checkpoint, "checkpoint", "", "`file` of a checkpoint that was kept elsewhere")
+	config.AddFlags(cmd.Flags(), "data_dir", "postgres.url", "postgres.url_file")
+	return cmd
+}
+
+func runVerify(cmd *cobra.Command, p *Process, args []string, trust auditTrust, progress bool) (audit.Report, error) {
+	c, err := config.Load(cmd.Flags(), p.Environ)
+	if err != nil {
+		return audit.Report{}, configError(err)
+	}
+	fromDir := len(args) == 0 && c.Postgres.URL == ""
+	o, err := trust.options(c, fromDir)
+	if err != nil {
+		return audit.Report{}, err
+	}
+	if progress {
+		o.Progress = func(done, total int64) { showProgress(p.Stderr, done, total) }
+	}
+	if len(args) == 1 {
+		in, err := os.Open(args[0])
+		if err != nil {
+			return audit.Report{}, usageError("%s", fileProblem(args[0], err))
+		}
+		report, err := audit.VerifyExport(in, o)
+		if err != nil {
+			return report, usageError("%s: %v", args[0], errors.Join(err, in.Close()))
+		}
+		return report, in.Close()
+	}
+	j, end, err := openJournal(cmd.Context(), c)
+	if err != nil {
+		return audit.Report{}, err
+	}
+	report, err := audit.VerifyJournal(cmd.Context(), j, o)
+	if err = errors.Join(err, end()); err != nil {
+		return report, migrateError(c, err)
+	}
+	return report, nil
+}
+
+// options reads the files that say what counts.
+func (t auditTrust) options(c *config.Config, fromDir bool) (o audit.VerifyOptions, err error) {
+	if t.keys != "" {
+		content, err := os.ReadFile(t.keys)
+		if err != nil {
+			return o, usageError("%s", fileProblem(t.keys, err))
+		}
+		keys, err := signature.ParsePublicKeys(content)
+		if err != nil {
+			return o, usageError("%s: %v", t.keys, err)
+		}
+		for _, k := range keys {
+			o.Keys = append(o.Keys, ed25519.PublicKey(bytes.Clone(k.Key)))
+		}
+	}
+	file, wanted := t.checkpoint, t.checkpoint != ""
+	if !wanted && fromDir {
+		file = filepath.Join(c.DataDir, audit.CheckpointFileName)
+	}
+	if file == "" {
+		return o, nil
+	}
+	checkpoint, err := audit.ReadCheckpoint(file)
+	switch {
+	case err == nil:
+		o.Pinned = []audit.Checkpoint{checkpoint}
+	case wanted || !errors.Is(err, fs.ErrNotExist):
+		return o, usageError("%s: %v", file, err)
+	}
+	return o, nil
+}
+
+func showProgress(out io.Writer, done, total int64) {
+	if total > 0 {
+		fmt.Fprintf(out, "%d of about %d records, %d %%\n", done, total, 100*done/max(total, done))
+	} else {
+		fmt.Fprintf(out, "%d records\n", done)
+	}
+}
+
+// openJournal opens the journal that the settings name, to read it.
+func openJournal(ctx context.Context, c *config.Config) (j store.Journal, end func() error, err error) {
+	if c.Postgres.URL != "" {
+		postgres, err := store.OpenPostgres(ctx, c.Postgres.URL, store.Options{})
+		if err != nil {
+			return nil, nil, usageError("the configuration has faults\npostgres.url: %v", err)
+		}
+		return postgres.Journal(), postgres.Close, nil
+	}
+	file := filepath.Join(c.DataDir, store.JournalFileName)
+	journal, err := store.ReadSQLiteJournal(ctx, file, store.Options{})
+	if err != nil {
+		return nil, nil, usageError("cannot read %s: %v; check --data-dir", file, err)
+	}
+	return journal, journal.Close, nil
+}
+
+func printAudit(p *Process, output string, report *audit.Report) error {
+	failed := error(nil)
+	if !report.OK {
+		failed = &exitError{code: exitSignature}
+	}
+	if output == "json" {
+		return errors.Join(printJSON(p, report), failed)
+	}
+	for _, c := range report.Chains {
+		if c.Problem == "" {
+			_, err := fmt.Fprintf(p.Stdout, "node %s: records %d to %d are right; the checkpoint at %d is the last of %d\n", c.Node, c.First, c.Last, c.SignedUntil, c.Checkpoints)
+			if err != nil {
+				return written(err)
+			}
+			continue
+		}
+		if _, err := fmt.Fprintf(p.Stdout, "node %s: record %d is the first that is wrong: %s\n", c.Node, c.FirstBad, c.Problem); err != nil {
+			return written(err)
+		}
+	}
+	return failed
+}
+
+func auditExport(p *Process) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "export",
+		Short: "Write the audit log as lines of JSON",
+		Long: `Write the audit log as lines of JSON, with the checkpoints, so that
+"avap audit verify" can read them. GET /api/v1/audit of a running server
+does so, too, and has filters.`,
+		Example: "  avap audit export --data-dir /var/lib/avap > audit.ndjson",
+		Args:    arguments(0, 0, "no argument"),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := config.Load(cmd.Flags(), p.Environ)
+			if err != nil {
+				return configError(err)
+			}
+			j, end, err := openJournal(cmd.Context(), c)
+			if err != nil {
+				return err
+			}
+			err = audit.ExportJournal(cmd.Context(), j, p.Stdout, audit.Filter{})
+			if err = errors.Join(err, end()); err != nil {
+				return migrateError(c, err)
+			}
+			return nil
+		},
+	}
+	config.AddFlags(cmd.Flags(), "data_dir", "postgres.url", "postgres.url_file")
+	return cmd
+}
