@@ -9,14 +9,12 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/avapd/avapd/internal/config"
 	"github.com/avapd/avapd/internal/datasource"
-	"github.com/avapd/avapd/internal/engine"
-	"github.com/avapd/avapd/internal/server"
-	"github.com/avapd/avapd/internal/telemetry"
 	"github.com/avapd/avapd/wasmhost/commands"
 )
 
@@ -58,6 +56,9 @@ once.`,
 	return cmd
 }
 
+// closeTime is how long what lives below the requests has to end after them.
+const closeTime = 10 * time.Second
+
 // checkReach finds the mistakes in the configuration that an engine would find
 // when it starts or, worse, when the first script needs what is wrong.
 func checkReach(reach commands.Config) error {
@@ -78,126 +79,39 @@ func checkReach(reach commands.Config) error {
 
 // serve runs until the context ends or a signal comes.
 func serve(ctx context.Context, p *Process, reload *reloader, appFiles []string) error {
-	c := reload.current.Config
-	server.KeepProcessorFree(c)
-	server.CollectSeldom(c, p.Environ)
-	log, level := newLogger(p, c)
-	settings := server.EngineConfig(c)
-	settings.Commands.Log = log
-	metrics := telemetry.New(Version)
-	spans, err := openTracing(ctx, c, log)
+	n, err := newNode(p, reload, appFiles)
 	if err != nil {
 		return err
 	}
-	settings.Compiled = metrics.Compiled
-	if err := checkReach(settings.Commands); err != nil {
-		return err
-	}
-	certificates, err := server.LoadTLS(c)
-	if err != nil {
-		return usageError("the configuration has faults\n%v", err)
-	}
-	var commands *commandServices
-	settings.Registered = func() engine.Resolver { return commands.registry.Resolver() }
-	scripts, err := engine.New(settings)
-	if err != nil {
-		return fmt.Errorf("start the engine: %w", err)
-	}
-	reload.engine, reload.log, reload.level = scripts, log, level
-	if p.onServe != nil {
-		p.onServe(scripts)
-	}
-	if commands, err = openCommands(ctx, c, scripts, log); err != nil {
-		return errors.Join(err, scripts.Close(ctx))
-	}
-	metrics.Engine(scripts.Stats)
-	spans.count(metrics)
-	commands.count(metrics, scripts)
-	if reload.audit, err = openAudit(ctx, c, commands.postgres, metrics, log); err != nil {
-		return errors.Join(err, scripts.Close(ctx), commands.close())
-	}
-	registry, err := deploy(ctx, p, c, scripts, log, appFiles)
-	if err != nil {
-		return errors.Join(err, scripts.Close(ctx), reload.audit.close(), commands.close())
-	}
-	err = listenAndServe(ctx, p, reload, server.Options{Config: c, Engine: scripts, Apps: registry, Commands: commands.registry, Metrics: metrics, Tracer: spans.tracer(), TLS: certificates, Audit: reload.audit.Log, Log: log})
-	if err != nil {
-		return err // the process ends; what still runs is not waited for
-	}
-	// The requests have ended: nothing comes behind the last record.
-	if err := reload.audit.close(); err != nil {
-		return err
-	}
-	registry.Close()
-	if err := scripts.Close(context.WithoutCancel(ctx)); err != nil {
-		return fmt.Errorf("stop the engine: %w", err)
-	}
-	if err := commands.close(); err != nil {
-		return fmt.Errorf("close the stores: %w", err)
-	}
-	spans.close(log)
-	return nil
-}
-
-func listenAndServe(ctx context.Context, p *Process, reload *reloader, o server.Options) error {
-	c := o.Config
-	listener, err := listen(ctx, c.Listen, "listen")
-	if err != nil {
-		return err
-	}
-	var admin net.Listener
-	if c.Admin.Listen != "" {
-		if admin, err = listen(ctx, c.Admin.Listen, "admin-listen"); err != nil {
-			return errors.Join(err, listener.Close())
-		}
+	var started running
+	if err := started.start(ctx, n.services()); err != nil {
+		stop, cancel := n.patience(ctx)
+		defer cancel()
+		return errors.Join(err, started.stop(stop))
 	}
 	// Signals are caught before the address is printed: who reads it may send
 	// one.
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	defer signal.Stop(signals)
-
-	s := server.New(o)
-	if err := reload.start(s); err != nil {
-		if admin != nil {
-			err = errors.Join(err, admin.Close())
-		}
-		return errors.Join(err, listener.Close(), s.Shutdown(ctx))
-	}
-	defer reload.end()
-	served := make(chan error, 2)
-	if admin != nil {
-		go func() { served <- s.ServeAdmin(admin) }()
-	}
-	go func() { served <- s.Serve(listener) }()
-	scheme := "http"
-	if o.TLS != nil {
-		scheme = "https"
-	}
-	fmt.Fprintf(p.Stdout, "listening on %s://%s\n", scheme, listener.Addr())
-	if admin != nil {
-		fmt.Fprintf(p.Stdout, "for operators: http://%s\n", admin.Addr())
-	}
+	n.announce()
 
 	select {
-	case err := <-served:
-		return errors.Join(err, s.Shutdown(ctx))
+	case err = <-n.served:
 	case <-signals:
 	case <-ctx.Done():
 	}
-	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.ShutdownTimeout())
+	stop, cancel := n.patience(ctx)
 	defer cancel()
 	stopped := make(chan error, 1)
-	go func() { stopped <- s.Shutdown(stop) }()
+	go func() { stopped <- started.stop(stop) }()
 	select {
-	case err := <-stopped:
-		err = errors.Join(err, <-served)
-		if admin != nil {
-			err = errors.Join(err, <-served)
-		}
-		return err
+	case late := <-stopped:
+		return errors.Join(err, late)
 	case <-signals:
 		return &exitError{code: exitScript, text: "stopped at once by a second signal; requests were cut off"}
+	case <-stop.Done():
+		return errors.Join(err, errors.New("the server did not end in time; something that it waits for hangs"))
 	}
 }
 

@@ -1,0 +1,191 @@
+package cli
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+
+	"github.com/avapd/avapd/internal/apps"
+	"github.com/avapd/avapd/internal/config"
+	"github.com/avapd/avapd/internal/engine"
+	"github.com/avapd/avapd/internal/server"
+	"github.com/avapd/avapd/internal/telemetry"
+)
+
+// node is a server with all that it lives on. Its services fill it as they start.
+type node struct {
+	process  *Process
+	reload   *reloader
+	appFiles []string
+
+	config       *config.Config
+	log          *slog.Logger
+	settings     engine.Config
+	metrics      *telemetry.Metrics
+	certificates *tls.Config // nil where there is no TLS
+
+	spans           *spanService
+	engine          *engine.Engine
+	commands        *commandServices
+	apps            *apps.Registry
+	listener, admin net.Listener // admin is nil where operators have no address of their own
+	server          *server.Server
+	// served has what each listener ended with.
+	served chan error
+}
+
+// newNode finds the mistakes that can be found before anything starts.
+func newNode(p *Process, reload *reloader, appFiles []string) (*node, error) {
+	c := reload.current.Config
+	server.KeepProcessorFree(c)
+	server.CollectSeldom(c, p.Environ)
+	n := &node{process: p, reload: reload, appFiles: appFiles, config: c, metrics: telemetry.New(Version), served: make(chan error, 2)}
+	n.log, reload.level = newLogger(p, c)
+	reload.log = n.log
+	n.settings = server.EngineConfig(c)
+	n.settings.Commands.Log = n.log
+	n.settings.Compiled = n.metrics.Compiled
+	n.settings.Registered = func() engine.Resolver { return n.commands.registry.Resolver() }
+	if err := checkReach(n.settings.Commands); err != nil {
+		return nil, err
+	}
+	var err error
+	if n.certificates, err = server.LoadTLS(c); err != nil {
+		return nil, usageError("the configuration has faults\n%v", err)
+	}
+	return n, nil
+}
+
+// services are all of a server, in the order in which they start.
+func (n *node) services() []service {
+	return []service{
+		{"tracing", n.startTracing, n.stopTracing},
+		{"the engine", n.startEngine, n.stopEngine},
+		{"the stores", n.startCommands, n.stopCommands},
+		{"the audit log", n.startAudit, n.stopAudit},
+		{"the apps", n.startApps, n.stopApps},
+		{"the listeners", n.startListeners, n.stopListeners},
+		{"the server", n.startServer, n.stopServer},
+		{"reloading", n.startReload, n.stopReload},
+	}
+}
+
+// patience bounds the end of all services: requests have the time of the
+// settings, and what lives below them a little more.
+func (n *node) patience(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), n.config.ShutdownTimeout()+closeTime)
+}
+
+func (n *node) startTracing(ctx context.Context) (err error) {
+	n.spans, err = openTracing(ctx, n.config, n.log)
+	n.spans.count(n.metrics)
+	return err
+}
+
+func (n *node) stopTracing(context.Context) error {
+	n.spans.close(n.log)
+	return nil
+}
+
+func (n *node) startEngine(context.Context) (err error) {
+	if n.engine, err = engine.New(n.settings); err != nil {
+		return fmt.Errorf("start the engine: %w", err)
+	}
+	n.reload.engine = n.engine
+	n.metrics.Engine(n.engine.Stats)
+	if n.process.onServe != nil {
+		n.process.onServe(n.engine)
+	}
+	return nil
+}
+
+func (n *node) stopEngine(ctx context.Context) error { return n.engine.Close(ctx) }
+
+func (n *node) startCommands(ctx context.Context) (err error) {
+	if n.commands, err = openCommands(ctx, n.config, n.engine, n.log); err == nil {
+		n.commands.count(n.metrics, n.engine)
+	}
+	return err
+}
+
+func (n *node) stopCommands(context.Context) error { return n.commands.close() }
+
+func (n *node) startAudit(ctx context.Context) (err error) {
+	n.reload.audit, err = openAudit(ctx, n.config, n.commands.postgres, n.metrics, n.log)
+	return err
+}
+
+// stopAudit is called when the requests have ended: nothing comes behind the last
+// record.
+func (n *node) stopAudit(context.Context) error { return n.reload.audit.close() }
+
+func (n *node) startApps(ctx context.Context) (err error) {
+	n.apps, err = deploy(ctx, n.process, n.config, n.engine, n.log, n.appFiles)
+	return err
+}
+
+func (n *node) stopApps(context.Context) error {
+	n.apps.Close()
+	return nil
+}
+
+func (n *node) startListeners(ctx context.Context) (err error) {
+	if n.listener, err = listen(ctx, n.config.Listen, "listen"); err != nil || n.config.Admin.Listen == "" {
+		return err
+	}
+	if n.admin, err = listen(ctx, n.config.Admin.Listen, "admin-listen"); err != nil {
+		return errors.Join(err, n.listener.Close())
+	}
+	return nil
+}
+
+// stopListeners closes what a server that never started did not.
+func (n *node) stopListeners(context.Context) error {
+	for _, listener := range []net.Listener{n.listener, n.admin} {
+		if listener != nil {
+			_ = listener.Close() // closed already, as a rule
+		}
+	}
+	return nil
+}
+
+func (n *node) startServer(context.Context) error {
+	n.server = server.New(server.Options{
+		Config: n.config, Engine: n.engine, Apps: n.apps, Commands: n.commands.registry, Metrics: n.metrics,
+		Tracer: n.spans.tracer(), TLS: n.certificates, Audit: n.reload.audit.Log, Log: n.log,
+	})
+	if n.admin != nil {
+		go func() { n.served <- n.server.ServeAdmin(n.admin) }()
+	}
+	go func() { n.served <- n.server.Serve(n.listener) }()
+	return nil
+}
+
+// stopServer lets requests end for as long as the settings say.
+func (n *node) stopServer(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, n.config.ShutdownTimeout())
+	defer cancel()
+	return n.server.Shutdown(ctx)
+}
+
+func (n *node) startReload(context.Context) error { return n.reload.start(n.server) }
+
+func (n *node) stopReload(context.Context) error {
+	n.reload.end()
+	return nil
+}
+
+// announce tells where the server can be reached.
+func (n *node) announce() {
+	scheme := "http"
+	if n.certificates != nil {
+		scheme = "https"
+	}
+	fmt.Fprintf(n.process.Stdout, "listening on %s://%s\n", scheme, n.listener.Addr())
+	if n.admin != nil {
+		fmt.Fprintf(n.process.Stdout, "for operators: http://%s\n", n.admin.Addr())
+	}
+}
