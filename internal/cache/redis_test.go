@@ -356,3 +356,17 @@ func BenchmarkRedis(b *testing.B) {
 		})
 	}
 }
+
+// A name is new once, until its time has passed.
+func TestOnce(t *testing.T) {
+	r := openRedis(t, "")
+	commandsOf(t, r)
+	for i, want := range []bool{true, false, false} {
+		if first, err := r.Once(t.Context(), "till abc", time.Hour); first != want || err != nil {
+			t.Errorf("%d: %v, %v", i, first, err)
+		}
+	}
+	if first, err := r.Once(t.Context(), "till abd", time.Millisecond); !first || err != nil {
+		t.Errorf("%v, %v", first, err)
+	}
+}

@@ -155,7 +155,7 @@ func (n *node) stopListeners(context.Context) error {
 func (n *node) startServer(context.Context) error {
 	n.server = server.New(server.Options{
 		Config: n.config, Engine: n.engine, Apps: n.apps, Commands: n.commands.registry, Metrics: n.metrics,
-		Tracer: n.spans.tracer(), TLS: n.certificates, Audit: n.reload.audit.Log, Log: n.log,
+		Tracer: n.spans.tracer(), Once: n.commands.once(), TLS: n.certificates, Audit: n.reload.audit.Log, Log: n.log,
 	})
 	if n.admin != nil {
 		go func() { n.served <- n.server.ServeAdmin(n.admin) }()

@@ -281,3 +281,11 @@ func (s *commandServices) close() error {
 	}
 	return errors.Join(errs...)
 }
+
+// once shares with other servers what is used once, where there is a Redis.
+func (s *commandServices) once() func(context.Context, string, time.Duration) (bool, error) {
+	if s.redis == nil {
+		return nil
+	}
+	return s.redis.Once
+}

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/avapd/avapd/internal/api"
+	"github.com/avapd/avapd/internal/auth"
 	"github.com/avapd/avapd/internal/client"
 	"github.com/avapd/avapd/internal/config"
 	"github.com/avapd/avapd/internal/diag"
@@ -22,6 +23,7 @@ import (
 type remote struct {
 	server, tokenFile, caFile string
 	certFile, keyFile         string // of the client's own certificate
+	signFile, signID          string // of the key that signs requests
 	timeoutMS                 int64
 	output                    string
 	outputs                   []string // that there are
@@ -46,6 +48,8 @@ func (r *remote) flags(cmd *cobra.Command, outputs ...string) {
 	flags.StringVar(&r.caFile, "ca-file", "", "PEM `file` of certificates to trust besides the system's ["+config.CAFileVariable+"]")
 	flags.StringVar(&r.certFile, "client-cert-file", "", "PEM `file` of a certificate to be known by ["+config.ClientCertFileVariable+"]")
 	flags.StringVar(&r.keyFile, "client-key-file", "", "PEM `file` of its private key ["+config.ClientKeyFileVariable+"]")
+	flags.StringVar(&r.signFile, "request-key-file", "", "`file` of a private key to sign requests with, such as avap keygen writes")
+	flags.StringVar(&r.signID, "request-key-id", "", "`name` by which the server knows that key")
 	flags.Int64Var(&r.timeoutMS, "timeout-ms", defaultTimeoutMS, "most time for a request, attempts included")
 	flags.StringVar(&r.output, "output", r.outputs[0], "form of the output: "+strings.Join(r.outputs, " or "))
 	completeFlag(cmd, "output", r.outputs...)
@@ -112,11 +116,37 @@ func (r *remote) open(p *Process) (*client.Client, error) {
 		}
 		*f.content = content
 	}
+	if err := r.signing(p, &o); err != nil {
+		return nil, err
+	}
 	c, err := client.New(o)
 	if err != nil {
 		return nil, usageError("%v", err)
 	}
 	return c, nil
+}
+
+// signing has the client sign its requests, if the flags say so.
+func (r *remote) signing(p *Process, o *client.Options) error {
+	if r.signFile == "" && r.signID == "" {
+		return nil
+	}
+	if r.signFile == "" || r.signID == "" {
+		return usageError("signing takes both --request-key-file and --request-key-id")
+	}
+	key, err := readPrivateKey(p, r.signFile, "")
+	if err != nil {
+		return err
+	}
+	o.Token = "" // the server would look at nothing else
+	o.Sign = func(request *http.Request, body []byte) (map[string]string, error) {
+		m := &auth.Message{
+			Method: request.Method, Scheme: request.URL.Scheme, Authority: request.URL.Host,
+			Path: request.URL.EscapedPath(), Query: request.URL.RawQuery, Body: body,
+		}
+		return m.Signature(r.signID, key.SignMessage, time.Now())
+	}
+	return nil
 }
 
 // orVariable is a flag's value, or that of an environment variable.

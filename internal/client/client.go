@@ -43,6 +43,8 @@ type Options struct {
 	// Cert and Key are the certificate of this client and its private key, as PEM;
 	// none for a client that shows no certificate.
 	Cert, Key []byte
+	// Sign gives the headers that show who sends a request; nil for none.
+	Sign func(request *http.Request, body []byte) (map[string]string, error)
 	// Timeout bounds a call with all its attempts.
 	Timeout time.Duration
 }
@@ -65,6 +67,7 @@ const (
 type Client struct {
 	server  *url.URL
 	token   string
+	sign    func(request *http.Request, body []byte) (map[string]string, error)
 	timeout time.Duration
 	http    *http.Client
 }
@@ -97,7 +100,7 @@ func New(o Options) (*Client, error) {
 		settings.Certificates = []tls.Certificate{own}
 	}
 	return &Client{
-		server: server, token: o.Token, timeout: o.Timeout,
+		server: server, token: o.Token, sign: o.Sign, timeout: o.Timeout,
 		http: &http.Client{
 			Transport: &http.Transport{
 				Proxy: http.ProxyFromEnvironment, TLSClientConfig: settings, ForceAttemptHTTP2: true,
@@ -263,6 +266,15 @@ func (c *Client) once(ctx context.Context, in call) (*reply, error) {
 	maps.Copy(request.Header, in.header)
 	if c.token != "" {
 		request.Header.Set("Authorization", "Bearer "+c.token)
+	}
+	if c.sign != nil {
+		headers, err := c.sign(request, in.body)
+		if err != nil {
+			return nil, fmt.Errorf("sign the request: %w", err)
+		}
+		for name, value := range headers {
+			request.Header.Set(name, value)
+		}
 	}
 	response, err := c.http.Do(request)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -27,6 +28,11 @@ type Config struct {
 		Anonymous              string
 		AnonymousScopes, Hosts []string
 		Scopes                 auth.Scope
+		// PublicURL is what clients believe the server's address to be, SignatureWindowMS
+		// how long signatures of requests may hold, and SignatureNonces how many of
+		// them are remembered.
+		PublicURL                          string
+		SignatureWindowMS, SignatureNonces int64
 	}
 	// TLS names the files of the certificates.
 	TLS struct{ CertFile, KeyFile, ClientCAFile string }
@@ -136,6 +142,9 @@ func (c *Config) IdleTimeout() time.Duration { return milliseconds(c.HTTP.IdleTi
 // BatchTime is the time that all items of a batch have together.
 func (c *Config) BatchTime() time.Duration { return milliseconds(c.Batch.TimeMS) }
 
+// SignatureWindow is how long signatures of requests may hold.
+func (c *Config) SignatureWindow() time.Duration { return milliseconds(c.Auth.SignatureWindowMS) }
+
 // ShutdownTimeout is the time running requests have to end after a stop signal.
 func (c *Config) ShutdownTimeout() time.Duration { return milliseconds(c.ShutdownTimeoutMS) }
 
@@ -239,6 +248,12 @@ func (c *Config) finishAuth(r *review) {
 		r.add("auth.anonymous_scopes", "%s are only for those who are known", scopes&^harmless)
 	}
 	c.Auth.Scopes = scopes
+	if c.Auth.PublicURL != "" {
+		u, err := url.Parse(c.Auth.PublicURL)
+		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.User != nil {
+			r.add("auth.public_url", "%q is no address without a path, such as https://avap.example.com", c.Auth.PublicURL)
+		}
+	}
 	switch {
 	case c.TLS.CertFile != "" && c.TLS.KeyFile == "":
 		r.add("tls.cert_file", "tls.key_file is needed, too")

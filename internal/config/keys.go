@@ -206,6 +206,21 @@ var table = withTwins([]Key{
 		list: func(c *Config) *[]string { return &c.Auth.Hosts },
 	},
 	{
+		Name: "auth.signature_window_ms", Reload: true, Default: "60000", Min: 1000, Max: hourMS,
+		Doc:    "Longest time for which the signature of a request may hold",
+		number: func(c *Config) *int64 { return &c.Auth.SignatureWindowMS },
+	},
+	{
+		Name: "auth.signature_nonces", Default: "100000", Min: 1, Max: 10_000_000,
+		Doc:    "Signed requests that are remembered so that none is taken twice, twice as many at the most; when there are more within their time, further ones are answered 503",
+		number: func(c *Config) *int64 { return &c.Auth.SignatureNonces },
+	},
+	{
+		Name: "auth.public_url", Reload: true, Default: "",
+		Doc:  "Address under which clients ask, such as https://avap.example.com, where a proxy asks under another: signatures of requests are about it",
+		text: func(c *Config) *string { return &c.Auth.PublicURL },
+	},
+	{
 		Name: "tls.cert_file", Reload: true, isFile: true, Default: "",
 		Doc:  "Certificate of the server with those between it and its root, as PEM; with one the server speaks TLS 1.3 alone",
 		text: func(c *Config) *string { return &c.TLS.CertFile },

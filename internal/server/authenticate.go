@@ -31,6 +31,9 @@ func (s *Server) authenticate(c *fiber.Ctx) error {
 func (s *Server) whoAsks(c *fiber.Ctx) (*auth.Principal, error) {
 	header := c.Request().Header.Peek(fiber.HeaderAuthorization)
 	if len(header) == 0 {
+		if len(c.Request().Header.Peek(headerSignatureInput)) > 0 {
+			return s.signature(c)
+		}
 		if state := c.Context().TLSConnectionState(); state != nil && len(state.PeerCertificates) > 0 {
 			return s.certificate(c, state.PeerCertificates[0])
 		}

@@ -44,6 +44,9 @@ type Options struct {
 	// Audit writes down what happens; nil for nothing.
 	Audit *audit.Log
 	Log   *slog.Logger
+	// Once tells whether a name is used for the first time, on any server, until some
+	// time has passed; nil where there is nobody to share with.
+	Once func(ctx context.Context, name string, until time.Duration) (bool, error)
 	// TLS is what LoadTLS gives.
 	TLS *tls.Config
 }
@@ -66,6 +69,10 @@ type Server struct {
 	open map[string]bool
 	// tls is nil for a server that speaks HTTP without it.
 	tls atomic.Pointer[tls.Config]
+	// nonces are those of signed requests, and shared tells other servers about them.
+	nonces *auth.Nonces
+	once   func(ctx context.Context, name string, until time.Duration) (bool, error)
+	alone  atomic.Bool // others are not told at present
 	// strangers are those who show no credentials.
 	strangers atomic.Pointer[strangers]
 	watcher   *watcher
@@ -93,6 +100,7 @@ func New(o Options) *Server {
 		templates: make(map[string]string), probes: make(map[string]bool), open: make(map[string]bool),
 	}
 	s.Adjust(o.Config)
+	s.nonces, s.once = auth.NewNonces(int(o.Config.Auth.SignatureNonces)), o.Once
 	s.tls.Store(o.TLS)
 	if s.metrics == nil {
 		s.metrics = telemetry.New("")
