@@ -169,6 +169,9 @@ func (c *Call) Line() (file string, line int) {
 	return p.File, p.Line
 }
 
+// Context is the request's, for the identifiers in it.
+func (c *Call) Context() context.Context { return c.e.outer }
+
 // Client is for whom the script runs.
 func (c *Call) Client() string { return c.e.client }
 

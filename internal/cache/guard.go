@@ -30,6 +30,8 @@ type guard struct {
 	breaker  circuitbreaker.CircuitBreaker[any]
 
 	hits, misses, failures, wrong, skipped, filled atomic.Int64
+	// lookedUp is the time of all look-ups, in nanoseconds.
+	lookedUp atomic.Int64
 }
 
 func newGuard(l Level, maxBytes int64) *guard {
@@ -42,6 +44,8 @@ func newGuard(l Level, maxBytes int64) *guard {
 // get asks the tier and checks what it gives. The error is ErrNotFound,
 // errWrong, or one that says why the tier cannot be asked.
 func (g *guard) get(ctx context.Context, digest Digest) ([]byte, error) {
+	began := time.Now()
+	defer func() { g.lookedUp.Add(int64(time.Since(began))) }()
 	var content []byte
 	err := g.call(ctx, func(ctx context.Context) (func(), error) {
 		got, err := g.tier.Get(ctx, digest)
@@ -143,13 +147,15 @@ type TierStats struct {
 	// that were not made because of Failures. Wrong is content with another
 	// digest. Filled is what was put into it.
 	Hits, Misses, Failures, Skipped, Wrong, Filled int64
+	// LookupTime is what look-ups took altogether.
+	LookupTime time.Duration
 	// Open says that the tier is not asked now.
 	Open bool
 }
 
 func (g *guard) stats() TierStats {
 	return TierStats{
-		Name: g.tier.Name(), Open: g.breaker.IsOpen(),
+		Name: g.tier.Name(), Open: g.breaker.IsOpen(), LookupTime: time.Duration(g.lookedUp.Load()),
 		Hits: g.hits.Load(), Misses: g.misses.Load(), Failures: g.failures.Load(), Skipped: g.skipped.Load(), Wrong: g.wrong.Load(), Filled: g.filled.Load(),
 	}
 }

@@ -15,7 +15,7 @@ func serverCommands(p *Process) []*cobra.Command {
 	signer := groupCommand("signer", "Say whose signatures a server trusts, and for what",
 		"  avap signer add team --key team.pub --prefix price_ --token-file token\n  avap signer list")
 	signer.AddCommand(questionCommands(p, signerQuestions)...)
-	commands := []*cobra.Command{pushCommand(p), pullCommand(p), callCommand(p), keyCommand(p), signer}
+	commands := []*cobra.Command{pushCommand(p), pullCommand(p), callCommand(p), topCommand(p), keyCommand(p), signer}
 	return append(commands, questionCommands(p, commandQuestions)...)
 }
 

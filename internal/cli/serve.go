@@ -15,6 +15,7 @@ import (
 
 	"github.com/avapd/avapd/internal/config"
 	"github.com/avapd/avapd/internal/datasource"
+	"github.com/avapd/avapd/internal/logging"
 	"github.com/avapd/avapd/wasmhost/commands"
 )
 
@@ -134,11 +135,7 @@ func reason(err error) error {
 func newLogger(p *Process, c *config.Config) (*slog.Logger, *slog.LevelVar) {
 	level := new(slog.LevelVar)
 	setLevel(level, c)
-	options := &slog.HandlerOptions{Level: level}
-	if c.Log.Format == "text" {
-		return slog.New(slog.NewTextHandler(p.Stderr, options)), level
-	}
-	return slog.New(slog.NewJSONHandler(p.Stderr, options)), level
+	return logging.New(p.Stderr, c.Log.Format == "text", level), level
 }
 
 func setLevel(level *slog.LevelVar, c *config.Config) {

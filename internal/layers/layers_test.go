@@ -66,6 +66,8 @@ var forbidden = map[string][]string{
 	"internal/registry/...": {"internal/server/...", "internal/config/...", "internal/cli/...", "internal/cache/...", "cmd/..."},
 	// A store keeps records whatever they mean.
 	"internal/store/...": {"compiler/...", "wasmhost/...", "runtime/...", "internal/engine/...", "internal/server/...", "internal/config/...", "internal/cli/..."},
+	// A log is written by everyone, about anything.
+	"internal/logging/...": {"compiler/...", "wasmhost/...", "runtime/...", "internal/..."},
 	// Spans go everywhere with the context; who makes them knows nobody.
 	"internal/tracing/...": {"compiler/...", "wasmhost/...", "runtime/...", "internal/..."},
 	// The audit log takes down what it is told.

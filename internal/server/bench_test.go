@@ -18,6 +18,7 @@ import (
 	"github.com/avapd/avapd/internal/engine"
 	"github.com/avapd/avapd/internal/registry"
 	"github.com/avapd/avapd/internal/store"
+	"github.com/avapd/avapd/internal/tracing"
 )
 
 // constantEngine answers at once, so that what is left is the server's part.
@@ -76,9 +77,11 @@ func newEngine(t testing.TB) Engine {
 }
 
 // open starts a server without log lines and gives what makes a request.
-func (p *path) open(t testing.TB) (ask func()) {
+func (p *path) open(t testing.TB) (ask func()) { return p.openTraced(t, nil) }
+
+func (p *path) openTraced(t testing.TB, tracer *tracing.Tracer) (ask func()) {
 	e := p.engine(t)
-	options := Options{Config: config.Default(), Engine: e, Log: slog.New(slog.DiscardHandler)}
+	options := Options{Config: config.Default(), Engine: e, Tracer: tracer, Log: slog.New(slog.DiscardHandler)}
 	if ours, ok := e.(*engine.Engine); ok {
 		options.Apps = apps.New(apps.Config{Engine: ours, Dir: t.TempDir(), Reserved: ReservedSegments()})
 		if _, err := options.Apps.Fix(t.Context(), "greet", &engine.Source{Text: greetApp}); err != nil {

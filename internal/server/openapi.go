@@ -70,12 +70,15 @@ const (
 )
 
 // openAPI answers GET /api/v1/openapi.json.
-func (s *Server) openAPI(c *fiber.Ctx) error {
+func (s *Server) openAPI(c *fiber.Ctx) error { return sendJSON(c, s.description()) }
+
+// description is the OpenAPI document as it is now.
+func (s *Server) description() *openAPI {
 	var list []apps.App
 	if s.apps != nil {
 		list = s.apps.List()
 	}
-	return sendJSON(c, describeAPI(s.routes, list, s.strangers.Load()))
+	return describeAPI(s.routes, list, s.strangers.Load())
 }
 
 // describeAPI is the document about the server's own routes and those of apps.

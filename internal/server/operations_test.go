@@ -73,6 +73,7 @@ func TestOperations(t *testing.T) {
 		{"GET /api/v1/executions/{id}", "/api/v1/executions/" + ended, "", nil, "", 200},
 		{"DELETE /api/v1/executions/{id}", "/api/v1/executions/" + ended, "", nil, "", 409},
 		{"GET /api/v1/openapi.json", "", "", nil, "", 200},
+		{"GET /api/v1/docs", "", "", nil, "", 200},
 		{"GET /livez", "", "", nil, "", 200},
 		{"GET /readyz", "/readyz?verbose", "", nil, "", 200},
 		{"GET /startupz", "", "", nil, "", 200},

@@ -31,6 +31,7 @@ const (
 	pathExecutions  = "/api/v1/executions"
 	pathExecution   = pathExecutions + "/{id}"
 	pathOpenAPI     = "/api/v1/openapi.json"
+	pathDocs        = "/api/v1/docs"
 	pathLive        = "/livez"
 	pathReady       = "/readyz"
 	pathStartup     = "/startupz"
@@ -85,7 +86,7 @@ func ok(schema string) []answerSpec { return []answerSpec{{http.StatusOK, asJSON
 // that is not there are made from it. It is a function because handlers are in
 // it that read it.
 func routes() []route {
-	return slices.Concat(coreRoutes(), executionRoutes(), commandRoutes(), policyRoutes(), keyRoutes(), appRoutes(), auditRoutes())
+	return slices.Concat(coreRoutes(), docsRoutes(), executionRoutes(), commandRoutes(), policyRoutes(), keyRoutes(), appRoutes(), auditRoutes())
 }
 
 func coreRoutes() []route {
@@ -98,7 +99,6 @@ func coreRoutes() []route {
 			method: http.MethodPost, path: pathCheck, summary: "Find what is wrong with a script without running it", handle: (*Server).check, scope: auth.Check, computes: true,
 			body: asJSON("Execution"), answers: ok("Findings"),
 		},
-		{method: http.MethodGet, path: pathOpenAPI, summary: "This document", handle: (*Server).openAPI, answers: ok("Object")},
 		{
 			method: http.MethodGet, path: pathMetrics, summary: "Metrics in the form of Prometheus", handle: (*Server).sendMetrics, scope: auth.ReadMetrics, admin: true, probe: true,
 			answers: []answerSpec{{http.StatusOK, contents{fiber.MIMETextPlain: "Text", "application/openmetrics-text": "Text"}}},

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/avapd/avapd/internal/logging"
 	"github.com/avapd/avapd/internal/tracing"
 )
 
@@ -41,13 +42,30 @@ type runContext struct {
 	done  chan struct{} // made when someone asks for it
 }
 
-// Interface guard.
-var _ context.Context = (*runContext)(nil)
+// Interface guards.
+var (
+	_ context.Context    = (*runContext)(nil)
+	_ logging.Identified = (*runContext)(nil)
+)
 
 func (c *runContext) Deadline() (deadline time.Time, ok bool) { return time.Time{}, false }
 
-// Value gives the span to those who do a part of the work.
-func (c *runContext) Value(key any) any { return c.span.Value(key) }
+// Value gives the span to those who do a part of the work, and the identifiers of
+// the work to the log.
+func (c *runContext) Value(key any) any {
+	if key == (logging.Key{}) {
+		return c
+	}
+	return c.span.Value(key)
+}
+
+// LogIDs implements logging.Identified.
+func (c *runContext) LogIDs() (request, execution, trace string) {
+	if c.id != (executionID{}) {
+		execution = c.id.String()
+	}
+	return c.request, execution, c.span.TraceID()
+}
 
 func (c *runContext) Err() error {
 	if cause := c.cause.Load(); cause != nil {

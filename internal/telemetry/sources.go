@@ -121,10 +121,11 @@ func (m *Metrics) Artifacts(tiers func() []cache.TierStats) {
 			s.put(tierLookups, float64(t.Failures), tier, "error")
 			s.put(tierLookups, float64(t.Wrong), tier, "corrupt")
 			s.put(tierLookups, float64(t.Skipped), tier, "skipped")
+			s.put(tierSeconds, t.LookupTime.Seconds(), tier)
 			s.put(tierFills, float64(t.Filled), tier)
 			s.putBool(tierOpen, t.Open, tier)
 		}
-	}, tierLookups, tierFills, tierOpen)
+	}, tierLookups, tierSeconds, tierFills, tierOpen)
 }
 
 // labelOf makes the value of a label of the name of a tier.

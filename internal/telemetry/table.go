@@ -100,6 +100,7 @@ var (
 	shadowMismatches   = define(definition{name: "avap_shadow_mismatches_total", kind: counter, help: "Repetitions that ended differently, or whose artifact the interpreter refused."})
 	shadowQuarantined  = define(definition{name: "avap_shadow_quarantined_artifacts", kind: gauge, help: "Artifacts whose repetitions differed, and that run on the interpreter."})
 	tierLookups        = define(definition{name: "avap_artifact_lookups_total", kind: counter, labels: []string{"tier", "result"}, help: "Look-ups of artifacts in a tier of the cache: hit, miss, error, corrupt, or skipped while the tier is left alone."})
+	tierSeconds        = define(definition{name: "avap_artifact_lookup_seconds_total", kind: counter, labels: []string{"tier"}, help: "Time that look-ups of artifacts in a tier of the cache took."})
 	tierFills          = define(definition{name: "avap_artifact_fills_total", kind: counter, labels: []string{"tier"}, help: "Artifacts that were put into a tier of the cache."})
 	tierOpen           = define(definition{name: "avap_artifact_breaker_open", kind: gauge, labels: []string{"tier"}, help: "1 while a tier of the cache is left alone because it failed."})
 	poolConnections    = define(definition{name: "avap_pool_connections", kind: gauge, labels: []string{"pool", "state"}, help: "Connections to PostgreSQL, in use or idle."})

@@ -41,7 +41,9 @@ func full() *Metrics {
 	m.Registry(func() registry.Health {
 		return registry.Health{Primary: true, Revision: 17, Refreshed: time.UnixMilli(1500), RefreshErrors: 6}
 	})
-	m.Artifacts(func() []cache.TierStats { return []cache.TierStats{{Name: "Offline copy", Hits: 7, Open: true}} })
+	m.Artifacts(func() []cache.TierStats {
+		return []cache.TierStats{{Name: "Offline copy", Hits: 7, LookupTime: 3 * time.Second, Open: true}}
+	})
 	m.Pools(
 		func() (datasource.PoolStats, bool) { return datasource.PoolStats{Idle: 2, Limit: 8}, true },
 		func() store.PoolStats { return store.PoolStats{InUse: 1, AcquireTime: 250 * time.Millisecond} })

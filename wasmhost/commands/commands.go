@@ -110,5 +110,5 @@ func (s *Set) Close() error {
 // warn writes to the server's log what a script did.
 func (s *Set) warn(c *wasmhost.Call, message string, more ...any) {
 	_, line := c.Line()
-	s.config.Log.Warn(message, append([]any{"script", c.Script(), "line", line}, more...)...)
+	s.config.Log.WarnContext(c.Context(), message, append([]any{"script", c.Script(), "line", line}, more...)...)
 }

@@ -1,0 +1,194 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/avapd/avapd/internal/api"
+	"github.com/avapd/avapd/internal/client"
+	"github.com/avapd/avapd/internal/config"
+)
+
+const (
+	defaultIntervalMS = 2000
+	minIntervalMS     = 50
+	maxIntervalMS     = 60 * 60 * 1000
+	// shownExecutions is how many executions are asked for and shown.
+	shownExecutions = 20
+	// sizePeriod is between two looks at the size of the terminal.
+	sizePeriod = 200 * time.Millisecond
+)
+
+func topCommand(p *Process) *cobra.Command {
+	t := &top{process: p}
+	cmd := &cobra.Command{
+		Use:   "top",
+		Short: "Show what a server is doing, as long as you look",
+		Long: `Show what a server is doing: requests and executions per second, latency, caches,
+queue and memory, and the executions that have run for longest, for which it needs
+a key that may see them. It reads the metrics twice an interval apart, shows the
+difference, and goes on until it is interrupted; with --once it ends after that.`,
+		Example: `  avap top
+  avap top --server https://avap.example.com --token-file token
+  avap top --once --output json | jq .requests_per_second`,
+		Args: arguments(0, 0, "no argument"),
+	}
+	remote := new(remote)
+	cmd = remote.command(p, cmd, func(ctx context.Context, c *client.Client, _ []string) error {
+		t.client, t.server, t.asJSON = c, orVariable(p, remote.server, config.ServerVariable, defaultServer), remote.output == "json"
+		return t.run(ctx)
+	})
+	cmd.Flags().BoolVar(&t.once, "once", false, "show one interval and end")
+	cmd.Flags().Int64Var(&t.intervalMS, "interval-ms", defaultIntervalMS, "time between two looks at the server")
+	return cmd
+}
+
+// top is one run of the command.
+type top struct {
+	process    *Process
+	client     *client.Client
+	server     string
+	once       bool
+	asJSON     bool
+	intervalMS int64
+}
+
+func (t *top) run(ctx context.Context) error {
+	if t.intervalMS < minIntervalMS || t.intervalMS > maxIntervalMS {
+		return usageError("--interval-ms is %d; it takes a whole number from %d to %d", t.intervalMS, minIntervalMS, maxIntervalMS)
+	}
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	s := t.screen()
+	defer s.close()
+	before, err := t.look(ctx)
+	for err == nil {
+		if !s.wait(ctx, time.Duration(t.intervalMS)*time.Millisecond) {
+			return nil
+		}
+		var now *look
+		if now, err = t.look(ctx); err != nil {
+			break
+		}
+		if err = t.show(s, activityOf(t.server, before, now)); err != nil || t.once {
+			return err
+		}
+		before = now
+	}
+	if ctx.Err() != nil { // the user has seen enough
+		return nil
+	}
+	return err
+}
+
+func (t *top) show(s *screen, a *activity) error {
+	if t.asJSON {
+		return written(json.NewEncoder(t.process.Stdout).Encode(a))
+	}
+	return s.draw(a)
+}
+
+// look is what a server told at a moment.
+type look struct {
+	at         time.Time
+	metrics    client.Metrics
+	executions []api.ExecutionState
+	// closed tells that the list of executions is not for who asks.
+	closed bool
+}
+
+func (t *top) look(ctx context.Context) (*look, error) {
+	metrics, err := t.client.Metrics(ctx)
+	if err != nil {
+		return nil, err //nolint:wrapcheck // refused words it
+	}
+	l := &look{at: time.Now(), metrics: metrics}
+	l.executions, err = t.client.Executions(ctx, shownExecutions)
+	if refusal, ok := errors.AsType[*client.Error](err); ok && (refusal.Status == http.StatusUnauthorized || refusal.Status == http.StatusForbidden) {
+		l.closed, err = true, nil
+	}
+	return l, err //nolint:wrapcheck // as above
+}
+
+// screen is where frames are drawn: a terminal, or anything else, which gets one
+// after the other.
+type screen struct {
+	process  *Process
+	terminal *os.File
+	last     *activity
+	width    int
+	height   int
+}
+
+// Sequences of ECMA-48: another page of the terminal without a cursor, back to the
+// first, and what a frame is drawn with.
+const (
+	ansiEnter     = "\x1b[?1049h\x1b[?25l"
+	ansiLeave     = "\x1b[?25h\x1b[?1049l"
+	ansiHome      = "\x1b[H"
+	ansiClearLine = "\x1b[K"
+	ansiClearRest = "\x1b[J"
+)
+
+func (t *top) screen() *screen {
+	s := &screen{process: t.process}
+	if file, ok := t.process.Stdout.(*os.File); ok && !t.once && !t.asJSON && term.IsTerminal(int(file.Fd())) {
+		s.terminal = file
+		fmt.Fprint(file, ansiEnter)
+	}
+	return s
+}
+
+func (s *screen) close() {
+	if s.terminal != nil {
+		fmt.Fprint(s.terminal, ansiLeave)
+	}
+}
+
+// wait lets time pass, and draws anew when the terminal has another size. It is
+// false when the context ends first.
+func (s *screen) wait(ctx context.Context, d time.Duration) bool {
+	timer, ticker := time.NewTimer(d), time.NewTicker(sizePeriod)
+	defer timer.Stop()
+	defer ticker.Stop()
+	for {
+		select {
+		case <-timer.C:
+			return true
+		case <-ctx.Done():
+			return false
+		case <-ticker.C:
+			if s.terminal == nil || s.last == nil {
+				continue
+			}
+			if w, h, err := term.GetSize(int(s.terminal.Fd())); err == nil && (w != s.width || h != s.height) {
+				_ = s.draw(s.last) // what is wrong with the terminal shows with the next frame
+			}
+		}
+	}
+}
+
+func (s *screen) draw(a *activity) error {
+	s.last = a
+	if s.terminal == nil {
+		_, err := fmt.Fprint(s.process.Stdout, frame(a, 0, 0, "\n"))
+		return written(err)
+	}
+	width, height, err := term.GetSize(int(s.terminal.Fd()))
+	if err != nil {
+		return fmt.Errorf("the size of the terminal: %w", err)
+	}
+	s.width, s.height = width, height
+	_, err = fmt.Fprint(s.terminal, ansiHome+frame(a, width, height, ansiClearLine+"\r\n")+ansiClearRest)
+	return written(err)
+}
