@@ -97,7 +97,7 @@ func (a *auditLog) close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), auditCloseTime)
 	defer cancel()
 	err := a.Note(ctx, audit.Record{Time: time.Now(), Kind: audit.Stop, Principal: audit.Server, Action: "server.stop", Outcome: "ok"})
-	if err = errors.Join(err, a.Log.Close(ctx), a.journal.Close()); err != nil {
+	if err = errors.Join(err, a.Close(ctx), a.journal.Close()); err != nil {
 		return fmt.Errorf("close the audit log: %w", err)
 	}
 	return nil

@@ -65,6 +65,8 @@ var withoutExample = map[diag.Code]string{
 	diag.ArtifactUnavailable: "needs a store that fails",
 	diag.ArtifactDamaged:     "needs a store that fails",
 
+	diag.AuditUnavailable: "needs an audit log that fails",
+
 	diag.Internal: "is a defect",
 }
 

@@ -20,6 +20,7 @@ import (
 	"github.com/avapd/avapd/compiler"
 	"github.com/avapd/avapd/internal/api"
 	"github.com/avapd/avapd/internal/apps"
+	"github.com/avapd/avapd/internal/audit"
 	"github.com/avapd/avapd/internal/diag"
 	"github.com/avapd/avapd/internal/engine"
 	"github.com/avapd/avapd/internal/registry"
@@ -65,6 +66,12 @@ func startCommands(t *testing.T, args ...string) *commandHarness {
 
 func startCommandsWith(t *testing.T, prepare func(*registry.Config), args ...string) *commandHarness {
 	t.Helper()
+	return startCommandsOn(t, newAudit(t), prepare, args...)
+}
+
+// startCommandsOn has what happens written down in a log.
+func startCommandsOn(t *testing.T, log *audit.Log, prepare func(*registry.Config), args ...string) *commandHarness {
+	t.Helper()
 	h := &commandHarness{key: newKey(t), store: new(switchedStore)}
 	args = append(args, "--admin-token-file", tokenFile(t))
 	h.harness = startWith(t, func(o *Options) {
@@ -89,6 +96,7 @@ func startCommandsWith(t *testing.T, prepare func(*registry.Config), args ...str
 		if err != nil {
 			t.Fatal(err)
 		}
+		o.Audit = log
 		if o.TLS, err = LoadTLS(o.Config); err != nil {
 			t.Fatal(err)
 		}

@@ -72,6 +72,8 @@ func TestOperations(t *testing.T) {
 		{"GET /api/v1/executions", "/api/v1/executions?limit=1", "", nil, "", 200},
 		{"GET /api/v1/executions/{id}", "/api/v1/executions/" + ended, "", nil, "", 200},
 		{"DELETE /api/v1/executions/{id}", "/api/v1/executions/" + ended, "", nil, "", 409},
+		{"GET /api/v1/audit", "/api/v1/audit?kind=execution&limit=1&outcome=ok", "", nil, "", 200},
+		{"GET /api/v1/audit", "/api/v1/audit?kind=executions", "", nil, "", 400},
 		{"GET /api/v1/openapi.json", "", "", nil, "", 200},
 		{"GET /api/v1/docs", "", "", nil, "", 200},
 		{"GET /livez", "", "", nil, "", 200},

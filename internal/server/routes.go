@@ -295,20 +295,7 @@ func (s *Server) register(app *fiber.App, admin bool) {
 		if !admin {
 			s.routes = append(s.routes, r)
 		}
-		handler := func(c *fiber.Ctx) error {
-			if !admin { // operators are not asked who they are
-				if err := s.permit(c, r.scope); err != nil {
-					return err
-				}
-			}
-			if err := r.checkQuery(c); err != nil {
-				return err
-			}
-			if r.action != "" {
-				return s.changing(c, r.action, func(c *fiber.Ctx) error { return r.handle(s, c) })
-			}
-			return r.handle(s, c)
-		}
+		handler := s.handler(&r, admin)
 		path := fiberPath(r.path)
 		if id := r.method + " " + path; !known[id] {
 			known[id] = true
@@ -325,6 +312,25 @@ func (s *Server) register(app *fiber.App, admin bool) {
 	}
 	if s.apps != nil && !admin {
 		app.Use(s.endpoint)
+	}
+}
+
+// handler answers a route for those who may have it.
+func (s *Server) handler(r *route, admin bool) fiber.Handler {
+	handle := func(c *fiber.Ctx) error { return r.handle(s, c) }
+	return func(c *fiber.Ctx) error {
+		if !admin { // operators are not asked who they are
+			if err := s.permit(c, r.scope); err != nil {
+				return err
+			}
+		}
+		if err := r.checkQuery(c); err != nil {
+			return err
+		}
+		if r.action != "" {
+			return s.changing(c, r.action, handle)
+		}
+		return handle(c)
 	}
 }
 
