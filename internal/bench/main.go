@@ -29,6 +29,7 @@ type section struct {
 var sections = []section{
 	{"sandbox", "The sandbox", (*bench).sandbox},
 	{"http", "Requests over HTTP", (*bench).http},
+	{"audit", "The audit log", (*bench).audit},
 	{"neighbour", "Beside a noisy neighbour", (*bench).neighbour},
 	{"first", "First answers", (*bench).first},
 	{"kernels", "Computations", (*bench).kernels},
