@@ -155,6 +155,7 @@ func (n *node) stopListeners(context.Context) error {
 func (n *node) startServer(context.Context) error {
 	n.server = server.New(server.Options{
 		Config: n.config, Engine: n.engine, Apps: n.apps, Commands: n.commands.registry, Metrics: n.metrics,
+		Crowd: n.engine.Crowd, Redis: n.commands.conn,
 		Tracer: n.spans.tracer(), Once: n.commands.once(), TLS: n.certificates, Audit: n.reload.audit.Log, Log: n.log,
 	})
 	if n.admin != nil {

@@ -15,6 +15,19 @@ import (
 	"github.com/avapd/avapd/internal/auth"
 	"github.com/avapd/avapd/internal/egress"
 	"github.com/avapd/avapd/internal/memory"
+	"github.com/avapd/avapd/internal/ratelimit"
+)
+
+// The headers in which proxies say who a request comes from.
+const (
+	XForwardedFor = "x-forwarded-for"
+	Forwarded     = "forwarded"
+)
+
+// What becomes of members whose name is there twice.
+const (
+	LastDuplicate    = "last"
+	RefuseDuplicates = "refuse"
 )
 
 // Config is the whole configuration, checked.
@@ -45,7 +58,32 @@ type Config struct {
 		ReadTimeoutMS    int64
 		WriteTimeoutMS   int64
 		IdleTimeoutMS    int64
+		// TrustedProxies are believed what ForwardedHeader says; ProxyPrefixes is
+		// what they are.
+		TrustedProxies  []string
+		ProxyPrefixes   []netip.Prefix
+		ForwardedHeader string
+		// JSONDepth and JSONMembers bound bodies.
+		JSONDepth, JSONMembers     int64
+		JSONDuplicates             string
+		CompressBytes, HSTSSeconds int64
 	}
+	// CORS says which pages may use the API.
+	CORS struct {
+		Origins       []string
+		MaxAgeSeconds int64
+	}
+	// Rates are texts that ratelimit.ParseRate reads.
+	Rates struct {
+		Address, Client, Execute, Change, Read string
+		Keys                                   int64
+	}
+	// Admission bounds the executions under way.
+	Admission struct{ DelayMS, Places, QueueLength, ClientQueueLength, WaitMS int64 }
+	// Quotas bound what a client uses in a window.
+	Quotas struct{ WindowSeconds, Fuel, TimeMS, MemoryMiBSeconds int64 }
+	// Idempotency bounds what is kept of requests with a key.
+	Idempotency struct{ Keys, Bytes, KeepSeconds int64 }
 	// Limits hold for a request that names none, LimitsMax bound what a request
 	// may name.
 	Limits, LimitsMax Limits
@@ -219,6 +257,12 @@ func (c *Config) finish(r *review) {
 		r.add("egress.deny", "%v", err)
 	}
 	c.finishAuth(r)
+	if c.HTTP.ProxyPrefixes, err = egress.ParsePrefixes(strings.Join(c.HTTP.TrustedProxies, ",")); err != nil {
+		r.add("http.trusted_proxies", "%v", err)
+	}
+	if err := checkOrigins(c.CORS.Origins); err != nil {
+		r.add("cors.origins", "%v", err)
+	}
 	location, err := time.LoadLocation(c.Time.Zone)
 	if err != nil || c.Time.Zone == "Local" {
 		r.add("time.zone", "there is no time zone %q; names look like Europe/Madrid", c.Time.Zone)
@@ -356,6 +400,26 @@ func ReadToken(path string) (string, error) {
 		return "", err
 	}
 	return token, nil
+}
+
+// checkRate refuses what is no rate.
+func checkRate(text string) error {
+	_, err := ratelimit.ParseRate(text)
+	return err
+}
+
+// checkOrigins refuses what no browser sends as an origin.
+func checkOrigins(origins []string) error {
+	for _, origin := range origins {
+		if origin == "*" {
+			continue
+		}
+		u, err := url.Parse(origin)
+		if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.Scheme+"://"+strings.ToLower(u.Host) != origin {
+			return fmt.Errorf("%q is no origin; origins look like https://app.example.com, in small letters and without a slash at the end", origin)
+		}
+	}
+	return nil
 }
 
 // checkAddress refuses what is no address to listen on.

@@ -266,6 +266,141 @@ var table = withTwins([]Key{
 		number: func(c *Config) *int64 { return &c.HTTP.IdleTimeoutMS },
 	},
 	{
+		Name: "http.trusted_proxies", Reload: true, Default: "",
+		Doc:  "Addresses or address prefixes of proxies that are believed who a request comes from, such as 10.0.0.0/8; none means that it comes from whoever is connected",
+		list: func(c *Config) *[]string { return &c.HTTP.TrustedProxies },
+	},
+	{
+		Name: "http.forwarded_header", Reload: true, Default: XForwardedFor, Allowed: []string{XForwardedFor, Forwarded},
+		Doc:  "Header in which trusted proxies say who a request comes from; the other one counts for nothing",
+		text: func(c *Config) *string { return &c.HTTP.ForwardedHeader },
+	},
+	{
+		Name: "http.json_depth", Reload: true, Default: "1000", Min: 8, Max: 10_000,
+		Doc:    "Deepest nesting of objects and arrays in a JSON body; what a script is given of it has 500 levels at most in any case",
+		number: func(c *Config) *int64 { return &c.HTTP.JSONDepth },
+	},
+	{
+		Name: "http.json_members", Reload: true, Default: "100000", Min: 16, Max: 100_000_000,
+		Doc:    "Most members that all objects in a JSON body have together",
+		number: func(c *Config) *int64 { return &c.HTTP.JSONMembers },
+	},
+	{
+		Name: "http.json_duplicates", Reload: true, Default: LastDuplicate, Allowed: []string{LastDuplicate, RefuseDuplicates},
+		Doc:  "What becomes of a member whose name its object has twice: the last one counts, as the language has it, or the body is refused",
+		text: func(c *Config) *string { return &c.HTTP.JSONDuplicates },
+	},
+	{
+		Name: "http.compress_bytes", Reload: true, Default: "1024", Min: 0, Max: gib,
+		Doc:    "Smallest answer that is compressed if the client accepts gzip, br or zstd; 0 compresses none",
+		number: func(c *Config) *int64 { return &c.HTTP.CompressBytes },
+	},
+	{
+		Name: "http.hsts_s", Reload: true, Default: "31536000", Min: 0, Max: 63_072_000,
+		Doc:    "Time for which browsers are told to use nothing but TLS, over connections with TLS; 0 tells them nothing",
+		number: func(c *Config) *int64 { return &c.HTTP.HSTSSeconds },
+	},
+	{
+		Name: "cors.origins", Reload: true, Default: "",
+		Doc:  "Origins whose pages may use the API from a browser, such as https://app.example.com; * means all; none means that no other site may",
+		list: func(c *Config) *[]string { return &c.CORS.Origins },
+	},
+	{
+		Name: "cors.max_age_s", Reload: true, Default: "600", Min: 0, Max: 86_400,
+		Doc:    "Time for which a browser need not ask again what an origin may do",
+		number: func(c *Config) *int64 { return &c.CORS.MaxAgeSeconds },
+	},
+	{
+		Name: "rates.address", Reload: true, Default: "", check: checkRate,
+		Doc:  "Requests of one address, such as 100/s or 600/m:50, where 50 may come at once; none means as many as one likes",
+		text: func(c *Config) *string { return &c.Rates.Address },
+	},
+	{
+		Name: "rates.client", Reload: true, Default: "", check: checkRate,
+		Doc:  "Requests of one client, which is who has shown credentials, or else an address",
+		text: func(c *Config) *string { return &c.Rates.Client },
+	},
+	{
+		Name: "rates.execute", Reload: true, Default: "", check: checkRate,
+		Doc:  "Requests of one client that run or compile something",
+		text: func(c *Config) *string { return &c.Rates.Execute },
+	},
+	{
+		Name: "rates.change", Reload: true, Default: "", check: checkRate,
+		Doc:  "Requests of one client that store or remove something",
+		text: func(c *Config) *string { return &c.Rates.Change },
+	},
+	{
+		Name: "rates.read", Reload: true, Default: "", check: checkRate,
+		Doc:  "Requests of one client for anything else",
+		text: func(c *Config) *string { return &c.Rates.Read },
+	},
+	{
+		Name: "rates.keys", Default: "100000", Min: 1000, Max: 10_000_000,
+		Doc:    "Addresses and clients whose requests are counted in memory; others take the places of those that came long ago",
+		number: func(c *Config) *int64 { return &c.Rates.Keys },
+	},
+	{
+		Name: "admission.delay_ms", Reload: true, Default: "50", Min: 0, Max: hourMS,
+		Doc:    "Time that an execution is to wait for its turns to compute at most, on top of as long as it computes; when it is more, fewer are under way at once; 0 means that always admission.places are",
+		number: func(c *Config) *int64 { return &c.Admission.DelayMS },
+	},
+	{
+		Name: "admission.places", Reload: true, Default: "0", Min: 0, Max: 1_000_000,
+		Doc:    "Most executions under way at once, of which a single client has half; 0 means twice compute.slots and compute.queue_length together",
+		number: func(c *Config) *int64 { return &c.Admission.Places },
+	},
+	{
+		Name: "admission.queue_length", Reload: true, Default: "1024", Min: 1, Max: 1_000_000,
+		Doc:    "Executions that may wait to be under way; further ones are answered 503",
+		number: func(c *Config) *int64 { return &c.Admission.QueueLength },
+	},
+	{
+		Name: "admission.client_queue_length", Reload: true, Default: "0", Min: 0, Max: 1_000_000,
+		Doc:    "Executions of one client that may wait to be under way; further ones are answered 429; 0 means half of admission.queue_length",
+		number: func(c *Config) *int64 { return &c.Admission.ClientQueueLength },
+	},
+	{
+		Name: "admission.wait_ms", Reload: true, Default: "1000", Min: 1, Max: hourMS,
+		Doc:    "Longest time that an execution waits to be under way; who would wait longer is answered 503 at once",
+		number: func(c *Config) *int64 { return &c.Admission.WaitMS },
+	},
+	{
+		Name: "quotas.window_s", Reload: true, Default: "3600", Min: 1, Max: 31_622_400,
+		Doc:    "Length of the windows in which it is counted what clients use",
+		number: func(c *Config) *int64 { return &c.Quotas.WindowSeconds },
+	},
+	{
+		Name: "quotas.fuel", Reload: true, Default: "0", Min: 0, Max: 1 << 60,
+		Doc:    "Fuel of all executions of one client in a window; 0 means no quota",
+		number: func(c *Config) *int64 { return &c.Quotas.Fuel },
+	},
+	{
+		Name: "quotas.time_ms", Reload: true, Default: "0", Min: 0, Max: 1 << 50,
+		Doc:    "Time of all executions of one client in a window; 0 means no quota",
+		number: func(c *Config) *int64 { return &c.Quotas.TimeMS },
+	},
+	{
+		Name: "quotas.memory_mib_s", Reload: true, Default: "0", Min: 0, Max: 1 << 40,
+		Doc:    "Memory of all executions of one client in a window, in mebibytes times seconds; 0 means no quota",
+		number: func(c *Config) *int64 { return &c.Quotas.MemoryMiBSeconds },
+	},
+	{
+		Name: "idempotency.keys", Default: "10000", Min: 4, Max: 10_000_000,
+		Doc:    "Requests with an Idempotency-Key that are remembered in memory, of which one client has a quarter; with redis.url they are remembered there",
+		number: func(c *Config) *int64 { return &c.Idempotency.Keys },
+	},
+	{
+		Name: "idempotency.bytes", Default: "67108864", Min: mib, Max: 64 * gib,
+		Doc:    "Memory for the answers to them; an answer of more than a sixteenth of it is not kept",
+		number: func(c *Config) *int64 { return &c.Idempotency.Bytes },
+	},
+	{
+		Name: "idempotency.keep_s", Default: "86400", Min: 1, Max: 31_622_400,
+		Doc:    "Time for which an answer to a request with an Idempotency-Key is kept",
+		number: func(c *Config) *int64 { return &c.Idempotency.KeepSeconds },
+	},
+	{
 		Name: "limits.fuel", Reload: true, Default: "1000000000", Min: 1, Max: 1 << 60,
 		Doc:    "Fuel of an execution whose request names none",
 		number: func(c *Config) *int64 { return &c.Limits.Fuel },

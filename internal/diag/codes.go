@@ -123,8 +123,16 @@ const (
 	NoSuchExecution Code = "AVAP5028"
 	ExecutionOver   Code = "AVAP5029"
 
-	NoSuchKey    Code = "AVAP5030"
-	ScopeMissing Code = "AVAP5031"
+	NoSuchKey       Code = "AVAP5030"
+	ScopeMissing    Code = "AVAP5031"
+	RateLimited     Code = "AVAP5040"
+	QuotaUsed       Code = "AVAP5041"
+	Overloaded      Code = "AVAP5042"
+	KeyReused       Code = "AVAP5043"
+	KeyBusy         Code = "AVAP5044"
+	BadKey          Code = "AVAP5045"
+	BodyComplex     Code = "AVAP5046"
+	DuplicateMember Code = "AVAP5047"
 
 	AuditUnavailable Code = "AVAP5055"
 )
@@ -263,8 +271,16 @@ var table = map[Code]Entry{
 	NoSuchExecution: {Title: "No such execution", Next: "GET /api/v1/executions lists those that run; of those that have ended the server keeps executions.kept."},
 	ExecutionOver:   {Title: "Execution has ended", Next: "GET /api/v1/executions/{id} tells what became of it."},
 
-	NoSuchKey:    {Title: "No such key", Next: "GET /api/v1/keys lists the keys there are."},
-	ScopeMissing: {Title: "Scope missing", Next: "Use a key that may do this, or have one made by somebody who may, with the scope that the message names."},
+	NoSuchKey:       {Title: "No such key", Next: "GET /api/v1/keys lists the keys there are."},
+	ScopeMissing:    {Title: "Scope missing", Next: "Use a key that may do this, or have one made by somebody who may, with the scope that the message names."},
+	RateLimited:     {Title: "Requests too often", Next: "Send the next request after the time in the Retry-After header; RateLimit-Policy tells how often they may come."},
+	QuotaUsed:       {Title: "Quota used up", Next: "Try again after the time in the Retry-After header, or ask the operator for a larger quota."},
+	Overloaded:      {Title: "Server overloaded", Next: "Try again after the time in the Retry-After header."},
+	KeyReused:       {Title: "Idempotency-Key of another request", Next: "Give each request a key of its own, and send it again only with the same method, path and body."},
+	KeyBusy:         {Title: "Request is being answered", Next: "Try again after the time in the Retry-After header; the answer is then sent again."},
+	BadKey:          {Title: "Idempotency-Key not valid", Next: "Send one key of 1 to 255 visible characters, such as a UUID, with a request whose answer is one document."},
+	BodyComplex:     {Title: "Body too complex", Next: "Send fewer members, or nest them less deeply."},
+	DuplicateMember: {Title: "Member twice", Next: "Give every member of an object a name of its own."},
 
 	AuditUnavailable: {Title: "Audit log not available", Next: "Try again; where it stays so, the operator of the server looks at the room on its disk and at its database."},
 

@@ -527,6 +527,9 @@ func suggest(failure *diag.Failure, findings diag.List) {
 	}
 }
 
+// Crowd tells how many executions compute at once, and how many wait for a turn.
+func (e *Engine) Crowd() (slots, waiting int) { return e.config.ComputeSlots, e.gate.Waiting() }
+
 // Stats is a look at the engine, for metrics.
 type Stats struct {
 	Running, Queued int

@@ -121,6 +121,8 @@ var owners = map[string][]string{
 	"github.com/prometheus":         {"internal/telemetry"},
 	"go.opentelemetry.io":           {"internal/tracing", "internal/tracing/otlp", "internal/testservices"},
 	"google.golang.org":             {"internal/testservices"},
+	"github.com/klauspost/compress": {"internal/server"},
+	"github.com/molecule-man":       {"internal/server"},
 }
 
 func TestLayers(t *testing.T) {

@@ -75,11 +75,14 @@ func (s *Server) executeBatch(c *fiber.Ctx) error {
 		release = func() {}
 	}
 	defer release()
+	if err := checkComplexity(body, s.settings.Load()); err != nil {
+		return err
+	}
 	items, parallelism, err := s.decodeBatch(body)
 	if err != nil {
 		return err
 	}
-	b := &batch{server: s, requestID: noteOf(c).id, span: noteOf(c).span, address: addressOf(c), client: clientOf(c), principal: noteOf(c).principal, items: items, began: time.Now(), running: map[*runContext]struct{}{}}
+	b := &batch{server: s, requestID: noteOf(c).id, span: noteOf(c).span, address: noteOf(c).address, client: clientOf(c), principal: noteOf(c).principal, items: items, began: time.Now(), running: map[*runContext]struct{}{}}
 	if lines {
 		s.streamBatch(c, b, parallelism)
 		return nil
@@ -316,7 +319,7 @@ func (b *batch) run(i int, n *note) (*engine.Answer, error) {
 	if err := s.begin(ctx, n, b.client); err != nil {
 		return nil, err
 	}
-	return s.perform(ctx, n, run)
+	return s.perform(ctx, n, true, run) // the batch has a time and a parallelism of its own
 }
 
 // line is the document about an item: the answer, if there is one, as the engine

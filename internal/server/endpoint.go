@@ -37,6 +37,9 @@ func (s *Server) endpoint(c *fiber.Ctx) error {
 func (s *Server) answerEndpoint(c *fiber.Ctx, match *apps.Match) error {
 	note := noteOf(c)
 	note.app, note.route = match.App, match.Path
+	if err := s.rateRoute(c, classExecute); err != nil {
+		return err
+	}
 	body, form, release, err := s.endpointBody(c)
 	if err != nil {
 		return err
@@ -66,7 +69,11 @@ func (s *Server) endpointBody(c *fiber.Ctx) (body []byte, form []engine.Pair, re
 		return nil, nil, release, err
 	}
 	kind, boundary, err := contentKind(c.Get(fiber.HeaderContentType), body)
-	if err == nil && kind != bodyJSON {
+	switch {
+	case err != nil:
+	case kind == bodyJSON:
+		err = checkComplexity(body, s.settings.Load())
+	default:
 		form, err = formPairs(kind, boundary, body)
 		body = nil
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -41,7 +42,9 @@ func (s *Server) decodeInput(c *fiber.Ctx) (in call, body []byte, form []engine.
 	switch {
 	case err != nil:
 	case kind == bodyJSON:
-		err = s.decodeJSON(body, &in)
+		if err = checkComplexity(body, in.config); err == nil {
+			err = s.decodeJSON(body, &in)
+		}
 	default:
 		var fields []engine.Pair
 		if fields, err = formPairs(kind, boundary, body); err == nil {
@@ -110,7 +113,7 @@ func (s *Server) answer(c *fiber.Ctx, run func(context.Context) (*engine.Answer,
 	}
 	id := note.execution.text()
 	c.Response().Header.SetBytesV(api.HeaderExecution, id[:])
-	answer, err := s.perform(ctx, note, run)
+	answer, err := s.perform(ctx, note, false, run)
 	if err != nil {
 		return err
 	}
@@ -120,7 +123,7 @@ func (s *Server) answer(c *fiber.Ctx, run func(context.Context) (*engine.Answer,
 
 // perform runs an execution that has begun, and keeps what became of it. Its
 // error is a problem.
-func (s *Server) perform(ctx *runContext, n *note, run func(context.Context) (*engine.Answer, error)) (answer *engine.Answer, err error) {
+func (s *Server) perform(ctx *runContext, n *note, patient bool, run func(context.Context) (*engine.Answer, error)) (answer *engine.Answer, err error) {
 	status, code := http.StatusInternalServerError, diag.Internal // of what ends by a panic
 	defer func() {
 		script := s.executions.end(ctx, n, status, code)
@@ -129,13 +132,12 @@ func (s *Server) perform(ctx *runContext, n *note, run func(context.Context) (*e
 		}
 		s.metrics.Execution(code, n.used, telemetry.Names{Request: n.id, Trace: n.span.TraceID()})
 	}()
-	if answer, err = run(ctx); err != nil {
+	if answer, err = s.admitted(ctx, n, patient, run); err != nil {
 		p := runProblem(n, err)
 		status, code = p.status, p.code
 		return nil, p
 	}
 	status, code = answer.Status, ""
-	n.script, n.used = answer.Script, answer.Usage
 	return answer, nil
 }
 
@@ -181,7 +183,12 @@ func (s *Server) check(c *fiber.Ctx) error {
 	defer release()
 	ctx := s.watch(c)
 	defer s.watcher.remove(&ctx.watched)
-	findings, err := s.engine.Check(ctx, clientOf(c), in.script)
+	client := clientOf(c)
+	if err := s.gate.Enter(ctx, client, false); err != nil {
+		return admissionProblem(ctx, err)
+	}
+	defer s.leave(client, time.Now())
+	findings, err := s.engine.Check(ctx, client, in.script)
 	if err != nil {
 		return runProblem(noteOf(c), err)
 	}

@@ -219,7 +219,7 @@ func digestOf(source string) string {
 
 // clientText writes a client as clientOf tells it.
 func clientText(client string) string {
-	if len(client) == networkBytes {
+	if len(client) == networkBytes && (client[0] < 'a' || client[0] > 'z') { // names begin with a small letter, and no network does
 		var address [16]byte
 		copy(address[:], client)
 		return netip.PrefixFrom(netip.AddrFrom16(address), 8*networkBytes).String()

@@ -58,7 +58,7 @@ func TestClientOfAddress(t *testing.T) {
 		c.Init(&fasthttp.Request{}, &net.TCPAddr{IP: net.ParseIP(address)}, nil)
 		ctx := app.AcquireCtx(&c)
 		defer app.ReleaseCtx(ctx)
-		return clientOf(ctx)
+		return networkOf(ctx)
 	}
 	for _, c := range []struct {
 		a, b string

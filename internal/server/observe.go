@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"net/http"
 	"net/netip"
-	"net/url"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -27,8 +25,10 @@ type note struct {
 	id string
 	// principal is who asks, as soon as that is known.
 	principal *auth.Principal
-	script    string
-	used      diag.Usage // by an execution
+	// network is the address that the request comes from, or its network.
+	network string
+	script  string
+	used    diag.Usage // by an execution
 	// execution is the identifier of an execution; all zero if there is none.
 	execution executionID
 	// source is the script's text, which the caller must not change.
@@ -103,6 +103,7 @@ func isIdentifier(id []byte) bool {
 func (s *Server) observe(c *fiber.Ctx) error {
 	start := time.Now()
 	n := noteOf(c)
+	n.locate(c, s.settings.Load())
 	s.metrics.RequestBegan()
 	if s.tracer != nil {
 		n.span = s.beginSpan(c, n)
@@ -114,6 +115,7 @@ func (s *Server) observe(c *fiber.Ctx) error {
 		p.write(c, n.id)
 	}
 	s.denied(c, n, p)
+	s.compress(c)
 	took := time.Since(start)
 	counted := s.counted(c, n)
 	s.metrics.RequestEnded(counted, p.codeOf(), took, telemetry.Names{Request: n.id, Trace: n.span.TraceID()})
@@ -151,6 +153,7 @@ func (s *Server) protected(c *fiber.Ctx) (err error) {
 // here: what fasthttp refused.
 func (s *Server) failed(c *fiber.Ctx, err error) error {
 	n := noteOf(c)
+	s.setSecurityHeaders(c)
 	p := s.asProblem(c, err)
 	p.write(c, n.id)
 	lingerOnClose(c)
@@ -234,29 +237,4 @@ func routeName(pattern string) string {
 		return noRoute
 	}
 	return pattern
-}
-
-// guard refuses requests that a web page of another site makes a browser send.
-// A server on 127.0.0.1 can be reached by every page its user opens; without
-// this any of them could run scripts. Programs send neither of these headers.
-func guard(c *fiber.Ctx) error {
-	switch c.Method() {
-	case fiber.MethodGet, fiber.MethodHead, fiber.MethodOptions:
-		return c.Next()
-	}
-	switch string(c.Request().Header.Peek("Sec-Fetch-Site")) {
-	case "", "none", "same-origin":
-	default:
-		return crossSite()
-	}
-	if origin := c.Get(fiber.HeaderOrigin); origin != "" {
-		if u, err := url.Parse(origin); err != nil || u.Host != string(c.Request().Host()) {
-			return crossSite()
-		}
-	}
-	return c.Next()
-}
-
-func crossSite() error {
-	return newProblem(http.StatusForbidden, diag.CrossSite, "the request comes from a page of another site")
 }

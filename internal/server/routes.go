@@ -52,6 +52,8 @@ type route struct {
 	action string
 	// computes is set for what runs or compiles scripts.
 	computes bool
+	// secret is set for what answers with a secret, which is kept nowhere.
+	secret bool
 	// query are parameters that the route takes besides those in its path. Others
 	// are refused, but for routes that are lax: probes may bring anything.
 	query []queryParameter
@@ -262,11 +264,11 @@ func keyRoutes() []route {
 		{method: http.MethodGet, path: pathKeys, summary: "List the keys of clients", handle: (*Server).listKeys, scope: auth.ReadKeys, answers: ok("Keys")},
 		{method: http.MethodGet, path: pathKey, summary: "Describe the key of a client", handle: (*Server).getKey, scope: auth.ReadKeys, answers: ok("Key")},
 		{
-			method: http.MethodPost, path: pathKeys, summary: "Make a key for a client; its secret is told once", handle: (*Server).createKey, scope: auth.WriteKeys, action: "key.create",
+			method: http.MethodPost, path: pathKeys, summary: "Make a key for a client; its secret is told once", handle: (*Server).createKey, scope: auth.WriteKeys, action: "key.create", secret: true,
 			body: asJSON("NewKey"), answers: []answerSpec{{http.StatusCreated, asJSON("Key")}},
 		},
 		{
-			method: http.MethodPost, path: pathKey + "/rotate", summary: "Give a key another secret or public key; the one before may hold a while", handle: (*Server).rotateKey, scope: auth.WriteKeys, action: "key.rotate",
+			method: http.MethodPost, path: pathKey + "/rotate", summary: "Give a key another secret or public key; the one before may hold a while", handle: (*Server).rotateKey, scope: auth.WriteKeys, action: "key.rotate", secret: true,
 			body: asJSON("Rotation"), answers: ok("Key"),
 		},
 		{
@@ -295,7 +297,7 @@ func (s *Server) register(app *fiber.App, admin bool) {
 		if !admin {
 			s.routes = append(s.routes, r)
 		}
-		handler := s.handler(&r, admin)
+		handler := func(c *fiber.Ctx) error { return s.pass(c, &r, admin) }
 		path := fiberPath(r.path)
 		if id := r.method + " " + path; !known[id] {
 			known[id] = true
@@ -315,23 +317,31 @@ func (s *Server) register(app *fiber.App, admin bool) {
 	}
 }
 
-// handler answers a route for those who may have it.
-func (s *Server) handler(r *route, admin bool) fiber.Handler {
-	handle := func(c *fiber.Ctx) error { return r.handle(s, c) }
-	return func(c *fiber.Ctx) error {
-		if !admin { // operators are not asked who they are
-			if err := s.permit(c, r.scope); err != nil {
-				return err
-			}
-		}
-		if err := r.checkQuery(c); err != nil {
+// pass lets a request through to its handler, if it may come and brings what the
+// route takes.
+func (s *Server) pass(c *fiber.Ctx, r *route, admin bool) error {
+	if !admin { // operators are not asked who they are
+		if err := s.permit(c, r.scope); err != nil {
 			return err
 		}
-		if r.action != "" {
-			return s.changing(c, r.action, handle)
-		}
-		return handle(c)
 	}
+	if !r.probe {
+		if err := s.rateRoute(c, r.class()); err != nil {
+			return err
+		}
+	}
+	if err := r.checkQuery(c); err != nil {
+		return err
+	}
+	return s.answerOnce(c, r)
+}
+
+// handle answers a request. A change is in the audit log before it is answered.
+func (s *Server) handle(c *fiber.Ctx, r *route) error {
+	if r.action == "" {
+		return r.handle(s, c)
+	}
+	return s.changing(c, r.action, func(c *fiber.Ctx) error { return r.handle(s, c) })
 }
 
 // checkQuery refuses parameters that a route with parameters of its own does not

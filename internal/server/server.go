@@ -17,12 +17,17 @@ import (
 	"github.com/valyala/fasthttp"
 	"github.com/valyala/fasthttp/fasthttpadaptor"
 
+	"github.com/avapd/avapd/internal/admission"
 	"github.com/avapd/avapd/internal/api"
 	"github.com/avapd/avapd/internal/apps"
 	"github.com/avapd/avapd/internal/audit"
 	"github.com/avapd/avapd/internal/auth"
 	"github.com/avapd/avapd/internal/config"
 	"github.com/avapd/avapd/internal/diag"
+	"github.com/avapd/avapd/internal/idempotency"
+	"github.com/avapd/avapd/internal/quota"
+	"github.com/avapd/avapd/internal/ratelimit"
+	"github.com/avapd/avapd/internal/redisconn"
 	"github.com/avapd/avapd/internal/registry"
 	"github.com/avapd/avapd/internal/telemetry"
 	"github.com/avapd/avapd/internal/tracing"
@@ -37,6 +42,11 @@ type Options struct {
 	Apps *apps.Registry
 	// Commands are the registered commands, again with the routes about them.
 	Commands *registry.Registry
+	// Crowd tells how many executions compute at once, and how many wait for a turn
+	// to; nil if nobody ever waits.
+	Crowd admission.Crowd
+	// Redis is what is shared with other servers; nil if there is none.
+	Redis *redisconn.Conn
 	// Metrics count what the server does; nil for new ones.
 	Metrics *telemetry.Metrics
 	// Tracer begins the spans of requests; nil for none.
@@ -76,12 +86,19 @@ type Server struct {
 	// strangers are those who show no credentials.
 	strangers atomic.Pointer[strangers]
 	watcher   *watcher
+	crowd     admission.Crowd
 	// executions are those that run, and some that have ended.
 	executions *executions
-	metrics    *telemetry.Metrics
-	tracer     *tracing.Tracer // nil where nobody traces
-	audit      *audit.Log      // nil where nothing is written down
-	scrape     fasthttp.RequestHandler
+	// rates are nil where nothing is limited.
+	rates    atomic.Pointer[rates]
+	limiter  *ratelimit.Limiter
+	gate     *admission.Gate
+	accounts *quota.Accounts
+	keys     *idempotency.Keys
+	metrics  *telemetry.Metrics
+	tracer   *tracing.Tracer // nil where nobody traces
+	audit    *audit.Log      // nil where nothing is written down
+	scrape   fasthttp.RequestHandler
 	// admin answers operators, and is nil where they have no listener.
 	admin *fiber.App
 	// serving is set when clients are answered.
@@ -96,15 +113,16 @@ type Server struct {
 func New(o Options) *Server {
 	s := &Server{
 		engine: o.Engine, apps: o.Apps, commands: o.Commands, log: o.Log, metrics: o.Metrics, tracer: o.Tracer, audit: o.Audit,
-		watcher: newWatcher(), executions: newExecutions(int(o.Config.Executions.Kept)),
+		crowd: o.Crowd, watcher: newWatcher(), executions: newExecutions(int(o.Config.Executions.Kept)),
 		templates: make(map[string]string), probes: make(map[string]bool), open: make(map[string]bool),
 	}
-	s.Adjust(o.Config)
 	s.nonces, s.once = auth.NewNonces(int(o.Config.Auth.SignatureNonces)), o.Once
 	s.tls.Store(o.TLS)
 	if s.metrics == nil {
 		s.metrics = telemetry.New("")
 	}
+	s.countClients(o)
+	s.Adjust(o.Config)
 	s.scrape = fasthttpadaptor.NewFastHTTPHandler(s.metrics.Handler())
 	s.app = s.newApp(int(o.Config.HTTP.Connections), false)
 	server := s.app.Server()
@@ -143,9 +161,9 @@ func (s *Server) newApp(connections int, admin bool) *fiber.App {
 	server.CloseOnShutdown = true
 	server.Logger = connectionLog{s.log}
 	server.Handler = s.knownMethods(app, server.Handler)
-	app.Use(s.observe, guard)
+	app.Use(s.observe, s.secure)
 	if !admin {
-		app.Use(s.authenticate)
+		app.Use(s.authenticate, s.rate)
 	}
 	s.register(app, admin)
 	return app
@@ -156,6 +174,8 @@ func (s *Server) newApp(connections int, admin bool) *fiber.App {
 func (s *Server) Adjust(c *config.Config) {
 	s.strangers.Store(newStrangers(c))
 	s.settings.Store(c)
+	s.rates.Store(newRates(c))
+	s.gate.Adjust(admissionLimits(c, s.slots()))
 }
 
 // connectionLog takes what fasthttp says about connections that broke, such as

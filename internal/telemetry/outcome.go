@@ -62,4 +62,5 @@ var limits = map[diag.Code]string{
 	diag.OutOfFuel: "fuel", diag.DeadlineReached: "time", diag.OutOfMemory: "memory", diag.RecursionLimit: "call_depth", diag.OutputLimit: "output",
 	diag.SourceTooLarge: "source", diag.MemoryBusy: "memory_total", diag.NoCapacity: "capacity", diag.TooManyRequests: "client",
 	diag.RequestTooLarge: "body", diag.HeadersTooLarge: "headers", diag.SlowRequest: "read_time", diag.ModuleLimit: "module", diag.StoreFull: "store",
+	diag.RateLimited: "rate", diag.QuotaUsed: "quota", diag.Overloaded: "admission", diag.BodyComplex: "json",
 }

@@ -1,0 +1,124 @@
+package server
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/avapd/avapd/internal/api"
+	"github.com/avapd/avapd/internal/diag"
+)
+
+// A request that is sent again with its key is done once and answered twice.
+func TestIdempotencyKey(t *testing.T) {
+	h := start(t)
+	runs := countRuns(h)
+	ask := func(body, key string, more ...string) reply {
+		return h.execute(body, append([]string{headerIdempotencyKey, key}, more...)...)
+	}
+	first := ask(`{"script":"a"}`, "k1")
+	second := ask(`{"script":"a"}`, `"k1"`) // the same, as Structured Fields have it
+	if first.StatusCode != 200 || second.StatusCode != 200 || string(first.body) != string(second.body) || runs() != 1 {
+		t.Errorf("%d %s, %d %s, %d runs", first.StatusCode, first.body, second.StatusCode, second.body, runs())
+	}
+	if first.Header.Get(headerReplayed) != "" || second.Header.Get(headerReplayed) != "true" {
+		t.Errorf("Idempotency-Replayed is %q and %q", first.Header.Get(headerReplayed), second.Header.Get(headerReplayed))
+	}
+	if id := first.Header.Get(api.HeaderExecution); id == "" || second.Header.Get(api.HeaderExecution) != id {
+		t.Errorf("the executions are %q and %q", id, second.Header.Get(api.HeaderExecution))
+	}
+	if first.Header.Get("X-Request-Id") == second.Header.Get("X-Request-Id") {
+		t.Error("two requests have one identifier")
+	}
+
+	// The same key with anything else is a mistake.
+	ask(`{"script":"b"}`, "k1").wantProblem(t, http.StatusUnprocessableEntity, diag.KeyReused)
+	h.do(http.MethodPost, pathExecute+"?x=1", "application/json", strings.NewReader(`{"script":"a"}`), headerIdempotencyKey, "k1").wantProblem(t, http.StatusUnprocessableEntity, diag.KeyReused)
+	h.do(http.MethodPost, pathCheck, "application/json", strings.NewReader(`{"script":"a"}`), headerIdempotencyKey, "k1").wantProblem(t, http.StatusUnprocessableEntity, diag.KeyReused)
+
+	// A failure is an answer, and sent again as such.
+	failed := ask(`{"script":"fail AVAP3004"}`, "k2")
+	again := ask(`{"script":"fail AVAP3004"}`, "k2")
+	failed.wantProblem(t, http.StatusBadRequest, diag.DivisionByZero)
+	if string(again.body) != string(failed.body) || again.StatusCode != failed.StatusCode || again.Header.Get("Content-Type") != problemType {
+		t.Errorf("%d %s", again.StatusCode, again.body)
+	}
+	// What tells to try again, and what was never begun, is none.
+	ask(`{"script":"fail AVAP5005"}`, "k3").wantProblem(t, http.StatusServiceUnavailable, diag.NoCapacity)
+	if r := ask(`{"script":"a"}`, "k3"); r.StatusCode != 200 || r.Header.Get(headerReplayed) != "" {
+		t.Errorf("%d %s", r.StatusCode, r.body)
+	}
+	// A defect leaves no claim behind.
+	ask(`{"script":"panic"}`, "k4").wantProblem(t, http.StatusInternalServerError, diag.Internal)
+	if r := ask(`{"script":"a"}`, "k4"); r.StatusCode != 200 {
+		t.Errorf("%d %s", r.StatusCode, r.body)
+	}
+}
+
+func TestBadIdempotencyKeys(t *testing.T) {
+	h := start(t)
+	for _, key := range []string{`""`, "a b", "é", `a"b`, `a\b`, strings.Repeat("k", 256)} {
+		h.execute(`{"script":"a"}`, headerIdempotencyKey, key).wantProblem(t, http.StatusBadRequest, diag.BadKey)
+	}
+	if r := h.execute(`{"script":"a"}`, headerIdempotencyKey, strings.Repeat("k", 255)); r.StatusCode != 200 {
+		t.Errorf("%d %s", r.StatusCode, r.body)
+	}
+	conn := h.dial()
+	send(t, conn, "POST /api/v1/execute HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nIdempotency-Key: a\r\nIdempotency-Key: b\r\nContent-Length: 14\r\n\r\n{\"script\":\"s\"}")
+	if answer := readAll(t, conn); !strings.Contains(answer, string(diag.BadKey)) {
+		t.Errorf("two keys are answered\n%s", answer)
+	}
+	h.do(http.MethodPost, pathBatch, "application/json", strings.NewReader(`[{"script":"a"}]`), headerIdempotencyKey, "k", "Accept", ndjson).wantProblem(t, http.StatusBadRequest, diag.BadKey)
+	// What changes nothing and runs nothing needs no key, and does not look at one.
+	if r := h.do(http.MethodGet, pathOpenAPI, "", nil, headerIdempotencyKey, "a b"); r.StatusCode != 200 {
+		t.Errorf("%d", r.StatusCode)
+	}
+}
+
+// Two at once are one, and keys of one client are none of another's business.
+func TestIdempotencyKeysAtOnce(t *testing.T) {
+	h := start(t, "--http-trusted-proxies=127.0.0.1", anybody)
+	answers := make(chan reply, 1)
+	go func() { answers <- h.execute(`{"script":"wait"}`, headerIdempotencyKey, "k") }()
+	await(t, "start", h.engine.started)
+	r := h.execute(`{"script":"wait"}`, headerIdempotencyKey, "k")
+	r.wantProblem(t, http.StatusConflict, diag.KeyBusy)
+	if r.Header.Get("Retry-After") != "1" {
+		t.Errorf("%v", r.Header)
+	}
+	if r := h.execute(`{"script":"another"}`, headerIdempotencyKey, "k", "X-Forwarded-For", "192.0.2.1"); r.StatusCode != 200 {
+		t.Errorf("another client is answered %d %s", r.StatusCode, r.body)
+	}
+	h.engine.release <- struct{}{}
+	if r := await(t, "answer", answers); r.StatusCode != 200 {
+		t.Errorf("%d %s", r.StatusCode, r.body)
+	}
+	if r := h.execute(`{"script":"wait"}`, headerIdempotencyKey, "k"); r.StatusCode != 200 || r.Header.Get(headerReplayed) != "true" {
+		t.Errorf("%d %s", r.StatusCode, r.body)
+	}
+}
+
+// Changes are made once: going back a version is not repeated.
+func TestIdempotentChanges(t *testing.T) {
+	h := startApps(t, testToken)
+	source := "function f(){\n}\nregisterEndpoint(\"/f\", \"GET\", [], \"\", f, out)"
+	put := func() reply {
+		return h.do(http.MethodPut, pathApps+"/shop", "text/plain", strings.NewReader(source), "Authorization", "Bearer "+testToken, headerIdempotencyKey, "put")
+	}
+	remove := func(key string) reply {
+		return h.do(http.MethodDelete, pathApps+"/shop", "", nil, "Authorization", "Bearer "+testToken, headerIdempotencyKey, key)
+	}
+	first := put()
+	if r := remove("remove"); first.StatusCode != http.StatusCreated || r.StatusCode != http.StatusNoContent {
+		t.Fatalf("%d, %d", first.StatusCode, r.StatusCode)
+	}
+	if r := put(); r.StatusCode != http.StatusCreated || string(r.body) != string(first.body) || r.Header.Get(headerReplayed) != "true" {
+		t.Errorf("%d %s", r.StatusCode, r.body)
+	}
+	if r := remove("remove"); r.StatusCode != http.StatusNoContent || len(r.body) != 0 || r.Header.Get("Content-Type") != "" {
+		t.Errorf("%d %s %v", r.StatusCode, r.body, r.Header)
+	}
+	remove("another").wantProblem(t, http.StatusNotFound, diag.NoSuchApp) // it was not stored again
+	// Who may not change anything may not replay it either.
+	h.do(http.MethodPut, pathApps+"/shop", "text/plain", strings.NewReader(source), headerIdempotencyKey, "put").wantProblem(t, http.StatusUnauthorized, diag.Unauthorized)
+}
