@@ -25,6 +25,10 @@ run: ## Serve on 127.0.0.1:8888 (ARGS="--listen 127.0.0.1:0" for other flags)
 nodes: build ## Serve on three nodes that share a PostgreSQL and a Redis, until Ctrl-C
 	$(GO) run ./internal/bench/nodes/serve --avap $(BIN)/avap $(ARGS)
 
+.PHONY: rolling
+rolling: ## Restart three nodes behind HAProxy in turn, under load, and fail if a request does
+	TEST_SERVICES=required $(GO) test -count=1 -v -run '^TestRollingRestart$$' ./internal/bench/nodes
+
 .PHONY: build
 build: ## Build bin/avap for this machine
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/avap ./cmd/avap

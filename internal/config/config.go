@@ -156,7 +156,7 @@ type Config struct {
 	// Shadow is the share of executions that are repeated.
 	Shadow struct{ RunsPerMillion int64 }
 
-	ShutdownTimeoutMS int64
+	ShutdownTimeoutMS, ShutdownUnreadyMS int64
 }
 
 // Limits bound one execution.
@@ -185,6 +185,9 @@ func (c *Config) SignatureWindow() time.Duration { return milliseconds(c.Auth.Si
 
 // ShutdownTimeout is the time running requests have to end after a stop signal.
 func (c *Config) ShutdownTimeout() time.Duration { return milliseconds(c.ShutdownTimeoutMS) }
+
+// ShutdownUnready is the time after a stop signal in which requests are still taken.
+func (c *Config) ShutdownUnready() time.Duration { return milliseconds(c.ShutdownUnreadyMS) }
 
 // RegistryKeepUnused is how long is kept what nothing names any more; 0 is for good.
 func (c *Config) RegistryKeepUnused() time.Duration { return milliseconds(c.Registry.KeepUnusedMS) }

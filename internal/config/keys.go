@@ -700,6 +700,11 @@ var table = withTwins([]Key{
 		Doc:    "Time running requests have to end after a stop signal; then they are cancelled",
 		number: func(c *Config) *int64 { return &c.ShutdownTimeoutMS },
 	},
+	{
+		Name: "shutdown.unready_ms", Default: "0", Min: 0, Max: hourMS,
+		Doc:    "Part of shutdown.timeout_ms in which /readyz says 503 while requests are still taken, so that a balancer sees it before connections are refused",
+		number: func(c *Config) *int64 { return &c.ShutdownUnreadyMS },
+	},
 })
 
 // withTwins puts behind every secret the key of the file that holds it.

@@ -109,6 +109,10 @@ func (s *Server) observe(c *fiber.Ctx) error {
 		n.span = s.beginSpan(c, n)
 	}
 	err := s.protected(c)
+	if s.stopping.Load() {
+		// Whoever keeps a connection is to find another server before this one ends.
+		c.Context().SetConnectionClose()
+	}
 	var p *problem
 	if err != nil {
 		p = s.asProblem(c, err)

@@ -314,8 +314,8 @@ func (s *Server) Serve(listener net.Listener) error {
 // a slice of fuel takes a tiny part of it.
 const cancelGrace = 2 * time.Second
 
-// Shutdown stops the server: readiness goes, the listener closes, requests
-// that run are answered. When ctx ends first, executions are cancelled, which
+// Shutdown stops the server: readiness goes, after shutdown.unready_ms the
+// listener closes, requests that run are answered. When ctx ends first, executions are cancelled, which
 // their callers are told. It fails if even then something does not end.
 // Further calls return what the first one did.
 func (s *Server) Shutdown(ctx context.Context) error {
@@ -328,8 +328,20 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	return s.stopErr
 }
 
+// awaitBalancers takes requests a while longer, so that whoever looks at
+// readiness sends the next ones elsewhere before connections are refused.
+func (s *Server) awaitBalancers(ctx context.Context) {
+	timer := time.NewTimer(s.settings.Load().ShutdownUnready())
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
 func (s *Server) shutdown(ctx context.Context) error {
 	s.stopping.Store(true)
+	s.awaitBalancers(ctx)
 	drained := make(chan error, 1)
 	go func() { drained <- s.app.Shutdown() }()
 	select {

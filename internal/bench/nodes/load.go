@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,7 +23,9 @@ const (
 
 // load is clients that execute a command all the time.
 type load struct {
-	cluster *Cluster
+	// targets are the servers, or what stands before them.
+	targets []*Node
+	execute func(context.Context, *Node) error
 	cancel  context.CancelFunc
 	clients sync.WaitGroup
 
@@ -35,12 +38,12 @@ type load struct {
 	failures error
 }
 
-// startLoad begins to execute the command on all servers.
-func (c *Cluster) startLoad() *load {
+// startLoad begins to execute something, with some clients for each target.
+func startLoad(targets []*Node, connections int, execute func(context.Context, *Node) error) *load {
 	ctx, cancel := context.WithCancel(context.Background())
-	l := &load{cluster: c, cancel: cancel}
-	for i := range c.Nodes {
-		for range loadConnections {
+	l := &load{targets: slices.Clone(targets), execute: execute, cancel: cancel}
+	for i := range targets {
+		for range connections {
 			l.clients.Go(func() { l.run(ctx, i) })
 		}
 	}
@@ -84,8 +87,8 @@ func (l *load) fail(err error) {
 func (l *load) request(home int) error {
 	var err error
 	for try := range cutTries {
-		n := l.cluster.upFrom(home + try)
-		err = within(context.Background(), patience, func(ctx context.Context) error { return rightly(ctx, n) })
+		n := upFrom(l.targets, home+try)
+		err = within(context.Background(), patience, func(ctx context.Context) error { return l.execute(ctx, n) })
 		if err == nil || errors.Is(err, errWrong) || n.up.Load() {
 			return err
 		}
@@ -111,11 +114,11 @@ func rightly(ctx context.Context, n *Node) error {
 var errWrong = errors.New("a wrong answer")
 
 // upFrom gives the first server that is up, beginning with one.
-func (c *Cluster) upFrom(i int) *Node {
-	for j := range c.Nodes {
-		if n := c.Nodes[(i+j)%len(c.Nodes)]; n.up.Load() {
+func upFrom(nodes []*Node, i int) *Node {
+	for j := range nodes {
+		if n := nodes[(i+j)%len(nodes)]; n.up.Load() {
 			return n
 		}
 	}
-	return c.Nodes[i%len(c.Nodes)]
+	return nodes[i%len(nodes)]
 }

@@ -1,7 +1,7 @@
 // Package nodes runs several servers on one machine that share a PostgreSQL and
 // a Redis of their own, and does to them what happens to servers: commands are
 // uploaded, activated, rolled back and revoked under load, processes are killed
-// and started again.
+// and started again, all of them in turn behind a balancer.
 package nodes
 
 import (
@@ -38,6 +38,8 @@ type Options struct {
 	Dir string
 	// Log is for what the servers log.
 	Log io.Writer
+	// Flags are for all servers, behind those that they have anyway.
+	Flags []string
 }
 
 // Cluster is servers with what they share.
@@ -130,6 +132,7 @@ func (c *Cluster) write() error {
 		}
 		c.shared = append(c.shared, file.flag, path)
 	}
+	c.shared = append(c.shared, c.options.Flags...)
 	c.TokenFile = filepath.Join(c.options.Dir, "token")
 	return nil
 }

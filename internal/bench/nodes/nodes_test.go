@@ -2,6 +2,7 @@ package nodes_test
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/exec"
 	"strings"
@@ -30,11 +31,22 @@ func TestMain(m *testing.M) {
 // that make bench measures. How long it takes is not asked here, only what
 // happens and in which order.
 func TestThreeNodes(t *testing.T) {
+	c := start(t)
+	r, err := c.Run(t.Context(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	check(t, r)
+}
+
+// start starts three servers for a test.
+func start(t *testing.T, flags ...string) *nodes.Cluster {
+	t.Helper()
 	if testing.Short() {
 		t.Skip("starts servers and services")
 	}
 	c, err := nodes.Start(t.Context(), nodes.Options{
-		Nodes: 3, Dir: t.TempDir(), Log: t.Output(),
+		Nodes: 3, Dir: t.TempDir(), Log: t.Output(), Flags: flags,
 		Serve: func(arguments ...string) *exec.Cmd {
 			command := exec.Command(os.Args[0], arguments...)
 			command.Env = append(os.Environ(), asServer+"=1")
@@ -47,11 +59,51 @@ func TestThreeNodes(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	r, err := c.Run(t.Context(), 1)
-	if err != nil {
-		t.Fatal(err)
+	return c
+}
+
+// haproxyConfig is what operators take.
+const haproxyConfig = "../../../deploy/haproxy.cfg"
+
+func TestHaproxyConfig(t *testing.T) {
+	testservices.Need(t, testservices.CheckHaproxy(t.Context(), haproxyConfig))
+}
+
+// Three servers behind HAProxy are restarted one after the other under load, and
+// no request fails.
+func TestRollingRestart(t *testing.T) {
+	c := start(t, nodes.UnreadyFlags...)
+	var servers []string
+	for _, n := range c.Nodes {
+		servers = append(servers, strings.TrimPrefix(n.URL, "http://"))
 	}
-	check(t, r)
+	balancer, err := testservices.StartHaproxy(t.Context(), haproxyConfig, servers)
+	testservices.Need(t, err)
+	r, err := c.Roll(t.Context(), balancer)
+	err = errors.Join(err, balancer.Stop())
+	t.Logf("%+v", r)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, tail(balancer.Output()))
+	}
+	if diff := cmp.Diff([]string{"node 1", "node 2", "node 3"}, r.Restarted); diff != "" {
+		t.Error(diff)
+	}
+	if r.Requests < 100 || r.Failed != 0 {
+		t.Errorf("%d requests were answered, %d failed", r.Requests, r.Failed)
+	}
+	// Each server was seen to go before it did.
+	for _, name := range []string{"node1", "node2", "node3"} {
+		if !strings.Contains(balancer.Output(), "avap/"+name+" is DOWN, reason: Layer7 wrong status, code: 503") {
+			t.Errorf("HAProxy did not see %s go:\n%s", name, tail(balancer.Output()))
+		}
+	}
+}
+
+// tail is the end of what a program wrote.
+func tail(output string) string {
+	const lines = 100
+	all := strings.SplitAfter(output, "\n")
+	return strings.Join(all[max(0, len(all)-lines):], "")
 }
 
 func check(t *testing.T, r *nodes.Report) {

@@ -66,7 +66,7 @@ func (c *Cluster) Run(ctx context.Context, rounds int) (*Report, error) {
 	if err := e.prepare(ctx); err != nil {
 		return nil, err
 	}
-	l := c.startLoad()
+	l := startLoad(c.Nodes, loadConnections, rightly)
 	err := errors.Join(e.run(ctx, rounds), e.stopWriting())
 	failure := l.stop()
 	e.report.Requests, e.report.Failed, e.report.Cut = l.requests.Load(), l.failed.Load(), l.cut.Load()

@@ -56,7 +56,9 @@ type Refusal struct {
 // Clear tells whether a refusal says that the store is away and when to come
 // again.
 func (r *Refusal) Clear() bool {
-	return r.Status == http.StatusServiceUnavailable && r.Code == string(diag.StoreUnavailable) && r.RetryAfter != ""
+	// A change has to be in the audit log first, which is in PostgreSQL as well.
+	known := r.Code == string(diag.StoreUnavailable) || r.Code == string(diag.AuditUnavailable)
+	return r.Status == http.StatusServiceUnavailable && known && r.RetryAfter != ""
 }
 
 const (
