@@ -122,6 +122,7 @@ func New(o Options) *Server {
 		s.metrics = telemetry.New("")
 	}
 	s.countClients(o)
+	s.metrics.Admission(s.gate.Stats)
 	s.Adjust(o.Config)
 	s.scrape = fasthttpadaptor.NewFastHTTPHandler(s.metrics.Handler())
 	s.app = s.newApp(int(o.Config.HTTP.Connections), false)

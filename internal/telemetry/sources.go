@@ -5,6 +5,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/avapd/avapd/internal/admission"
 	"github.com/avapd/avapd/internal/audit"
 	"github.com/avapd/avapd/internal/cache"
 	"github.com/avapd/avapd/internal/datasource"
@@ -66,6 +67,16 @@ func (m *Metrics) read(read func(*sample), of ...*definition) {
 // Connections reads how many clients are connected.
 func (m *Metrics) Connections(open func() int) {
 	m.read(func(s *sample) { s.put(connectionsOpen, float64(open())) }, connectionsOpen)
+}
+
+// Admission reads how many executions may be under way.
+func (m *Metrics) Admission(stats func() admission.Stats) {
+	m.read(func(s *sample) {
+		now := stats()
+		s.put(admissionPlaces, float64(now.Places))
+		s.put(admissionWaiting, float64(now.Waiting))
+		s.put(admissionWaits, float64(now.Waits))
+	}, admissionPlaces, admissionWaiting, admissionWaits)
 }
 
 // Engine reads what the engine does.

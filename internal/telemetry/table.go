@@ -81,6 +81,10 @@ var (
 		help: "Time to make a module of a script or an artifact, until the processor (code) or the interpreter (trial) can run it.",
 	})
 
+	admissionPlaces  = define(definition{name: "avap_admission_places", kind: gauge, help: "Executions that can be under way at once, as it is now."})
+	admissionWaiting = define(definition{name: "avap_admission_queue_length", kind: gauge, help: "Executions that wait for a place."})
+	admissionWaits   = define(definition{name: "avap_admission_waits_total", kind: counter, help: "Executions that found no place and waited for one."})
+
 	executionsRunning  = define(definition{name: "avap_executions_running", kind: gauge, help: "Executions that wait, compile or run."})
 	slotsTotal         = define(definition{name: "avap_compute_slots", kind: gauge, help: "Executions that can compute at the same time."})
 	slotsFree          = define(definition{name: "avap_compute_slots_free", kind: gauge, help: "Compute slots that nobody has."})

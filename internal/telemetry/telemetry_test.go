@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"go.uber.org/goleak"
 
+	"github.com/avapd/avapd/internal/admission"
 	"github.com/avapd/avapd/internal/audit"
 	"github.com/avapd/avapd/internal/cache"
 	"github.com/avapd/avapd/internal/datasource"
@@ -34,6 +35,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func full() *Metrics {
 	m := New("1.2.3")
 	m.Connections(func() int { return 3 })
+	m.Admission(func() admission.Stats { return admission.Stats{Places: 1} })
 	m.Engine(func() engine.Stats {
 		return engine.Stats{Running: 4, Shadow: engine.ShadowStats{Runs: 5, Mismatches: 2}}
 	})
