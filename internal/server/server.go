@@ -220,13 +220,18 @@ func (s *Server) bodyLimit(header *fasthttp.RequestHeader) fasthttp.RequestConfi
 // strangersBytes is what is read of an upload from who may not upload.
 const strangersBytes = 64 << 10
 
-// mayUpload looks at the credentials before the body comes. What only the whole
-// request can tell, as a signature over it, is left for later.
+// mayUpload looks at the credentials before the body comes. What a header cannot
+// tell is left for later: a signature over the whole request, and the certificate
+// of the connection, which counts where there is no secret.
 func (s *Server) mayUpload(header *fasthttp.RequestHeader) bool {
-	if len(header.Peek("Signature-Input")) > 0 {
+	secret := header.Peek(fiber.HeaderAuthorization)
+	switch settings := s.tls.Load(); {
+	case len(header.Peek(headerSignatureInput)) > 0:
 		return true
+	case len(secret) == 0:
+		return settings != nil && settings.ClientCAs != nil
 	}
-	principal := s.bearer(string(header.Peek(fiber.HeaderAuthorization)))
+	principal := s.bearer(string(secret))
 	return principal != nil && principal.May(auth.WriteCommands)
 }
 

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -149,6 +150,24 @@ func TestClientCertificates(t *testing.T) {
 	stranger := newAuthority(t).client(x509.Certificate{DNSNames: []string{"till.example.com"}})
 	if _, err := a.httpClient(stranger).Get("https://" + h.addr + pathOpenAPI); err == nil {
 		t.Error("anybody vouches for a client")
+	}
+}
+
+// Whoever is known by a certificate may upload what is larger than strangers may
+// send.
+func TestUploadWithCertificate(t *testing.T) {
+	a := newAuthority(t)
+	h := a.startTLS()
+	body, _ := encodeJSON(api.NewKey{Name: "ci", Kind: api.CertificateKey, Subject: "ci.example.com", Scopes: []string{"commands:write"}})
+	if r := h.ask(http.MethodPost, "/keys", "application/json", body); r.StatusCode != 201 {
+		t.Fatalf("%d %s", r.StatusCode, r.body)
+	}
+	module := signedBy(t, h.key, "x = \""+strings.Repeat("x", 2*strangersBytes)+"\"")
+	push := func() reply { return h.do(http.MethodPut, "/api/v1/commands/large", api.WASM, bytes.NewReader(module)) }
+	push().wantProblem(t, 401, diag.Unauthorized)
+	h.client = a.httpClient(a.client(x509.Certificate{DNSNames: []string{"ci.example.com"}}))
+	if r := push(); r.StatusCode != 201 {
+		t.Errorf("%d %s", r.StatusCode, r.body)
 	}
 }
 
