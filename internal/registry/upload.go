@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
+	"io"
 	"slices"
 
 	"github.com/avapd/avapd/compiler"
@@ -75,6 +76,9 @@ func ParseInterface(text []byte) ([]abi.Parameter, error) {
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&list); err != nil {
 		return nil, diag.NewFailure(diag.BadFieldValue, `the interface is no JSON list such as [{"name": "a", "kind": "L"}]: %v`, err)
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return nil, diag.NewFailure(diag.BadFieldValue, "there is text after the JSON list of the interface")
 	}
 	return list, checkInterface(list)
 }

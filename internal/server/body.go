@@ -236,10 +236,7 @@ func (s *Server) decodeForm(fields []engine.Pair, c *call) ([]engine.Pair, error
 		case memberScript:
 			c.script, c.hasScript = field.Value, true
 		case memberVariables, memberLimits, memberLogs, memberEcho:
-			d := newDecoder([]byte(field.Value))
-			err := s.decodeMember(d, field.Name, c)
-			d.release()
-			if err != nil {
+			if err := s.decodeField(field, c); err != nil {
 				return nil, err
 			}
 		}
@@ -247,4 +244,17 @@ func (s *Server) decodeForm(fields []engine.Pair, c *call) ([]engine.Pair, error
 	return slices.DeleteFunc(fields, func(p engine.Pair) bool {
 		return p.Name == memberScript || p.Name == memberVariables
 	}), nil
+}
+
+// decodeField reads a field of a form that is a member written as JSON.
+func (s *Server) decodeField(field engine.Pair, c *call) error {
+	d := newDecoder([]byte(field.Value))
+	defer d.release()
+	if err := s.decodeMember(d, field.Name, c); err != nil {
+		return err
+	}
+	if _, err := d.json.ReadToken(); !errors.Is(err, io.EOF) {
+		return newProblem(http.StatusBadRequest, diag.BadJSON, "there is text after the JSON value in the form field %s", field.Name)
+	}
+	return nil
 }

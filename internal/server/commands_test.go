@@ -467,6 +467,7 @@ func TestUploadRefusals(t *testing.T) {
 		{"a limit that is none", "/commands/a?fuel=x", api.WASM, module, 400, diag.BadFieldValue},
 		{"no fuel", "/commands/a?fuel=0", api.WASM, module, 400, diag.BadFieldValue},
 		{"a limit that is not there", "/commands/a?fule=5", api.WASM, module, 400, diag.BadFieldValue},
+		{"text after the interface", "/commands/a?interface=%5B%5D%5D", api.WASM, module, 400, diag.BadFieldValue},
 		{"activate what", "/commands/a?activate=yes", api.WASM, module, 400, diag.BadFieldValue},
 	} {
 		t.Run(test.name, func(t *testing.T) {

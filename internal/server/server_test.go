@@ -315,6 +315,9 @@ func TestForms(t *testing.T) {
 			}
 		})
 	}
+	for _, body := range []string{`script=s&variables={}}`, `script=s&limits={"fuel":5} 5`, `script=s&logs=true,`, `script=s&logs=`} {
+		h.do(http.MethodPost, "/api/v1/execute", "application/x-www-form-urlencoded", strings.NewReader(body)).wantProblem(t, 400, diag.BadJSON)
+	}
 	// What curl -d sends when its user names no content type.
 	if r := h.do(http.MethodPost, "/api/v1/execute", "application/x-www-form-urlencoded", strings.NewReader(` {"script":"s"}`)); r.StatusCode != http.StatusOK {
 		t.Errorf("got %d %s", r.StatusCode, r.body)
