@@ -145,6 +145,9 @@ func askKeyCreate(p *Process, cmd *cobra.Command) asking {
 		if _, err := auth.ParseScopes(k.Scopes); err != nil {
 			return shown{}, usageError("--scope: %v", err)
 		}
+		if k.Subject != "" && (f.out != "" || f.publicKey != "") {
+			return shown{}, usageError("--subject is for a client that shows a certificate, which has neither a secret nor a public key here; leave --out and --public-key out")
+		}
 		var err error
 		if k.PublicKey, err = f.read(p); err != nil {
 			return shown{}, err

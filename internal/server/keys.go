@@ -1,6 +1,7 @@
 package server
 
 import (
+	"errors"
 	"maps"
 	"net/http"
 	"slices"
@@ -16,6 +17,10 @@ import (
 
 // maxGrace is how long a secret may hold beside the one that follows it.
 const maxGrace = 30 * 24 * time.Hour
+
+// lastYear is the last one whose dates JSON can write. In another time zone a
+// date of it may be one of the next year here.
+const lastYear = 9999
 
 // keyDocument is a key as the API shows it, without what it is compared with.
 func (s *Server) keyDocument(k *auth.Key) (api.Key, error) {
@@ -92,6 +97,9 @@ func (s *Server) createKey(c *fiber.Ctx) error {
 	if !in.Expires.IsZero() && !in.Expires.After(now) {
 		return newProblem(http.StatusBadRequest, diag.BadFieldValue, "expires is in the past")
 	}
+	if in.Expires.UTC().Year() > lastYear {
+		return newProblem(http.StatusBadRequest, diag.BadFieldValue, "expires is after the year %d", lastYear)
+	}
 	if !auth.IsName(in.Name) {
 		return newProblem(http.StatusBadRequest, diag.BadFieldValue, "%q is no name of a key, which has %s", printable(in.Name), auth.NameRule)
 	}
@@ -127,9 +135,16 @@ func newProof(name string, kind auth.Kind, publicKey string, now time.Time) (pro
 		proof.Digest = auth.DigestOf(secret)
 		return proof, secret, nil
 	}
+	if publicKey == "" {
+		return proof, "", newProblem(http.StatusBadRequest, diag.BadFieldValue, "a key of the kind %s needs a public_key", auth.KindSignature)
+	}
 	keys, err := signature.ParsePublicKeys([]byte(publicKey))
 	if err != nil {
-		return proof, "", newProblem(http.StatusBadRequest, diag.KeyUnusable, "public_key: %s", printable(err.Error()))
+		message := err.Error()
+		if finding, ok := errors.AsType[diag.Diagnostic](err); ok {
+			message = finding.Message // there is no file to name
+		}
+		return proof, "", newProblem(http.StatusBadRequest, diag.KeyUnusable, "public_key: %s", printable(message))
 	}
 	if len(keys) != 1 {
 		return proof, "", newProblem(http.StatusBadRequest, diag.BadFieldValue, "public_key holds %d keys; a key has one", len(keys))

@@ -140,17 +140,18 @@ func TestBadKeys(t *testing.T) {
 	h := startCommands(t)
 	h.newKey(api.NewKey{Name: "there", Scopes: []string{"execute"}})
 	for body, want := range map[string]diag.Code{
-		`{"name":"A","scopes":["execute"]}`:                                     diag.BadFieldValue,
-		`{"name":"a","scopes":[]}`:                                              diag.BadFieldValue,
-		`{"name":"a","scopes":["everything"]}`:                                  diag.BadFieldValue,
-		`{"name":"a","scopes":["execute"],"expires":"2001-01-01T00:00:00Z"}`:    diag.BadFieldValue,
-		`{"name":"a","scopes":["execute"],"kind":"other"}`:                      diag.BadFieldValue,
-		`{"name":"a","scopes":["execute"],"public_key":"x"}`:                    diag.BadFieldValue,
-		`{"name":"a","scopes":["execute"],"kind":"signature"}`:                  diag.KeyUnusable,
-		`{"name":"a","scopes":["execute"],"kind":"signature","public_key":"x"}`: diag.KeyUnusable,
-		`{"name":"a","scopes":["keys:write"],"prefixes":["a"]}`:                 diag.BadFieldValue,
-		`{"name":"a","scopes":["execute"],"secret":"mine"}`:                     diag.BadJSON,
-		`{"name":"there","scopes":["execute"]}`:                                 diag.Conflict,
+		`{"name":"A","scopes":["execute"]}`:                                       diag.BadFieldValue,
+		`{"name":"a","scopes":[]}`:                                                diag.BadFieldValue,
+		`{"name":"a","scopes":["everything"]}`:                                    diag.BadFieldValue,
+		`{"name":"a","scopes":["execute"],"expires":"2001-01-01T00:00:00Z"}`:      diag.BadFieldValue,
+		`{"name":"a","scopes":["execute"],"kind":"other"}`:                        diag.BadFieldValue,
+		`{"name":"a","scopes":["execute"],"public_key":"x"}`:                      diag.BadFieldValue,
+		`{"name":"a","scopes":["execute"],"expires":"9999-12-31T23:59:59-01:00"}`: diag.BadFieldValue,
+		`{"name":"a","scopes":["execute"],"kind":"signature"}`:                    diag.BadFieldValue,
+		`{"name":"a","scopes":["execute"],"kind":"signature","public_key":"x"}`:   diag.KeyUnusable,
+		`{"name":"a","scopes":["keys:write"],"prefixes":["a"]}`:                   diag.BadFieldValue,
+		`{"name":"a","scopes":["execute"],"secret":"mine"}`:                       diag.BadJSON,
+		`{"name":"there","scopes":["execute"]}`:                                   diag.Conflict,
 	} {
 		status := map[diag.Code]int{diag.Conflict: 409, diag.KeyUnusable: 400}[want]
 		if status == 0 {
