@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/gofiber/fiber/v2"
@@ -54,7 +55,13 @@ func (s *strangers) refusal(c *fiber.Ctx) string {
 // isForwarded tells whether a proxy says that it asks for somebody else.
 func isForwarded(c *fiber.Ctx) bool {
 	header := &c.Request().Header
-	return len(header.Peek(fiber.HeaderXForwardedFor)) > 0 || len(header.Peek(fiber.HeaderForwarded)) > 0
+	return slices.ContainsFunc(forwarding, func(name string) bool { return len(header.Peek(name)) > 0 })
+}
+
+// forwarding are headers that proxies add. A client that adds one itself only
+// loses by it.
+var forwarding = []string{
+	fiber.HeaderXForwardedFor, fiber.HeaderForwarded, fiber.HeaderVia, fiber.HeaderXForwardedHost, fiber.HeaderXForwardedProto, "X-Real-Ip",
 }
 
 // knowsHost tells whether a request is meant for this machine. A page of another

@@ -41,6 +41,8 @@ func TestStrangers(t *testing.T) {
 		{[]string{"--auth-hosts", "build.lan, Other.lan"}, stranger{host: "other.LAN:1"}, true},
 		{nil, forwarded, false},
 		{nil, forwardedToo, false},
+		{nil, stranger{host: "localhost", headers: []string{"X-Real-IP", "10.0.0.1"}}, false},
+		{nil, stranger{host: "localhost", headers: []string{"Via", "1.1 proxy"}}, false},
 		{nil, stranger{host: "localhost", far: true}, false},
 		{[]string{"--auth-anonymous", "always"}, stranger{host: "evil.example", far: true}, true},
 		{[]string{"--auth-anonymous", "never"}, here, false},
