@@ -12,6 +12,6 @@ import (
 func main() {
 	os.Exit(cli.Main(context.Background(), cli.Process{
 		Args: os.Args[1:], Environ: os.Environ(),
-		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
+		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Alone: true,
 	}))
 }

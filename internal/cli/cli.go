@@ -26,6 +26,10 @@ type Process struct {
 	Stdout  io.Writer
 	Stderr  io.Writer
 
+	// Alone says that the process is there for the command only, so that a server
+	// may take from it, for good, what it does not need.
+	Alone bool
+
 	// onServe lets a test look at the engine of a server.
 	onServe func(*engine.Engine)
 }
@@ -103,7 +107,7 @@ command line or as an HTTP server.
 	root.SetFlagErrorFunc(flagError)
 	root.SetHelpCommand(helpCommand(root))
 	root.AddCommand(
-		runCommand(p), checkCommand(p), fmtCommand(p), explainCommand(p), serveCommand(p), configCommand(p), migrateCommand(p), auditCommand(p), importCatalogCommand(p), versionCommand(p),
+		runCommand(p), checkCommand(p), fmtCommand(p), explainCommand(p), serveCommand(p), readyCommand(p), configCommand(p), migrateCommand(p), auditCommand(p), importCatalogCommand(p), versionCommand(p),
 		buildCommand(p), keygenCommand(p), signCommand(p), verifyCommand(p), inspectCommand(p), diffCommand(p),
 	)
 	root.AddCommand(serverCommands(p)...)
@@ -229,4 +233,14 @@ func chosen(flag, value string, allowed ...string) error {
 		return nil
 	}
 	return usageError("--%s is %q; it takes %s", flag, value, strings.Join(allowed, ", "))
+}
+
+// getenv gives a variable of the environment, or nothing.
+func (p *Process) getenv(name string) string {
+	for _, entry := range p.Environ {
+		if value, ok := strings.CutPrefix(entry, name+"="); ok {
+			return value
+		}
+	}
+	return ""
 }

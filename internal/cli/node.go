@@ -7,11 +7,15 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/avapd/avapd/internal/apps"
 	"github.com/avapd/avapd/internal/config"
 	"github.com/avapd/avapd/internal/engine"
 	"github.com/avapd/avapd/internal/server"
+	"github.com/avapd/avapd/internal/systemd"
 	"github.com/avapd/avapd/internal/telemetry"
 )
 
@@ -27,6 +31,7 @@ type node struct {
 	metrics      *telemetry.Metrics
 	certificates *tls.Config // nil where there is no TLS
 
+	manager         *systemd.Manager // nil where none wants to know
 	spans           *spanService
 	engine          *engine.Engine
 	commands        *commandServices
@@ -34,7 +39,8 @@ type node struct {
 	listener, admin net.Listener // admin is nil where operators have no address of their own
 	server          *server.Server
 	// served has what each listener ended with.
-	served chan error
+	served  chan error
+	signals chan os.Signal
 }
 
 // newNode finds the mistakes that can be found before anything starts.
@@ -42,7 +48,7 @@ func newNode(p *Process, reload *reloader, appFiles []string) (*node, error) {
 	c := reload.current.Config
 	server.KeepProcessorFree(c)
 	server.CollectSeldom(c, p.Environ)
-	n := &node{process: p, reload: reload, appFiles: appFiles, config: c, metrics: telemetry.New(Version), served: make(chan error, 2)}
+	n := &node{process: p, reload: reload, appFiles: appFiles, config: c, metrics: telemetry.New(Version), served: make(chan error, 2), signals: make(chan os.Signal, 2)}
 	n.log, reload.level = newLogger(p, c)
 	reload.log = n.log
 	n.settings = server.EngineConfig(c)
@@ -62,14 +68,17 @@ func newNode(p *Process, reload *reloader, appFiles []string) (*node, error) {
 // services are all of a server, in the order in which they start.
 func (n *node) services() []service {
 	return []service{
+		{"the service manager", n.startManager, n.stopManager},
 		{"tracing", n.startTracing, n.stopTracing},
 		{"the engine", n.startEngine, n.stopEngine},
 		{"the stores", n.startCommands, n.stopCommands},
 		{"the audit log", n.startAudit, n.stopAudit},
 		{"the apps", n.startApps, n.stopApps},
 		{"the listeners", n.startListeners, n.stopListeners},
+		{"hardening", n.harden, nil},
 		{"the server", n.startServer, n.stopServer},
 		{"reloading", n.startReload, n.stopReload},
+		{"readiness", n.announce, n.denounce},
 	}
 }
 
@@ -78,6 +87,16 @@ func (n *node) services() []service {
 func (n *node) patience(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), n.config.ShutdownTimeout()+closeTime)
 }
+
+func (n *node) startManager(context.Context) (err error) {
+	if n.manager, err = systemd.Open(n.process.getenv); err != nil {
+		return usageError("%v; the service manager sets it", err)
+	}
+	n.reload.manager = n.manager
+	return nil
+}
+
+func (n *node) stopManager(context.Context) error { return n.manager.Close() }
 
 func (n *node) startTracing(ctx context.Context) (err error) {
 	n.spans, err = openTracing(ctx, n.config, n.log)
@@ -180,7 +199,9 @@ func (n *node) stopReload(context.Context) error {
 }
 
 // announce tells where the server can be reached.
-func (n *node) announce() {
+func (n *node) announce(context.Context) error {
+	// Signals are caught before: who reads the address may send one.
+	signal.Notify(n.signals, os.Interrupt, syscall.SIGTERM)
 	scheme := "http"
 	if n.certificates != nil {
 		scheme = "https"
@@ -189,4 +210,18 @@ func (n *node) announce() {
 	if n.admin != nil {
 		fmt.Fprintf(n.process.Stdout, "for operators: http://%s\n", n.admin.Addr())
 	}
+	if err := n.manager.Ready(); err != nil {
+		signal.Stop(n.signals)
+		return err
+	}
+	return nil
+}
+
+// denounce tells the service manager that the end has begun. One that does not
+// listen keeps no server from ending.
+func (n *node) denounce(context.Context) error {
+	if err := n.manager.Stopping(); err != nil {
+		n.log.Warn("the service manager was not told of the end", "error", err.Error())
+	}
+	return nil
 }

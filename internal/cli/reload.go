@@ -13,6 +13,7 @@ import (
 	"github.com/avapd/avapd/internal/config"
 	"github.com/avapd/avapd/internal/engine"
 	"github.com/avapd/avapd/internal/server"
+	"github.com/avapd/avapd/internal/systemd"
 )
 
 // reloader gives a running server what changed in its settings: after SIGHUP, and
@@ -24,6 +25,7 @@ type reloader struct {
 	engine  *engine.Engine
 	server  *server.Server
 	audit   *auditLog
+	manager *systemd.Manager
 	log     *slog.Logger
 	level   *slog.LevelVar
 
@@ -71,6 +73,8 @@ func (r *reloader) run() {
 
 // reload changes all that can be changed, or nothing if anything is wrong.
 func (r *reloader) reload(reason string) {
+	r.tell(r.manager.Reloading())
+	defer func() { r.tell(r.manager.Ready()) }()
 	changes, err := r.take()
 	switch {
 	case err != nil:
@@ -95,6 +99,13 @@ func (r *reloader) reload(reason string) {
 	}
 	// What the files refer to may be elsewhere now.
 	r.watcher.Watch(r.current.Files())
+}
+
+// tell takes note of what came of telling the service manager.
+func (r *reloader) tell(err error) {
+	if err != nil {
+		r.log.Warn("the service manager was not told of a reload", "error", err.Error())
+	}
 }
 
 func (r *reloader) take() ([]config.Change, error) {

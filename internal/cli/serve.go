@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"os"
 	"os/signal"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -90,16 +88,11 @@ func serve(ctx context.Context, p *Process, reload *reloader, appFiles []string)
 		defer cancel()
 		return errors.Join(err, started.stop(stop))
 	}
-	// Signals are caught before the address is printed: who reads it may send
-	// one.
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	defer signal.Stop(signals)
-	n.announce()
+	defer signal.Stop(n.signals)
 
 	select {
 	case err = <-n.served:
-	case <-signals:
+	case <-n.signals:
 	case <-ctx.Done():
 	}
 	stop, cancel := n.patience(ctx)
@@ -109,7 +102,7 @@ func serve(ctx context.Context, p *Process, reload *reloader, appFiles []string)
 	select {
 	case late := <-stopped:
 		return errors.Join(err, late)
-	case <-signals:
+	case <-n.signals:
 		return &exitError{code: exitScript, text: "stopped at once by a second signal; requests were cut off"}
 	case <-stop.Done():
 		return errors.Join(err, errors.New("the server did not end in time; something that it waits for hangs"))

@@ -157,6 +157,11 @@ type Config struct {
 	Shadow struct{ RunsPerMillion int64 }
 
 	ShutdownTimeoutMS, ShutdownUnreadyMS int64
+	// Hardening says what the server gives up when it has started.
+	Hardening struct {
+		Landlock              string
+		ReadPaths, WritePaths []string
+	}
 }
 
 // Limits bound one execution.

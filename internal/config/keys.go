@@ -696,6 +696,21 @@ var table = withTwins([]Key{
 		number: func(c *Config) *int64 { return &c.Shadow.RunsPerMillion },
 	},
 	{
+		Name: "hardening.landlock", Default: "auto", Allowed: []string{"auto", "required", "off"},
+		Doc:  "Whether the server gives up all files that it does not need, and running programs, once it has started: where the kernel can keep it from them, or else not start, or not at all",
+		text: func(c *Config) *string { return &c.Hardening.Landlock },
+	},
+	{
+		Name: "hardening.read_paths", Default: "",
+		Doc:  "Files and directories, with all below them, that the server may read besides those that its settings name",
+		list: func(c *Config) *[]string { return &c.Hardening.ReadPaths },
+	},
+	{
+		Name: "hardening.write_paths", Default: "",
+		Doc:  "Files and directories, with all below them, that the server may change besides data_dir, such as that of an SQLite database of a connector that comes later",
+		list: func(c *Config) *[]string { return &c.Hardening.WritePaths },
+	},
+	{
 		Name: "shutdown.timeout_ms", Default: "15000", Min: 0, Max: hourMS,
 		Doc:    "Time running requests have to end after a stop signal; then they are cancelled",
 		number: func(c *Config) *int64 { return &c.ShutdownTimeoutMS },

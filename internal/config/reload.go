@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"maps"
+	"path/filepath"
 	"slices"
 )
 
@@ -66,6 +67,26 @@ func (s *Settings) Files() []string {
 		}
 	}
 	return files
+}
+
+// Dirs are the directories of all files that Read reads again, and of what links
+// among them lead to.
+func (s *Settings) Dirs() []string {
+	files := slices.Clone(s.files)
+	for _, k := range table {
+		if path := s.values[k.Name]; path != "" && (k.holds != "" || k.isFile) {
+			files = append(files, path)
+		}
+	}
+	var dirs []string
+	for _, file := range files {
+		dirs = append(dirs, filepath.Dir(file))
+		if target, err := filepath.EvalSymlinks(file); err == nil {
+			dirs = append(dirs, filepath.Dir(target))
+		}
+	}
+	slices.Sort(dirs)
+	return slices.Compact(dirs)
 }
 
 // digestFiles notes what is in files that others read, so that a change in them is

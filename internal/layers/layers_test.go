@@ -72,6 +72,9 @@ var forbidden = map[string][]string{
 	"internal/tracing/...": {"compiler/...", "wasmhost/...", "runtime/...", "internal/..."},
 	// The audit log takes down what it is told.
 	"internal/audit/...": {"compiler/...", "wasmhost/...", "runtime/...", "internal/engine/...", "internal/server/...", "internal/config/...", "internal/cli/...", "internal/registry/..."},
+	// What the process gives up, and whom it tells how it is, is for the program to say.
+	"internal/confine/...": {"compiler/...", "wasmhost/...", "runtime/...", "internal/..."},
+	"internal/systemd/...": {"compiler/...", "wasmhost/...", "runtime/...", "internal/..."},
 	// A client of registries of images moves bytes.
 	"internal/oci/...": {"compiler/...", "wasmhost/...", "runtime/...", "internal/..."},
 	// A cache of bytes knows nothing about them.
@@ -120,6 +123,7 @@ var owners = map[string][]string{
 	"github.com/schollz":            {"internal/cli"},
 	"github.com/prometheus":         {"internal/telemetry"},
 	"go.opentelemetry.io":           {"internal/tracing", "internal/tracing/otlp", "internal/testservices"},
+	"github.com/landlock-lsm":      {"internal/confine"},
 	"google.golang.org":             {"internal/testservices"},
 	"github.com/klauspost/compress": {"internal/server"},
 	"github.com/molecule-man":       {"internal/server"},
