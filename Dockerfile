@@ -17,5 +17,6 @@ EXPOSE 8888
 # Other machines can reach this address, so the server asks for a token:
 #   docker run -p 8888:8888 -v avap-data:/var/lib/avap -v "$PWD/token:/run/avap/token:ro" avap
 ENV AVAP_LISTEN=:8888 AVAP_ADMIN_TOKEN_FILE=/run/avap/token AVAP_DATA_DIR=/var/lib/avap
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s CMD ["/avap", "ready"]
 ENTRYPOINT ["/avap"]
 CMD ["serve"]

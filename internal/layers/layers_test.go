@@ -123,7 +123,7 @@ var owners = map[string][]string{
 	"github.com/schollz":            {"internal/cli"},
 	"github.com/prometheus":         {"internal/telemetry"},
 	"go.opentelemetry.io":           {"internal/tracing", "internal/tracing/otlp", "internal/testservices"},
-	"github.com/landlock-lsm":      {"internal/confine"},
+	"github.com/landlock-lsm":       {"internal/confine"},
 	"google.golang.org":             {"internal/testservices"},
 	"github.com/klauspost/compress": {"internal/server"},
 	"github.com/molecule-man":       {"internal/server"},
