@@ -93,9 +93,9 @@ func TestReload(t *testing.T) {
 
 	replace(t, file, "limits: {fuel: 1000000, fuel_max: 2000000}\nlog: {level: info}\nhttp: {connections: 7}\negress: {allow: [127.0.0.0/8]}\n")
 	hangUp(t)
-	s.awaitLog(`{"key":"egress.allow","old":"","new":"127.0.0.0/8","origin":"`+file+`:4"}`, 1)
+	s.awaitLog(`{"key":"egress.allow","new":"127.0.0.0/8","old":"","origin":"`+file+`:4"}`, 1)
 	s.awaitLog(`"reason":"SIGHUP"`, 1)
-	s.awaitLog(`"changed":[{"key":"http.connections","old":"10000","new":"7","origin":"`+file+`:3"}]`, 1)
+	s.awaitLog(`"changed":[{"key":"http.connections","new":"7","old":"10000","origin":"`+file+`:3"}]`, 1)
 	s.wantFuel("2000000")
 	if status := await(t, "answer", s.execute(get)); status != http.StatusOK {
 		t.Errorf("status %d after the address was allowed", status)
@@ -105,7 +105,7 @@ func TestReload(t *testing.T) {
 		t.Errorf("status %d with the token", status)
 	}
 	replace(t, token, second)
-	s.awaitLog(`{"key":"admin.token","old":"********","new":"********","origin":"file `+token+`"}`, 1)
+	s.awaitLog(`{"key":"admin.token","new":"********","old":"********","origin":"file `+token+`"}`, 1)
 	if status, _ := s.call(http.MethodDelete, "/api/v1/apps/none", first, ""); status != http.StatusUnauthorized {
 		t.Errorf("status %d with the old token", status)
 	}
@@ -162,19 +162,19 @@ func TestReloadSeesFiles(t *testing.T) {
 	}
 	s := startServe(t, "--config", inPlace, "--config", gone, "--config", mounted)
 	put(t, inPlace, "limits: {time_ms: 1001}\n")
-	s.awaitLog(`"key":"limits.time_ms","old":"1000","new":"1001"`, 1)
+	s.awaitLog(`"key":"limits.time_ms","new":"1001","old":"1000"`, 1)
 	turn("..2")
-	s.awaitLog(`"key":"limits.fuel","old":"1000000","new":"2000000"`, 1)
+	s.awaitLog(`"key":"limits.fuel","new":"2000000","old":"1000000"`, 1)
 	turn("..1")
-	s.awaitLog(`"key":"limits.fuel","old":"2000000","new":"1000000"`, 1)
+	s.awaitLog(`"key":"limits.fuel","new":"1000000","old":"2000000"`, 1)
 	if err := os.RemoveAll(filepath.Dir(gone)); err != nil {
 		t.Fatal(err)
 	}
 	s.awaitLog("no such file or directory", 1)
 	put(t, gone, "limits: {call_depth: 900}\n")
-	s.awaitLog(`"key":"limits.call_depth","old":"1000","new":"900"`, 1)
+	s.awaitLog(`"key":"limits.call_depth","new":"900","old":"1000"`, 1)
 	replace(t, gone, "limits: {call_depth: 800}\n")
-	s.awaitLog(`"key":"limits.call_depth","old":"900","new":"800"`, 1)
+	s.awaitLog(`"key":"limits.call_depth","new":"800","old":"900"`, 1)
 	s.wantFuel("1000000")
 	s.stop()
 }
