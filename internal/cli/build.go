@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/avapd/avapd/internal/diag"
 	"github.com/avapd/avapd/internal/registry"
@@ -70,7 +71,7 @@ output with -o, and then there is no source map.`,
 	flags.StringVar(&f.emit, "emit", emitWasm, "`form` to write: wasm, wat or ir")
 	flags.BoolVar(&f.standalone, "standalone", false, "put what the script uses of the guest library into the module")
 	flags.BoolVar(&f.logs, "logs", false, "make a module that logs every top-level statement")
-	flags.StringVar(&f.interfaceFile, "interface", "", "JSON `file` that names the parameters of the script as a command, such as [{\"name\": \"a\", \"kind\": \"L\"}]; by default those that it reads with addParam")
+	interfaceFlag(flags, &f.interfaceFile, "those that it reads with addParam")
 	outputFlag(cmd, &f.output)
 	return cmd
 }
@@ -113,14 +114,27 @@ func (f *buildFlags) readInterface(in inputs) error {
 	if in.several || f.emit == emitIR {
 		return usageError("--interface is about one script and its module")
 	}
-	content, err := os.ReadFile(f.interfaceFile)
+	var err error
+	f.parameters, err = parseInterface(f.interfaceFile)
+	return err
+}
+
+// interfaceFlag is the name of a file that parseInterface reads.
+func interfaceFlag(flags *pflag.FlagSet, file *string, otherwise string) {
+	flags.StringVar(file, "interface", "", `JSON `+"`file`"+` that names the parameters of the command, such as [{"name": "a", "kind": "L"}]; by default `+otherwise)
+}
+
+// parseInterface reads the parameters of a command from a file.
+func parseInterface(file string) ([]abi.Parameter, error) {
+	content, err := os.ReadFile(file) //nolint:gosec // the path is the caller's own
 	if err != nil {
-		return usageError("%s", fileProblem(f.interfaceFile, err))
+		return nil, usageError("%s", fileProblem(file, err))
 	}
-	if f.parameters, err = registry.ParseInterface(content); err != nil {
-		return usageError("%s: %v", f.interfaceFile, err)
+	parameters, err := registry.ParseInterface(content)
+	if err != nil {
+		return nil, usageError("%s: %v", file, err)
 	}
-	return nil
+	return parameters, nil
 }
 
 func (f *buildFlags) check() error {

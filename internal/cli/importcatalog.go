@@ -137,7 +137,8 @@ func catalogueText(r *catalogimport.Report) string {
 	return b.String()
 }
 
-// printable keeps what a stranger's database holds from steering the terminal.
+// printable keeps what a stranger wrote from steering the terminal, and a cell in
+// its row.
 func printable(text string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {

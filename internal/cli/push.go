@@ -24,6 +24,9 @@ type push struct {
 	script     bool
 	limits     api.Limits
 
+	interfaceFile string
+	parameters    []api.Parameter
+
 	plainHTTP, allowUnsigned bool
 }
 
@@ -56,6 +59,7 @@ that nobody signed is sent with --allow-unsigned only.`,
 	flags.BoolVar(&f.activate, "activate", false, "make the new version the one that runs")
 	flags.BoolVar(&f.script, "script", false, "send files that are no modules as scripts, whatever their names end in")
 	flags.StringVar(&f.note, "note", "", "`text` to keep with the version")
+	interfaceFlag(flags, &f.interfaceFile, "those that the module declares")
 	limitFlags(flags, &f.limits, "the version; 0 leaves it to signer and server")
 	flags.BoolVar(&f.allowUnsigned, "allow-unsigned", false, "send a module that nobody signed to a registry of images")
 	flags.BoolVar(&f.plainHTTP, "plain-http", false, "talk to a registry of images without TLS, also on another machine")
@@ -85,6 +89,9 @@ func (f *push) run(ctx context.Context, p *Process, given *pflag.FlagSet, args [
 	if f.name != "" && in.several {
 		return usageError("--name is for a single file; there are %d", len(in.files))
 	}
+	if err := f.readInterface(in); err != nil {
+		return err
+	}
 	c, err := f.open(p)
 	if err != nil {
 		return err
@@ -92,6 +99,22 @@ func (f *push) run(ctx context.Context, p *Process, given *pflag.FlagSet, args [
 	defer c.Close()
 	b := &batch{p, f.output, "sent"}
 	return b.run(ctx, in, func(_ int, file input) outcome { return f.send(ctx, p, c, file.name) })
+}
+
+// readInterface reads the parameters, which are those of one command.
+func (f *push) readInterface(in inputs) error {
+	if f.interfaceFile == "" {
+		return nil
+	}
+	if in.several {
+		return usageError("--interface is for a single file; there are %d", len(in.files))
+	}
+	list, err := parseInterface(f.interfaceFile)
+	f.parameters = make([]api.Parameter, len(list))
+	for i, p := range list {
+		f.parameters[i] = api.Parameter(p)
+	}
+	return err
 }
 
 // imageFlags refuses flags that mean nothing to a registry of images.
@@ -134,7 +157,7 @@ func (f *push) send(ctx context.Context, p *Process, c *client.Client, file stri
 		}
 		kind = "text/plain; charset=utf-8"
 	}
-	v, isNew, err := c.Upload(ctx, name, content, kind, client.UploadOptions{Activate: f.activate, Note: f.note, Limits: f.limits})
+	v, isNew, err := c.Upload(ctx, name, content, kind, client.UploadOptions{Activate: f.activate, Note: f.note, Interface: f.parameters, Limits: f.limits})
 	if err != nil {
 		if e, ok := errors.AsType[*exitError](refused(err)); ok {
 			err = &exitError{e.code, o.File + ": " + e.text, e.told}

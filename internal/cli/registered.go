@@ -27,10 +27,24 @@ func askList(_ *Process, cmd *cobra.Command) asking {
 			}
 			list = append(list, command)
 		}
-		return tabled(list, nil, "COMMAND\tACTIVE\tVERSIONS\tDIGEST\tCAPABILITIES", func(c api.Command) string {
-			return fmt.Sprintf("%s\t%s\t%d\t%s\t%s", parameters(c.Name, c.Interface), state(c), c.Versions, shortDigest(c.Digest), listed(c.Capabilities))
+		return tabled(list, nil, "COMMAND\tACTIVE\tVERSIONS\tDIGEST\tCAPABILITIES\tREFUSED", func(c api.Command) string {
+			refused := "-"
+			if !c.Disabled && c.Active != 0 { // else its state says so
+				refused = refusedCell(c.Reason, c.ReasonCode)
+			}
+			return fmt.Sprintf("%s\t%s\t%d\t%s\t%s\t%s", parameters(c.Name, c.Interface), state(c), c.Versions, shortDigest(c.Digest),
+				listed(c.Capabilities), refused)
 		})
 	}
+}
+
+// refusedCell says why something does not run, with the code that executions are
+// refused with.
+func refusedCell(reason, code string) string {
+	if reason == "" {
+		return "-"
+	}
+	return fmt.Sprintf("%s [%s]", printable(reason), code)
 }
 
 // state is the version that runs, or why none does.
@@ -46,13 +60,13 @@ func state(c api.Command) string {
 
 func versions(ctx context.Context, c *client.Client, args []string) (shown, error) {
 	list, err := c.Versions(ctx, args[0])
-	return tabled(list, err, "VERSION\tSTATE\tCREATED (UTC)\tDIGEST\tBYTES\tSIGNERS\tCAPABILITIES\tNOTE", func(v api.Version) string {
+	return tabled(list, err, "VERSION\tSTATE\tCREATED (UTC)\tDIGEST\tBYTES\tSIGNERS\tCAPABILITIES\tREFUSED\tNOTE", func(v api.Version) string {
 		active := ""
 		if v.Active {
 			active = "active"
 		}
-		return fmt.Sprintf("%d\t%s\t%s\t%s\t%d\t%s\t%s\t%s", v.Version, active, v.Created.UTC().Format(time.DateTime), v.Digest, v.SizeBytes,
-			listed(v.Signers), listed(v.Capabilities), v.Note)
+		return fmt.Sprintf("%d\t%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s", v.Version, active, v.Created.UTC().Format(time.DateTime), v.Digest, v.SizeBytes,
+			listed(v.Signers), listed(v.Capabilities), refusedCell(v.Reason, v.ReasonCode), v.Note)
 	})
 }
 
@@ -77,22 +91,25 @@ func rollback(ctx context.Context, c *client.Client, args []string) (shown, erro
 }
 
 func disable(ctx context.Context, c *client.Client, args []string) (shown, error) {
-	return changed(c.SetDisabled(ctx, args[0], true))
+	command, err := c.SetDisabled(ctx, args[0], true)
+	return line(command, "%s: disabled", command.Name), err //nolint:wrapcheck // refused words it
 }
 
 func enable(ctx context.Context, c *client.Client, args []string) (shown, error) {
 	return changed(c.SetDisabled(ctx, args[0], false))
 }
 
-// changed shows a command as it is after a change.
+// changed shows which version of a command is active after a change, and why it
+// does not run all the same.
 func changed(c api.Command, err error) (shown, error) {
-	switch {
-	case c.Disabled:
-		return line(c, "%s: disabled", c.Name), err
-	case c.Active == 0:
+	if c.Active == 0 {
 		return line(c, "%s: no version is active", c.Name), err
 	}
-	return line(c, "%s: version %d is active, digest %s", c.Name, c.Active, shortDigest(c.Digest)), err
+	s := line(c, "%s: version %d is active, digest %s", c.Name, c.Active, shortDigest(c.Digest))
+	if c.Reason != "" {
+		s.lines = append(s.lines, fmt.Sprintf("%s: executions are refused: %s", c.Name, refusedCell(c.Reason, c.ReasonCode)))
+	}
+	return s, err
 }
 
 func deleteNamed(ctx context.Context, c *client.Client, args []string) (shown, error) {

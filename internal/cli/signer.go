@@ -46,8 +46,32 @@ func askSignerAdd(p *Process, cmd *cobra.Command) asking {
 		}
 		s.Name = args[0]
 		added, err := c.PutSigner(ctx, s)
-		return line(added, "%s: trusted, key %s", added.Name, added.KeyID), err //nolint:wrapcheck // refused words it
+		s := line(added, "%s: trusted, key %s", added.Name, added.KeyID)
+		s.lines = append(s.lines, changeLines(added.Change)...)
+		return s, err //nolint:wrapcheck // refused words it
 	}
+}
+
+// changeLines say which commands run now that did not, and the other way round.
+func changeLines(c *api.TrustChange) (lines []string) {
+	if c == nil {
+		return nil
+	}
+	for _, part := range []struct {
+		what  string
+		names []string
+		count int
+	}{{"run now", c.Gained, c.GainedCount}, {"do not run any more", c.Lost, c.LostCount}} {
+		if part.count == 0 {
+			continue
+		}
+		text := fmt.Sprintf("commands that %s: %s", part.what, strings.Join(part.names, ", "))
+		if more := part.count - len(part.names); more > 0 {
+			text += fmt.Sprintf(" and %d more", more)
+		}
+		lines = append(lines, text)
+	}
+	return lines
 }
 
 // capabilityWords are those that --capability takes.
@@ -105,7 +129,15 @@ func limitsCell(l *api.Limits) string {
 }
 
 func removeSigner(ctx context.Context, c *client.Client, args []string) (shown, error) {
-	return done(args[0], "removed", c.DeleteSigner(ctx, args[0]))
+	change, err := c.DeleteSigner(ctx, args[0])
+	removed := struct {
+		Name    string          `json:"name"`
+		Removed bool            `json:"removed"`
+		Change  api.TrustChange `json:"change"`
+	}{args[0], true, change}
+	s := line(removed, "%s: removed", args[0])
+	s.lines = append(s.lines, changeLines(&change)...)
+	return s, err //nolint:wrapcheck // refused words it
 }
 
 func askRevoke(_ *Process, cmd *cobra.Command) asking {
@@ -128,7 +160,12 @@ func askRevoke(_ *Process, cmd *cobra.Command) asking {
 			return shown{}, usageError("%q is no digest of a module, which has 64 hexadecimal digits; avap versions NAME shows them", args[1])
 		}
 		r, err := c.Revoke(ctx, api.Revocation{Kind: args[0], Value: args[1], Reason: reason})
-		return line(r, "%s %s: revoked", r.Kind, r.Value), err //nolint:wrapcheck // refused words it
+		s := line(r, "%s %s: revoked", r.Kind, r.Value)
+		if r.Note != "" {
+			s.lines = append(s.lines, "note: "+r.Note)
+		}
+		s.lines = append(s.lines, changeLines(r.Change)...)
+		return s, err //nolint:wrapcheck // refused words it
 	}
 }
 

@@ -73,6 +73,8 @@ type UploadOptions struct {
 	// Activate makes the new version the one that runs.
 	Activate bool
 	Note     string
+	// Interface names the parameters; nil for those that the module declares.
+	Interface []api.Parameter
 	// Limits bound the executions of the version.
 	Limits api.Limits
 }
@@ -86,6 +88,13 @@ func (c *Client) Upload(ctx context.Context, name string, content []byte, conten
 	}
 	if o.Note != "" {
 		query.Set("note", o.Note)
+	}
+	if o.Interface != nil {
+		text, err := json.Marshal(o.Interface)
+		if err != nil {
+			return v, false, fmt.Errorf("encode the interface: %w", err)
+		}
+		query.Set("interface", string(text))
 	}
 	limits := map[string]int64{
 		"fuel": o.Limits.Fuel, "time_ms": o.Limits.TimeMS, "memory_bytes": o.Limits.MemoryBytes,
@@ -201,9 +210,11 @@ func (c *Client) PutSigner(ctx context.Context, s api.Signer) (out api.Signer, e
 	return out, err
 }
 
-// DeleteSigner makes signatures of a signer count no longer.
-func (c *Client) DeleteSigner(ctx context.Context, name string) error {
-	return c.send(ctx, http.MethodDelete, nil, nil, false, "signers", name)
+// DeleteSigner makes signatures of a signer count no longer, and tells what comes
+// of it.
+func (c *Client) DeleteSigner(ctx context.Context, name string) (out api.TrustChange, err error) {
+	err = c.send(ctx, http.MethodDelete, nil, &out, false, "signers", name)
+	return out, err
 }
 
 // Revoke makes a key or a module count for nothing, for good.
