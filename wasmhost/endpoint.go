@@ -42,9 +42,6 @@ func checkEndpoints(c wazero.CompiledModule, m *abi.Manifest) error {
 				return fmt.Errorf("module does not export the function %s of %s %s", name, p.Method, p.Path)
 			}
 		}
-		if p.Site < 0 || p.Site >= len(m.Sites) {
-			return fmt.Errorf("manifest: %s %s has no site", p.Method, p.Path)
-		}
 	}
 	return nil
 }

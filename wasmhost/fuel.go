@@ -197,7 +197,7 @@ func (e *execution) spend(units int64) bool {
 	if units <= 0 || e.family.take(e.allowance, units, units) >= 0 {
 		return true
 	}
-	e.family.give(e.allowance, callIn(e.fuelMeter.library) + callIn(e.fuelMeter.script))
+	e.family.give(e.allowance, callIn(e.fuelMeter.library)+callIn(e.fuelMeter.script))
 	if e.family.take(e.allowance, units, units) >= 0 || e.starve(units) >= 0 {
 		return true
 	}

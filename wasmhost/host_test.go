@@ -426,6 +426,7 @@ func TestLoadRefuses(t *testing.T) {
 		"ABI":              func(s *script) { s.manifest.ABI++ },
 		"data end":         func(s *script) { s.manifest.DataEnd = abi.ScriptBase },
 		"huge data end":    func(s *script) { s.manifest.DataEnd = 1<<32 - 1 },
+		"site":             func(s *script) { s.manifest.Sites[1].Function = 2 },
 		"foreign function": func(s *script) { s.module.ImportFunc("env", "system", takesI32) },
 		"unknown function": func(s *script) { s.module.ImportFunc(abi.LibraryModule, "Nope", takesI32) },
 		"library's import": func(s *script) { s.module.ImportFunc(abi.HostModule, "float_parse", takesI32) },

@@ -67,7 +67,7 @@ type Module struct {
 // what keeps a run within its limits. The bytes must not change while the
 // module is used.
 func (h *Host) Load(module []byte, manifest abi.Manifest) (*Module, error) {
-	if err := checkManifest(&manifest); err != nil {
+	if err := manifest.Check(maxPages); err != nil {
 		return nil, err
 	}
 	compiled, err := h.main.runtime.CompileModule(context.Background(), module)
@@ -114,7 +114,7 @@ func (m *Module) readCode(module []byte) error {
 // can be loaded. What is said about Load holds, but that a run finds out what is
 // wrong with it.
 func (h *Host) LoadTrial(module []byte, manifest abi.Manifest) (*Module, error) {
-	if err := errors.Join(checkManifest(&manifest), h.PrepareTrials()); err != nil {
+	if err := errors.Join(manifest.Check(maxPages), h.PrepareTrials()); err != nil {
 		return nil, err
 	}
 	m := &Module{
@@ -184,24 +184,6 @@ func (m *Module) find(name string) int {
 		return i
 	}
 	return -1
-}
-
-// checkManifest refuses modules for another contract, and manifests whose
-// numbers do not fit together.
-func checkManifest(m *abi.Manifest) error {
-	switch {
-	case m.Format != abi.ManifestFormat:
-		return fmt.Errorf("manifest format %d, want %d", m.Format, abi.ManifestFormat)
-	case m.ABI != abi.Version:
-		return fmt.Errorf("module for ABI version %d, this host runs %d", m.ABI, abi.Version)
-	case m.EntryFuel < 0:
-		return errors.New("manifest: negative entry fuel")
-	case uint64(m.DataEnd) < abi.ScriptBase+uint64(len(m.Globals))*abi.CellSize:
-		return errors.New("manifest: data end lies before the last global")
-	case uint64(m.DataEnd) > maxPages*abi.PageBytes:
-		return errors.New("manifest: data end lies beyond any memory")
-	}
-	return nil
 }
 
 // checkImports holds the module to the two sides it may talk to.

@@ -52,12 +52,12 @@ func freshStateOf(b *wasm.Binary) (freshState, bool, error) {
 		return freshState{}, false, nil
 	}
 	for _, s := range b.Segments {
-		offset, ok := constantOffset(s)
-		if !ok {
+		offset, ok := wasm.IntegerConstant(s.Offset)
+		if !ok || s.Mode != wasm.SegmentActive {
 			return freshState{}, false, nil
 		}
 		// The bytes are the caller's.
-		state.data = append(state.data, wasm.Data{Offset: offset, Bytes: append([]byte(nil), s.Bytes...)})
+		state.data = append(state.data, wasm.Data{Offset: uint32(offset), Bytes: append([]byte(nil), s.Bytes...)})
 	}
 	return state, true, nil
 }
@@ -76,30 +76,13 @@ func globalStarts(b *wasm.Binary) ([]globalStart, bool) {
 	}
 	var starts []globalStart
 	for i, g := range b.Globals[1:] {
-		bits, ok := constantBits(g.Init)
+		bits, ok := wasm.IntegerConstant(g.Init)
 		if !ok || names[i+1] == "" || !g.Mutable || g.Type != wasm.I32 && g.Type != wasm.I64 {
 			return nil, false
 		}
 		starts = append(starts, globalStart{names[i+1], bits})
 	}
 	return starts, true
-}
-
-// constantOffset is where an active segment goes, if that is written as a
-// number.
-func constantOffset(s wasm.DataSegment) (uint32, bool) {
-	if s.Mode != wasm.SegmentActive {
-		return 0, false
-	}
-	bits, ok := constantBits(s.Offset)
-	return uint32(bits), ok
-}
-
-// constantBits is the value of an expression that is a whole number.
-func constantBits(expression []byte) (uint64, bool) {
-	code := wasm.NewCodeReader(expression, 0)
-	first, ok := code.Next()
-	return first.Bits, ok && (first.Op == wasm.OpI32Const || first.Op == wasm.OpI64Const)
 }
 
 // pair is the library and a script, instantiated over one memory slot, with

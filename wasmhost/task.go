@@ -101,14 +101,9 @@ func (e *execution) foundFamily() {
 
 // checkTasks looks whether the tasks of a manifest are there.
 func checkTasks(c wazero.CompiledModule, m *abi.Manifest) error {
-	for i, t := range m.Tasks {
+	for i := range m.Tasks {
 		if !isEntry(c, abi.TaskExport(i)) {
 			return fmt.Errorf("module does not export the task %d", i)
-		}
-		for _, g := range t.Globals {
-			if g < 0 || g >= len(m.Globals) {
-				return fmt.Errorf("task %d refers to a global that does not exist", i)
-			}
 		}
 	}
 	return nil

@@ -29,8 +29,8 @@ var reservedExports = []string{abi.FuelExport, abi.DepthExport, abi.StartExport,
 
 // check holds a valid module to the policy. Each step relies on those before.
 func check(b *wasm.Binary, m *abi.Manifest, limits validate.Limits) error {
-	if err := checkManifest(m, limits); err != nil {
-		return err
+	if err := m.Check(limits.MemoryPages); err != nil {
+		return refuse(diag.ModuleManifest, "%v", err)
 	}
 	if err := checkImports(b, m); err != nil {
 		return err
@@ -40,43 +40,6 @@ func check(b *wasm.Binary, m *abi.Manifest, limits validate.Limits) error {
 	}
 	return checkSegments(b, m, limits)
 }
-
-// checkManifest refuses a manifest of another contract, and one whose numbers
-// do not fit together.
-func checkManifest(m *abi.Manifest, limits validate.Limits) error {
-	switch {
-	case m.Format != abi.ManifestFormat:
-		return refuse(diag.ModuleManifest, "manifest format %d, this server reads %d", m.Format, abi.ManifestFormat)
-	case m.ABI != abi.Version:
-		return refuse(diag.ModuleManifest, "made for version %d of the contract, this server has %d", m.ABI, abi.Version)
-	case m.EntryFuel < 0:
-		return refuse(diag.ModuleManifest, "entry_fuel is negative")
-	case uint64(m.DataEnd) < abi.ScriptBase+uint64(len(m.Globals))*abi.CellSize:
-		return refuse(diag.ModuleManifest, "data_end lies before the last global")
-	case uint64(m.DataEnd) > uint64(limits.MemoryPages)*abi.PageBytes:
-		return refuse(diag.ModuleManifest, "data_end lies beyond %d pages of memory", limits.MemoryPages)
-	}
-	for i, s := range m.Sites {
-		if !below(s.File, m.Files) || !below(s.Function, m.Functions) || s.Line < 0 || s.Column < 0 {
-			return refuse(diag.ModuleManifest, "site %d refers to a file or function that does not exist", i)
-		}
-	}
-	for i := range m.Endpoints {
-		if !below(m.Endpoints[i].Site, m.Sites) {
-			return refuse(diag.ModuleManifest, "endpoint %d refers to a site that does not exist", i)
-		}
-	}
-	for i := range m.Tasks {
-		t := &m.Tasks[i]
-		if !below(t.Function, m.Functions) || slices.ContainsFunc(t.Globals, func(g int) bool { return !below(g, m.Globals) }) {
-			return refuse(diag.ModuleManifest, "task %d refers to a function or global that does not exist", i)
-		}
-	}
-	return nil
-}
-
-// below reports whether an index exists.
-func below[T any](i int, s []T) bool { return i >= 0 && i < len(s) }
 
 // checkImports admits functions and the memory of the library with exactly
 // their types, and functions of the host that the manifest declares. Functions
@@ -238,7 +201,8 @@ func checkSegments(b *wasm.Binary, m *abi.Manifest, limits validate.Limits) erro
 	for i := range b.Segments {
 		s := &b.Segments[i]
 		if s.Mode == wasm.SegmentActive {
-			if from := constantOffset(s.Offset); from < abi.ScriptBase || from+uint64(len(s.Bytes)) > uint64(m.DataEnd) {
+			from, ok := wasm.IntegerConstant(s.Offset)
+			if !ok || from < abi.ScriptBase || from+uint64(len(s.Bytes)) > uint64(m.DataEnd) {
 				return refuse(diag.ModuleManifest, "data segment %d lies outside of the module's own data, which is from %d to data_end", i, abi.ScriptBase)
 			}
 		}
@@ -246,17 +210,11 @@ func checkSegments(b *wasm.Binary, m *abi.Manifest, limits validate.Limits) erro
 	for i := range b.Elements {
 		e := &b.Elements[i]
 		if e.Mode == wasm.SegmentActive {
-			if constantOffset(e.Offset)+uint64(len(e.Funcs)+len(e.Exprs)) > uint64(b.Tables[e.Table].Limits.Min) {
+			from, ok := wasm.IntegerConstant(e.Offset)
+			if !ok || from+uint64(len(e.Funcs)+len(e.Exprs)) > uint64(b.Tables[e.Table].Limits.Min) {
 				return refuse(diag.ModuleInvalid, "element segment %d lies outside of its table", i)
 			}
 		}
 	}
 	return nil
-}
-
-// constantOffset gives the value of a segment's offset. There are no globals to
-// take it from, as none can be imported.
-func constantOffset(code []byte) uint64 {
-	in, _ := wasm.NewCodeReader(code, 0).Next()
-	return in.Bits
 }

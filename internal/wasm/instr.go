@@ -49,6 +49,15 @@ func NewCodeReader(code []byte, offset int) *CodeReader {
 	return &CodeReader{r: reader{b: code, base: offset}}
 }
 
+// IntegerConstant is the value of a constant expression that is a whole number. An
+// i32 counts as unsigned.
+func IntegerConstant(expression []byte) (bits uint64, ok bool) {
+	code := NewCodeReader(expression, 0)
+	number, _ := code.Next()
+	end, _ := code.Next()
+	return number.Bits, end.Op == OpEnd && (number.Op == OpI32Const || number.Op == OpI64Const)
+}
+
 // Reset starts over with other code, and keeps the buffer of branches.
 func (c *CodeReader) Reset(code []byte, offset int) {
 	c.r = reader{b: code, base: offset}

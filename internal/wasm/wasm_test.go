@@ -495,3 +495,24 @@ func TestEncodeBinary(t *testing.T) {
 		}
 	}
 }
+
+func TestIntegerConstant(t *testing.T) {
+	for _, c := range []struct {
+		expression []byte
+		want       uint64
+		ok         bool
+	}{
+		{[]byte{0x41, 5, 0x0b}, 5, true},
+		{[]byte{0x41, 0x7f, 0x0b}, 1<<32 - 1, true},
+		{[]byte{0x42, 0x7f, 0x0b}, 1<<64 - 1, true},
+		{[]byte{0x23, 0, 0x0b}, 0, false},
+		{[]byte{0x43, 0, 0, 0, 0, 0x0b}, 0, false},
+		{[]byte{0x41, 5, 0x41, 5, 0x0b}, 0, false},
+		{[]byte{0x41, 5}, 0, false},
+		{nil, 0, false},
+	} {
+		if got, ok := IntegerConstant(c.expression); ok != c.ok || ok && got != c.want {
+			t.Errorf("%x: got %d, %t", c.expression, got, ok)
+		}
+	}
+}
