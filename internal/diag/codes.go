@@ -254,7 +254,7 @@ var table = map[Code]Entry{
 	BadBodyType:     {Title: "Body type not supported", Next: "Send application/json, plain or compressed with gzip."},
 	BadFieldValue:   {Title: "Member out of range", Next: "Choose a value within the range that the message names."},
 	CrossSite:       {Title: "Request from another site", Next: "Call the API from the same origin, or from a program that is no browser."},
-	Conflict:        {Title: "Conflict with what is there", Next: "Change what the message names, or remove the other one first."},
+	Conflict:        {Title: "Conflict with what is there", Next: "Look at what the server has now, and send a request that fits it, or change that first."},
 	TooManyRequests: {Title: "Too many requests at once", Next: "Send the next request when an earlier one is answered, or try again after the time in the Retry-After header."},
 	NoSuchApp:       {Title: "No such app", Next: "GET /api/v1/apps lists the apps there are."},
 	NoSuchSigner:    {Title: "No such signer", Next: "GET /api/v1/signers lists the signers there are."},

@@ -154,21 +154,26 @@ func (r *Registry) Rollback(ctx context.Context, name, by string) (*Command, err
 			return false, diag.NewFailure(diag.Conflict, "the command %s was changed meanwhile: version %d is active now", name, c.Active)
 		}
 		from = c.Active
-		for len(c.Previous) > 0 {
-			last := len(c.Previous) - 1
-			number := c.Previous[last]
-			c.Previous = c.Previous[:last:last]
-			v := c.Version(number)
-			if v == nil {
-				continue
-			}
-			if _, err := s.permit(v, v.Signers); err == nil {
-				c.Active = number
-				return true, nil
-			}
+		if !c.rollback(s) {
+			return false, diag.NewFailure(diag.Conflict, "no version of the command %s was active before that could be again", name)
 		}
-		return false, diag.NewFailure(diag.Conflict, "no version of the command %s was active before that could be again", name)
+		return true, nil
 	})
+}
+
+// rollback activates the last one of the previous versions that is still there and
+// may run in a State, and forgets those after it. It is false when there is none.
+func (c *Command) rollback(s *State) bool {
+	for len(c.Previous) > 0 {
+		last := len(c.Previous) - 1
+		v := c.Version(c.Previous[last])
+		c.Previous = c.Previous[:last:last]
+		if v != nil && s.VersionRefusal(v) == nil {
+			c.Active = v.Number
+			return true
+		}
+	}
+	return false
 }
 
 // SetDisabled takes a command out of service, or back into it.
@@ -190,13 +195,14 @@ func (r *Registry) Delete(ctx context.Context, name, by string) error {
 		rest := Command{Name: name, Highest: c.Highest, Deleted: true, Updated: r.now(), By: by, revision: c.revision}
 		puts := []store.Put{putCommand(&rest)}
 		for _, v := range c.Versions {
-			puts = append(puts, deleteVersion(v))
+			puts = append(puts, putNoVersion(v))
 		}
 		return store.Batch{Puts: puts}, nil
 	})
 	return err
 }
 
-func deleteVersion(v *Version) store.Put {
+// putNoVersion takes a version away.
+func putNoVersion(v *Version) store.Put {
 	return store.Put{Kind: kindVersion, Name: versionName(v.Command, v.Number), Expect: v.revision, Delete: true}
 }

@@ -18,6 +18,9 @@
 // and the artifacts. It starts from the copy, and lives on it while the primary
 // is away; then changes are refused.
 //
+// What no version names any more is taken out of the primary store and the copies
+// after a while, and so are the traces of what was deleted.
+//
 // An artifact is checked wherever it comes from: its digest, and that the keys of
 // the present State allow it. What is compiled already is looked up by digest,
 // and whether it may run is asked of the present State at each call.

@@ -30,7 +30,7 @@ func newLacks() *lacks {
 
 // note adds the artifacts of versions that have come.
 func (l *lacks) note(s *State, records []store.Record) {
-	var digests []Digest
+	var digests [][32]byte
 	for _, record := range records {
 		name, number, ok := splitVersion(record.Name)
 		if record.Kind != kindVersion || record.Deleted || !ok {
@@ -40,13 +40,6 @@ func (l *lacks) note(s *State, records []store.Record) {
 			digests = append(digests, v.Digest)
 		}
 	}
-	l.add(digests)
-}
-
-// noteAll adds those of all versions.
-func (l *lacks) noteAll(s *State) {
-	var digests []Digest
-	s.versions(func(v *Version) { digests = append(digests, v.Digest) })
 	l.add(digests)
 }
 
@@ -63,16 +56,7 @@ func (l *lacks) forget(s *State) {
 	})
 }
 
-// versions calls a function with all versions of all commands.
-func (s *State) versions(f func(*Version)) {
-	s.commands.all(func(_ string, c *Command) {
-		for _, v := range c.Versions {
-			f(v)
-		}
-	})
-}
-
-func (l *lacks) add(digests []Digest) {
+func (l *lacks) add(digests [][32]byte) {
 	if len(digests) == 0 {
 		return
 	}

@@ -196,13 +196,13 @@ func (r *Registry) refresh(ctx context.Context) error {
 	if r.seen != nil {
 		r.seen(next)
 	}
-	r.keep(ctx, anew || copyIsDue, summary, records)
+	r.updateCopy(ctx, anew || copyIsDue, summary, records)
 	return nil
 }
 
-// keep brings the copy up to date. What goes wrong there is made good the next
+// updateCopy brings the copy up to date. What goes wrong there is made good the next
 // time.
-func (r *Registry) keep(ctx context.Context, anew bool, summary store.Summary, records []store.Record) {
+func (r *Registry) updateCopy(ctx context.Context, anew bool, summary store.Summary, records []store.Record) {
 	if r.config.Copy == nil || r.copyStale && !anew {
 		return
 	}
@@ -220,15 +220,9 @@ func (r *Registry) keep(ctx context.Context, anew bool, summary store.Summary, r
 
 // empty is the State that knows nothing but the configuration.
 func (r *Registry) empty() *State {
-	s := &State{registry: r, signers: r.fixed}
-	next, err := r.with(s, nil, store.Summary{})
-	if err != nil {
-		panic(err) // there is nothing to be wrong
-	}
-	c := &change{next: next}
-	next.signers = cloneSigners(r.fixed)
-	c.settlePolicy()
-	return next
+	s := &State{registry: r, signers: cloneSigners(r.fixed)}
+	s.settlePolicy()
+	return s
 }
 
 // maxReadings is how often everything is read when what was read does not fit

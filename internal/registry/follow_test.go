@@ -312,7 +312,7 @@ func TestCopyIsFilledAtOnce(t *testing.T) {
 		t.Error(err)
 	}
 	gone := sha256.Sum256([]byte("gone"))
-	n.lacks.add([]Digest{gone, v.Digest})
+	n.lacks.add([][32]byte{gone, v.Digest})
 	n.lacks.forget(n.State())
 	if left := n.lacks.list(); len(left) > 1 || slices.Contains(left, gone) {
 		t.Errorf("%x are lacking", left)

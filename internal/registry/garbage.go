@@ -43,30 +43,23 @@ func (r *Registry) sweepAll(ctx context.Context) {
 	}
 }
 
+// Removed counts what was of no use and was taken away.
+type Removed struct {
+	Artifacts, Bytes, Tombstones int64
+}
+
 // sweep takes away what is of no use in a store, which is not done when it cannot
 // be reached, or is not as it is known: there is another time.
 func (r *Registry) sweep(ctx context.Context, from store.Store) {
 	ctx, cancel := context.WithTimeout(ctx, sweepTime)
 	defer cancel()
-	var artifacts, tombstones int
-	var bytes int64
-	every, err := r.sweepPause()/2, error(nil)
-	for more := true; more && err == nil; every = 0 {
-		s := r.State()
-		if s.unknown {
-			return // a later program may name artifacts in other records
-		}
-		var done store.Collected
-		done, err = from.Collect(ctx, store.Garbage{
-			State: s.summary, Named: s.named(), At: r.config.Now(), Keep: r.config.KeepUnused, Every: every, Tombstones: r.worth,
-		})
-		r.miss(from, done.Artifacts)
-		artifacts, bytes, tombstones, more = artifacts+len(done.Artifacts), bytes+done.Bytes, tombstones+done.Tombstones, done.More
+	removed, err := r.collect(ctx, from)
+	if removed != (Removed{}) {
+		r.config.Log.Info("what nothing names any more was taken away",
+			"artifacts", removed.Artifacts, "bytes", removed.Bytes, "tombstones", removed.Tombstones)
+		r.health.swept(r.isCopy(from), removed)
 	}
-	if artifacts > 0 || tombstones > 0 {
-		r.config.Log.Info("what nothing names any more was taken away", "artifacts", artifacts, "bytes", bytes, "tombstones", tombstones)
-	}
-	if tombstones > 0 {
+	if removed.Tombstones > 0 {
 		r.Notify()
 	}
 	if err != nil && ctx.Err() == nil && !errors.Is(err, store.ErrConflict) {
@@ -74,24 +67,43 @@ func (r *Registry) sweep(ctx context.Context, from store.Store) {
 	}
 }
 
-// named are the artifacts of all versions.
-func (s *State) named() [][32]byte {
-	var digests [][32]byte
-	s.versions(func(v *Version) { digests = append(digests, v.Digest) })
-	return digests
+// collect takes away what is of no use in a store until nothing is left of it.
+func (r *Registry) collect(ctx context.Context, from store.Store) (removed Removed, err error) {
+	every := r.sweepPause() / 2
+	for {
+		s := r.State()
+		if s.unknown {
+			return removed, nil // a later program may name artifacts in other records
+		}
+		done, err := from.Collect(ctx, store.Garbage{
+			State: s.summary, Named: s.artifacts(), At: r.config.Now(), Keep: r.config.KeepUnused, Every: every, Tombstones: r.worth,
+		})
+		r.miss(from, done.Artifacts)
+		removed.Artifacts += int64(len(done.Artifacts))
+		removed.Bytes += done.Bytes
+		removed.Tombstones += int64(done.Tombstones)
+		if err != nil || !done.More {
+			return removed, err //nolint:wrapcheck // the caller words it
+		}
+		every = 0
+	}
+}
+
+func (r *Registry) isCopy(s store.Store) bool {
+	return r.config.Copy != nil && s == store.Store(r.config.Copy)
 }
 
 // miss makes sure that the copy gets again what was taken out of it and has been
 // named meanwhile.
 func (r *Registry) miss(from store.Store, gone [][32]byte) {
-	if r.config.Copy == nil || from != store.Store(r.config.Copy) || len(gone) == 0 {
+	if !r.isCopy(from) || len(gone) == 0 {
 		return
 	}
 	taken := make(map[Digest]bool, len(gone))
 	for _, digest := range gone {
 		taken[digest] = true
 	}
-	var again []Digest
+	var again [][32]byte
 	r.State().versions(func(v *Version) {
 		if taken[v.Digest] {
 			again = append(again, v.Digest)

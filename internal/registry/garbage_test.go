@@ -78,6 +78,10 @@ func TestGarbageGoes(t *testing.T) {
 		wantArtifact(t, s, stays.Digest, true)
 		wantArtifact(t, s, again.Digest, true)
 	}
+	want, h := Removed{1, int64(gone.Size), 2}, n.Health()
+	if h.Removed != want || h.RemovedFromCopy.Artifacts != 1 || h.RemovedFromCopy.Bytes != want.Bytes {
+		t.Errorf("removed %+v, from the copy %+v; want %+v", h.Removed, h.RemovedFromCopy, want)
+	}
 	if count := n.State().count; count != records-2 {
 		t.Errorf("%d records became %d", records, count)
 	}

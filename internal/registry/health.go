@@ -37,6 +37,9 @@ type Health struct {
 	Missing   int
 	// RefreshErrors counts looks at the primary store that failed.
 	RefreshErrors int64
+	// Removed is what this server took out of the primary store because nothing
+	// names it any more, and RemovedFromCopy what it took out of its copy.
+	Removed, RemovedFromCopy Removed
 }
 
 // Settled tells whether it is known what commands there are. A node with a new copy
@@ -83,6 +86,19 @@ func (h *health) copied(err error, at time.Time) {
 	if err != nil {
 		h.now.CopyError = err.Error()
 	}
+}
+
+// swept notes what was taken away.
+func (h *health) swept(fromCopy bool, removed Removed) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	sum := &h.now.Removed
+	if fromCopy {
+		sum = &h.now.RemovedFromCopy
+	}
+	sum.Artifacts += removed.Artifacts
+	sum.Bytes += removed.Bytes
+	sum.Tombstones += removed.Tombstones
 }
 
 // isDown tells whether the primary store did not answer the last time.

@@ -100,7 +100,7 @@ func isDigest(module []byte, digest [32]byte) bool { return sha256.Sum256(module
 func contentOf(module []byte) (Digest, error) {
 	digest, err := signature.ContentDigest(module)
 	if err != nil {
-		return Digest{}, refusal(err)
+		return Digest{}, signatureFailure(err)
 	}
 	return digest, nil
 }
@@ -109,7 +109,7 @@ func contentOf(module []byte) (Digest, error) {
 func verify(s *State, module []byte) ([]string, error) {
 	signers, err := signature.Verify(module, s.keys)
 	if err != nil {
-		return nil, refusal(err)
+		return nil, signatureFailure(err)
 	}
 	ids := make([]string, len(signers))
 	for i, key := range signers {
@@ -118,8 +118,8 @@ func verify(s *State, module []byte) ([]string, error) {
 	return ids, nil
 }
 
-// refusal makes a failure of what the package signature says.
-func refusal(err error) error {
+// signatureFailure makes a failure of what the package signature says.
+func signatureFailure(err error) error {
 	if d, ok := errors.AsType[diag.Diagnostic](err); ok {
 		return &diag.Failure{Diagnostic: d}
 	}

@@ -130,7 +130,7 @@ func TestTrustEnds(t *testing.T) {
 	wantCode(t, err, diag.SignerUnknown)
 	n.mustUpload(t, "order", other.sign(t, module))
 	want("signed by another, too", `{"r":1}`, `{"r":{"r":1}}`)
-	if s := n.Signers(); len(s) != 2 || !s[0].Revoked || s[1].Revoked {
+	if s := n.State().Signers(); len(s) != 2 || !s[0].Revoked || s[1].Revoked {
 		t.Errorf("%+v", s)
 	}
 	if r := revocationsOf(n); len(r) != 1 || r[0].Reason != "stolen" || r[0].By != "ana" {

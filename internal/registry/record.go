@@ -81,15 +81,15 @@ func (v *Version) revocationNames() []string {
 		return v.names
 	}
 	names := []string{revocationName(RevokeDigest, v.Digest.String())}
-	if content := v.content(); content != (Digest{}) {
+	if content := v.contentDigest(); content != (Digest{}) {
 		names = append(names, revocationName(RevokeDigest, content.String()))
 	}
 	return names
 }
 
-// content is the digest without signatures; zero until the artifact of an old
+// contentDigest is the digest without signatures; zero until the artifact of an old
 // record has been read.
-func (v *Version) content() Digest {
+func (v *Version) contentDigest() Digest {
 	if v.Content == (Digest{}) && v.loader != nil {
 		if content, known := v.loader.registry.contents.Load(v.Digest); known {
 			return content.(Digest)

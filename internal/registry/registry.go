@@ -146,37 +146,43 @@ func New(ctx context.Context, config Config) (*Registry, error) {
 		return nil, err
 	}
 	r := &Registry{config: config, wake: make(chan struct{}, 1), lacks: newLacks(), worth: worthTombstones}
-	if err := r.fix(config.Trust); err != nil {
+	if err := r.setFixed(config.Trust); err != nil {
 		return nil, err
 	}
-	origin := store.Store(config.Copy)
-	if config.Copy == nil {
-		origin = config.Primary
-	}
-	s, _, err := r.readAll(ctx, origin)
-	followed := false
-	if err == nil && config.Copy != nil {
-		followed, err = config.Copy.Followed(ctx)
-	}
-	if err != nil && config.Copy != nil {
-		// It is only a copy. The primary will make it good.
-		config.Log.Error("the offline copy cannot be used", "error", err)
-		s, r.copyStale = r.empty(), true
-		r.health.copied(err, time.Time{})
-	} else if err != nil {
-		return nil, err
+	if config.Copy != nil {
+		r.beginFromCopy(ctx)
+	} else {
+		s, _, err := r.readAll(ctx, config.Primary)
+		if err != nil {
+			return nil, err
+		}
+		r.current.Store(s)
+		r.health.began(false, false, config.Now())
 	}
 	r.ctx, r.stop = context.WithCancel(context.Background())
-	r.current.Store(s)
-	if config.Copy != nil {
-		r.lacks.noteAll(s)
-	}
-	r.health.began(config.Copy != nil, followed, config.Now())
 	return r, nil
 }
 
-// fix takes over the signers of the configuration.
-func (r *Registry) fix(signers []Signer) error {
+// beginFromCopy takes over the state of the copy. One that cannot be used is only a
+// copy: the registry begins with nothing, and the primary makes it good.
+func (r *Registry) beginFromCopy(ctx context.Context) {
+	s, _, err := r.readAll(ctx, r.config.Copy)
+	followed := false
+	if err == nil {
+		followed, err = r.config.Copy.Followed(ctx)
+	}
+	if err != nil {
+		r.config.Log.Error("the offline copy cannot be used", "error", err)
+		s, r.copyStale = r.empty(), true
+		r.health.copied(err, time.Time{})
+	}
+	r.current.Store(s)
+	r.lacks.add(s.artifacts())
+	r.health.began(true, followed, r.config.Now())
+}
+
+// setFixed takes over the signers of the configuration.
+func (r *Registry) setFixed(signers []Signer) error {
 	r.fixed = make(map[string]*Signer, len(signers))
 	for _, s := range signers {
 		if err := s.complete(); err != nil {
@@ -195,9 +201,6 @@ func (r *Registry) fix(signers []Signer) error {
 
 // State is the present one.
 func (r *Registry) State() *State { return r.current.Load() }
-
-// Signers lists who may sign.
-func (r *Registry) Signers() []*Signer { return r.State().Signers() }
 
 // Execute runs a version of a command, the active one for the number 0. The
 // request's source counts for nothing, and its limits are cut to those of the

@@ -31,8 +31,9 @@ type State struct {
 	// signerKeys say who has a key, by its identifier.
 	signerKeys  map[string]signerKey
 	revocations table[*Revocation] // by kind:value
-	// revoked lists the revocations, the last first.
-	revoked func() []*Revocation
+	// revocationList gives the revocations, the last first. It is sorted when it is
+	// asked for.
+	revocationList func() []*Revocation
 	// clients are the keys of clients, and uses when they were used.
 	clients auth.Keys
 	uses    map[string]keyUse
@@ -96,10 +97,10 @@ func (s *State) Resolve(name string, number int) (*Version, error) {
 	return v, err
 }
 
-// Refused says why a version of a command, the active one for the number 0, may not
-// run now, or nothing if it may.
-func (s *State) Refused(c *Command, number int) *diag.Failure {
-	_, _, err := s.choose(c, number)
+// CommandRefusal says why a command does not run when it is called, or nothing if it
+// does.
+func (s *State) CommandRefusal(c *Command) *diag.Failure {
+	_, _, err := s.choose(c, 0)
 	failure, _ := errors.AsType[*diag.Failure](err)
 	return failure
 }
@@ -112,6 +113,7 @@ func (s *State) resolve(name string, number int) (*Version, permission, error) {
 	return s.choose(c, number)
 }
 
+// choose is resolve for a command that is there.
 func (s *State) choose(c *Command, number int) (*Version, permission, error) {
 	switch {
 	case c.Disabled:
@@ -132,6 +134,21 @@ func (s *State) choose(c *Command, number int) (*Version, permission, error) {
 	return v, p, nil
 }
 
+// versions calls a function with all versions of all commands.
+func (s *State) versions(f func(*Version)) {
+	s.commands.all(func(_ string, c *Command) {
+		for _, v := range c.Versions {
+			f(v)
+		}
+	})
+}
+
+// artifacts are the digests of all versions.
+func (s *State) artifacts() (digests [][32]byte) {
+	s.versions(func(v *Version) { digests = append(digests, v.Digest) })
+	return digests
+}
+
 // Signers lists the signers in the order of their names.
 func (s *State) Signers() []*Signer {
 	list := make([]*Signer, 0, len(s.signers))
@@ -146,7 +163,7 @@ func (s *State) Signers() []*Signer {
 // the beginning without one, and at most so many, if limit is not 0. It tells
 // whether there are more, and whether there is the one to begin behind.
 func (s *State) Revocations(after string, limit int) (list []*Revocation, more, found bool) {
-	list = s.revoked()
+	list = s.revocationList()
 	if after != "" {
 		last := s.revocations.get(after)
 		if last == nil {
@@ -184,8 +201,8 @@ func (c *Command) Recent(before, limit int) (list []*Version, more bool) {
 	return list, false
 }
 
-// Runnable says why a version may not run now, or nothing if it may.
-func (s *State) Runnable(v *Version) *diag.Failure {
+// VersionRefusal says why a version may not run now, or nothing if it may.
+func (s *State) VersionRefusal(v *Version) *diag.Failure {
 	_, err := s.permit(v, v.Signers)
 	failure, _ := errors.AsType[*diag.Failure](err)
 	return failure
@@ -221,7 +238,7 @@ func (r *Registry) with(s *State, records []store.Record, summary store.Summary)
 	next.commands, next.revocations, next.hashes = c.commands.table, c.revocations.table, c.hashes.table
 	c.settleNames(s)
 	if c.policy {
-		c.settlePolicy()
+		next.settlePolicy()
 	}
 	if c.clients {
 		c.settleClients()
@@ -425,10 +442,9 @@ func (c *change) settleNames(before *State) {
 	c.next.names = merged
 }
 
-// settlePolicy works out which keys count.
-func (c *change) settlePolicy() {
-	s := c.next
-	s.revoked = sync.OnceValue(func() (list []*Revocation) {
+// settlePolicy works out which keys count. The signers must be the State's own.
+func (s *State) settlePolicy() {
+	s.revocationList = sync.OnceValue(func() (list []*Revocation) {
 		s.revocations.all(func(_ string, r *Revocation) { list = append(list, r) })
 		slices.SortFunc(list, compareRevocations)
 		return list

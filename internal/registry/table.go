@@ -16,15 +16,11 @@ var tableSeed = maphash.MakeSeed()
 type table[V any] struct{ parts *[tableParts]map[string]V }
 
 func (t table[V]) get(key string) V {
-	var none V
 	if t.parts == nil {
+		var none V
 		return none
 	}
-	v, ok := t.parts[partOf(key)][key]
-	if !ok {
-		return none
-	}
-	return v
+	return t.parts[partOf(key)][key]
 }
 
 // all calls f for everything, in no order.

@@ -48,6 +48,8 @@ func checkName(name string) error {
 			return diag.NewFailure(diag.BadFieldValue, "the name %q of a command has letters beyond a to z", name)
 		}
 	}
+	// The compiler knows words that are in neither table, such as those of blocks: it
+	// is asked to call the name, in an expression and as a statement.
 	_, isCommand := catalog.LookupCommand(name)
 	_, isBuiltin := catalog.LookupBuiltin(name)
 	switch {
@@ -218,7 +220,7 @@ func (r *Registry) addition(s *State, v Version, activate bool) (store.Batch, *V
 	}
 	puts := []store.Put{{Kind: kindVersion, Name: versionName(v.Command, v.Number), Document: document(&v)}, putCommand(&next)}
 	for _, surplus := range next.surplus() {
-		puts = append(puts, deleteVersion(surplus))
+		puts = append(puts, putNoVersion(surplus))
 	}
 	return store.Batch{Puts: puts}, &v
 }
@@ -262,7 +264,7 @@ func (r *Registry) Build(ctx context.Context, name, source string, o UploadOptio
 	}
 	module, err := signature.Sign(artifact.Wasm, *r.config.Signer)
 	if err != nil {
-		return nil, findings, refusal(err)
+		return nil, findings, signatureFailure(err)
 	}
 	v, err := r.Upload(ctx, name, module, o)
 	return v, findings, err

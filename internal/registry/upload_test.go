@@ -83,11 +83,11 @@ func TestBuild(t *testing.T) {
 	_, _, err = other.Build(t.Context(), "hello", "r = 2", UploadOptions{})
 	wantCode(t, err, diag.Forbidden)
 	// Who took the key away does not find it there again.
-	name := n.Signers()[0].Name
+	name := n.State().Signers()[0].Name
 	wantCode(t, errorOf(n.DeleteSigner(t.Context(), name, "ana")), "")
 	_, _, err = n.Build(t.Context(), "hello", "r = 2", UploadOptions{})
 	wantCode(t, err, diag.PolicyRefused)
-	if len(n.Signers()) != 0 || !strings.Contains(err.Error(), name) {
+	if len(n.State().Signers()) != 0 || !strings.Contains(err.Error(), name) {
 		t.Error(err)
 	}
 	if _, _, err := n.PutSigner(t.Context(), key.trust(name), "ana"); err != nil {

@@ -21,8 +21,7 @@ func (s *Server) commandDocument(c *registry.Command) api.Command {
 	if newest := c.Newest(); newest != nil {
 		d.Latest = newest.Number
 	}
-	refused := s.commands.State().Refused(c, 0)
-	d.Runnable, d.ReasonCode, d.Reason = reason(refused)
+	d.Runnable, d.ReasonCode, d.Reason = reason(s.commands.State().CommandRefusal(c))
 	if v := c.Version(c.Active); v != nil {
 		d.Digest, d.Interface, d.Capabilities = v.Digest.String(), interfaceDocument(v.Interface), orEmpty(v.Capabilities)
 	}
@@ -43,7 +42,7 @@ func (s *Server) versionDocument(c *registry.Command, v *registry.Version) api.V
 		Interface: interfaceDocument(v.Interface), Capabilities: orEmpty(v.Capabilities), Limits: api.Limits(v.Limits),
 		Signers: orEmpty(v.Signers), Created: v.Created, By: v.By, Note: v.Note, SourceSHA256: v.SourceSHA256,
 	}
-	d.Runnable, d.ReasonCode, d.Reason = reason(s.commands.State().Runnable(v))
+	d.Runnable, d.ReasonCode, d.Reason = reason(s.commands.State().VersionRefusal(v))
 	return d
 }
 

@@ -179,7 +179,16 @@ func (m *Metrics) Registry(health func() registry.Health) {
 		s.put(registryErrors, float64(h.RefreshErrors))
 		s.putBool(registryPrimary, h.Primary)
 		s.put(registryMissing, float64(h.Missing))
-	}, registryRevision, registryCommands, registryRefreshed, registryErrors, registryPrimary, registryMissing)
+		s.removed("primary", &h.Removed)
+		s.removed("copy", &h.RemovedFromCopy)
+	}, registryRevision, registryCommands, registryRefreshed, registryErrors, registryPrimary, registryMissing,
+		registryRemoved, registryBytes, registryTraces)
+}
+
+func (s *sample) removed(from string, now *registry.Removed) {
+	s.put(registryRemoved, float64(now.Artifacts), from)
+	s.put(registryBytes, float64(now.Bytes), from)
+	s.put(registryTraces, float64(now.Tombstones), from)
 }
 
 // The names of pools.

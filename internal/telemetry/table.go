@@ -135,6 +135,9 @@ var (
 	registryErrors    = define(definition{name: "avap_registry_refresh_errors_total", kind: counter, help: "Looks at the primary store that failed."})
 	registryPrimary   = define(definition{name: "avap_registry_primary_up", kind: gauge, help: "1 if the primary store answered the last time."})
 	registryMissing   = define(definition{name: "avap_registry_missing_artifacts", kind: gauge, help: "Artifacts that the offline copy lacks."})
+	registryRemoved   = define(definition{name: "avap_registry_removed_artifacts_total", kind: counter, labels: []string{"store"}, help: "Artifacts that this server took out of a store, primary or copy, because no version has them any more."})
+	registryBytes     = define(definition{name: "avap_registry_removed_bytes_total", kind: counter, labels: []string{"store"}, help: "Bytes of these artifacts."})
+	registryTraces    = define(definition{name: "avap_registry_removed_tombstones_total", kind: counter, labels: []string{"store"}, help: "Traces of deleted records that this server took out of a store."})
 )
 
 func (d *definition) desc() *prometheus.Desc {

@@ -41,7 +41,7 @@ func full() *Metrics {
 	})
 	m.Audit(func() audit.Stats { return audit.Stats{Records: map[audit.Kind]int64{audit.Execution: 1}} })
 	m.Registry(func() registry.Health {
-		return registry.Health{Primary: true, Revision: 17, Refreshed: time.UnixMilli(1500), RefreshErrors: 6}
+		return registry.Health{Primary: true, Revision: 17, Refreshed: time.UnixMilli(1500), RefreshErrors: 6, Removed: registry.Removed{Artifacts: 2, Bytes: 300, Tombstones: 4}}
 	})
 	m.Artifacts(func() []cache.TierStats {
 		return []cache.TierStats{{Name: "Offline copy", Hits: 7, LookupTime: 3 * time.Second, Open: true}}
@@ -99,6 +99,9 @@ func TestValues(t *testing.T) {
 		`avap_registry_revision 17`,
 		`avap_registry_refresh_timestamp_seconds 1.5`,
 		`avap_registry_refresh_errors_total 6`,
+		`avap_registry_removed_artifacts_total{store="primary"} 2`,
+		`avap_registry_removed_bytes_total{store="primary"} 300`,
+		`avap_registry_removed_tombstones_total{store="copy"} 0`,
 		`avap_pool_connections{pool="scripts",state="idle"} 2`,
 		`avap_pool_acquire_seconds_total{pool="store"} 0.25`,
 		`avap_build_info{go_version=`,
