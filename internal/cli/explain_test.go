@@ -65,6 +65,14 @@ var withoutExample = map[diag.Code]string{
 	diag.ArtifactUnavailable: "needs a store that fails",
 	diag.ArtifactDamaged:     "needs a store that fails",
 
+	diag.RateLimited:     "needs a limit in the settings",
+	diag.QuotaUsed:       "needs a limit in the settings",
+	diag.DuplicateMember: "needs a server that refuses that",
+	diag.BodyComplex:     "needs a body of thousands of bytes",
+	diag.Overloaded:      "needs a server under load",
+	diag.KeyReused:       "needs two requests",
+	diag.KeyBusy:         "needs two requests",
+
 	diag.AuditUnavailable: "needs an audit log that fails",
 
 	diag.Internal: "is a defect",

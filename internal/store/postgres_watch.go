@@ -47,10 +47,16 @@ func (p *Postgres) Watch(ctx context.Context, changed func()) error {
 	}
 }
 
+// listenerName is what the session that waits for changes is called in
+// pg_stat_activity.
+const listenerName = "avap changes"
+
 func (p *Postgres) listen(ctx context.Context, changed func()) (err error) {
 	connecting, cancel := context.WithTimeout(ctx, p.options.Timeout)
 	defer cancel()
-	conn, err := pgx.ConnectConfig(connecting, p.config.Copy())
+	config := p.config.Copy()
+	config.RuntimeParams["application_name"] = listenerName
+	conn, err := pgx.ConnectConfig(connecting, config)
 	if err != nil {
 		return err
 	}

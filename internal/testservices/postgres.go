@@ -194,13 +194,13 @@ func (p *Postgres) Restart() error {
 	return p.run()
 }
 
-// Pids are the processes of the sessions whose last statement is the given one.
-func (p *Postgres) Pids(ctx context.Context, statement string) ([]int, error) {
+// Pids are the processes of the sessions of an application.
+func (p *Postgres) Pids(ctx context.Context, application string) ([]int, error) {
 	conn, err := pgconn.Connect(ctx, p.URL())
 	if err != nil {
 		return nil, err
 	}
-	result := conn.ExecParams(ctx, "SELECT pid FROM pg_stat_activity WHERE query = $1", [][]byte{[]byte(statement)}, nil, nil, nil).Read()
+	result := conn.ExecParams(ctx, "SELECT pid FROM pg_stat_activity WHERE application_name = $1", [][]byte{[]byte(application)}, nil, nil, nil).Read()
 	var pids []int
 	for _, row := range result.Rows {
 		pid, err := strconv.Atoi(string(row[0]))

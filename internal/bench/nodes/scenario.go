@@ -238,7 +238,7 @@ func (e *exercise) loseRedis(ctx context.Context) error {
 	if err := e.step(ctx, 0, "a change without Redis is live on all nodes"); err != nil {
 		return err
 	}
-	listeners, err := e.Postgres.Pids(ctx, "LISTEN avap_changes")
+	listeners, err := e.Postgres.Pids(ctx, "avap changes")
 	if err != nil {
 		return err
 	}
