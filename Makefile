@@ -29,6 +29,11 @@ nodes: build ## Serve on three nodes that share a PostgreSQL and a Redis, until 
 rolling: ## Restart three nodes behind HAProxy in turn, under load, and fail if a request does
 	TEST_SERVICES=required $(GO) test -count=1 -v -run '^TestRollingRestart$$' ./internal/bench/nodes
 
+SOAK ?= 10m
+.PHONY: soak
+soak: build ## Serve twice the capacity among clients that mean harm, for SOAK, and fail if a promise is broken
+	$(GO) run ./internal/bench/soak --avap $(BIN)/avap --duration $(SOAK)
+
 .PHONY: build
 build: ## Build bin/avap for this machine
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/avap ./cmd/avap
