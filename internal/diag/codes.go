@@ -133,6 +133,7 @@ const (
 	BadKey          Code = "AVAP5045"
 	BodyComplex     Code = "AVAP5046"
 	DuplicateMember Code = "AVAP5047"
+	KeyUncertain    Code = "AVAP5048"
 
 	AuditUnavailable Code = "AVAP5055"
 )
@@ -281,6 +282,7 @@ var table = map[Code]Entry{
 	BadKey:          {Title: "Idempotency-Key not valid", Next: "Send one key of 1 to 255 visible characters, such as a UUID, with a request whose answer is one document."},
 	BodyComplex:     {Title: "Body too complex", Next: "Send fewer members, or nest them less deeply."},
 	DuplicateMember: {Title: "Member twice", Next: "Give every member of an object a name of its own."},
+	KeyUncertain:    {Title: "Outcome of the request not known", Next: "Look what became of it; if it is to be done once more, send it with another Idempotency-Key."},
 
 	AuditUnavailable: {Title: "Audit log not available", Next: "Try again; where it stays so, the operator of the server looks at the room on its disk and at its database."},
 

@@ -32,6 +32,9 @@ var (
 	// was another request's.
 	ErrBusy  = errors.New("a request with this key is being answered")
 	ErrOther = errors.New("the key was used for another request")
+	// ErrUncertain says that the server that answered it has died, or could not
+	// keep its answer.
+	ErrUncertain = errors.New("it is not known what it has done, since its server did not tell")
 	// ErrUnavailable says that it cannot be known, and ErrFull that there is no
 	// place for one more key.
 	ErrUnavailable = errors.New("it cannot be known whether the key was used")
@@ -64,8 +67,9 @@ func (a *Answer) size() int {
 type Limits struct {
 	// Keys and Bytes bound what is in memory; a client has a quarter of it.
 	Keys, Bytes int
-	// Keep is how long an answer is kept, and Lease how long a claim holds whose
-	// server has died.
+	// Keep is how long an answer is kept, and Lease how long a request can take:
+	// after that its server has died, and the key stays used as long as an answer
+	// is kept.
 	Keep, Lease time.Duration
 }
 
@@ -101,7 +105,7 @@ func (k *Keys) Claim(ctx context.Context, client string, key, request Digest) (*
 		return k.memory.claim(k, client, key, request)
 	}
 	c := &Claim{keys: k, key: key, token: rand.Text()}
-	answer, err := k.redis.Run(ctx, claimScript, name(key), hex.EncodeToString(request[:]), c.token, milliseconds(k.limits.Lease))
+	answer, err := k.redis.Run(ctx, claimScript, name(key), hex.EncodeToString(request[:]), c.token, milliseconds(k.limits.Lease), milliseconds(k.limits.Keep))
 	if err != nil {
 		c.Release(ctx) // it may have been taken nevertheless
 		return nil, nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
@@ -113,6 +117,8 @@ func (k *Keys) Claim(ctx context.Context, client string, key, request Digest) (*
 		return nil, nil, ErrOther
 	case len(answer) == 1 && answer[0] == "busy":
 		return nil, nil, ErrBusy
+	case len(answer) == 1 && answer[0] == "uncertain":
+		return nil, nil, ErrUncertain
 	case len(answer) == 2 && answer[0] == "answered":
 		a := new(Answer)
 		if err := json.Unmarshal([]byte(answer[1]), a); err != nil {
@@ -149,7 +155,7 @@ func (c *Claim) Release(ctx context.Context) {
 		c.keys.memory.release(c.entry)
 		return
 	}
-	// If this fails, the claim ends with its lease.
+	// If this fails, nobody knows later that nothing was done.
 	_, _ = c.keys.redis.Run(ctx, releaseScript, name(c.key), c.token)
 }
 
@@ -160,23 +166,26 @@ func name(key Digest) string { return hex.EncodeToString(key[:]) }
 
 func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
 
-// The scripts. A key holds the digest of its request, and the token of who has
-// claimed it or the answer.
+// The scripts. A key holds the digest of its request, and the answer or the token
+// of who has claimed it, with the time until which that can be at work.
 var (
 	claimScript = redisconn.NewScript(`
-local request, answer = unpack(redis.call('HMGET', KEYS[1], 'request', 'answer'))
+local request, answer, ends = unpack(redis.call('HMGET', KEYS[1], 'request', 'answer', 'ends'))
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
 if not request then
-  redis.call('HSET', KEYS[1], 'request', ARGV[1], 'token', ARGV[2])
-  redis.call('PEXPIRE', KEYS[1], ARGV[3])
+  redis.call('HSET', KEYS[1], 'request', ARGV[1], 'token', ARGV[2], 'ends', now + ARGV[3])
+  redis.call('PEXPIRE', KEYS[1], ARGV[3] + ARGV[4])
   return {'claimed'}
 end
 if request ~= ARGV[1] then return {'other'} end
-if not answer then return {'busy'} end
-return {'answered', answer}
+if answer then return {'answered', answer} end
+if now < tonumber(ends) then return {'busy'} end
+return {'uncertain'}
 `)
 	keepScript = redisconn.NewScript(`
 if redis.call('HGET', KEYS[1], 'token') ~= ARGV[1] then return {} end
-redis.call('HDEL', KEYS[1], 'token')
+redis.call('HDEL', KEYS[1], 'token', 'ends')
 redis.call('HSET', KEYS[1], 'answer', ARGV[2])
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
 return {}

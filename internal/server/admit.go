@@ -51,9 +51,15 @@ func (s *Server) admitted(ctx *runContext, n *note, patient bool, run func(conte
 		return nil, admissionProblem(ctx, err)
 	}
 	defer s.leave(ctx.client, time.Now())
+	// Who waits for a place has no part of the room in the audit log.
+	if err := s.reserve(ctx); err != nil {
+		return nil, err
+	}
+	n.begun = true
 	answer, err := run(ctx)
 	if err != nil {
 		err = runProblem(n, err)
+		n.begun = n.used != (diag.Usage{}) // what has run has used something
 	} else {
 		n.script, n.used = answer.Script, answer.Usage
 	}

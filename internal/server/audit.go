@@ -44,21 +44,23 @@ func auditProblem(err error, format string, args ...any) error {
 	return p
 }
 
-// begin makes ctx that of an execution, for whose record there is room then;
-// perform has to follow.
-func (s *Server) begin(ctx *runContext, n *note, client string) error {
-	if s.audit != nil {
-		if err := s.audit.Reserve(ctx); err != nil {
-			return auditProblem(err, "the audit log has no room for the record of the execution, which did not begin")
-		}
+// reserve makes room for the record of an execution that has its place; record
+// has to follow.
+func (s *Server) reserve(ctx *runContext) error {
+	if s.audit == nil {
+		return nil
 	}
-	s.executions.begin(ctx, n, client)
+	if err := s.audit.Reserve(ctx); err != nil {
+		return auditProblem(err, "the audit log has no room for the record of the execution, which did not begin")
+	}
+	ctx.recorded = true
 	return nil
 }
 
-// record writes an execution that has ended down.
+// record writes an execution that has ended down. One that found no place, or no
+// room for its record, did not begin and has none.
 func (s *Server) record(ctx *runContext, n *note, script string, status int, code diag.Code) error {
-	if s.audit == nil {
+	if !ctx.recorded {
 		return nil
 	}
 	r := n.auditRecord(audit.Execution, actionExecute)
@@ -137,10 +139,10 @@ func addressOf(c *fiber.Ctx) netip.Addr {
 // changing has a change in the audit log before it begins, and what came of it
 // before that is told: where nothing can be written, nothing is changed.
 func (s *Server) changing(c *fiber.Ctx, action string, do fiber.Handler) (err error) {
-	if s.audit == nil {
-		return do(c)
-	}
 	n := noteOf(c)
+	if s.audit == nil {
+		return s.attempt(c, n, do)
+	}
 	n.target = pathTarget(c)
 	begun := n.auditRecord(audit.Change, action)
 	begun.Outcome = audit.Begun
@@ -156,10 +158,20 @@ func (s *Server) changing(c *fiber.Ctx, action string, do fiber.Handler) (err er
 			err = auditProblem(failed, "the change ended with status %d, and its end could not be written to the audit log, which has its beginning", status)
 		}
 	}()
-	err = do(c)
+	err = s.attempt(c, n, do)
 	if status, code = c.Response().StatusCode(), ""; err != nil {
 		p := s.asProblem(c, err)
 		status, code = p.status, p.code
+	}
+	return err
+}
+
+// attempt makes a change, and notes whether that may have begun.
+func (s *Server) attempt(c *fiber.Ctx, n *note, do fiber.Handler) error {
+	n.begun = true
+	err := do(c)
+	if err != nil {
+		n.begun = !s.asProblem(c, err).changedNothing(n)
 	}
 	return err
 }

@@ -83,6 +83,7 @@ func (s *Server) executeBatch(c *fiber.Ctx) error {
 		return err
 	}
 	b := &batch{server: s, requestID: noteOf(c).id, span: noteOf(c).span, address: noteOf(c).address, client: clientOf(c), principal: noteOf(c).principal, items: items, began: time.Now(), running: map[*runContext]struct{}{}}
+	noteOf(c).begun = true
 	if lines {
 		s.streamBatch(c, b, parallelism)
 		return nil
@@ -316,9 +317,7 @@ func (b *batch) run(i int, n *note) (*engine.Answer, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, newProblem(http.StatusServiceUnavailable, diag.Cancelled, "cancelled: %v", err)
 	}
-	if err := s.begin(ctx, n, b.client); err != nil {
-		return nil, err
-	}
+	s.executions.begin(ctx, n, b.client)
 	return s.perform(ctx, n, true, run) // the batch has a time and a parallelism of its own
 }
 

@@ -34,6 +34,8 @@ type switchedStore struct {
 	store.Store
 
 	away, deaf atomic.Bool
+	// unsure is a store whose changes happen, and that does not tell.
+	unsure atomic.Bool
 }
 
 func (s *switchedStore) Changes(ctx context.Context, after int64, limit int) (store.Page, error) {
@@ -47,7 +49,11 @@ func (s *switchedStore) Commit(ctx context.Context, b store.Batch) (int64, error
 	if s.away.Load() {
 		return 0, store.ErrUnavailable
 	}
-	return s.Store.Commit(ctx, b)
+	revision, err := s.Store.Commit(ctx, b)
+	if s.unsure.Load() {
+		return 0, store.ErrUncertain
+	}
+	return revision, err
 }
 
 // commandHarness is a server with commands and apps, and a key that it trusts

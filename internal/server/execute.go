@@ -108,9 +108,7 @@ func (s *Server) answer(c *fiber.Ctx, run func(context.Context) (*engine.Answer,
 	ctx := s.watch(c)
 	defer s.watcher.remove(&ctx.watched)
 	note := noteOf(c)
-	if err := s.begin(ctx, note, clientOf(c)); err != nil {
-		return err
-	}
+	s.executions.begin(ctx, note, clientOf(c))
 	id := note.execution.text()
 	c.Response().Header.SetBytesV(api.HeaderExecution, id[:])
 	answer, err := s.perform(ctx, note, false, run)

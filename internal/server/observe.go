@@ -29,6 +29,8 @@ type note struct {
 	network string
 	script  string
 	used    diag.Usage // by an execution
+	// begun says that something has run, or may have been changed.
+	begun bool
 	// execution is the identifier of an execution; all zero if there is none.
 	execution executionID
 	// source is the script's text, which the caller must not change.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -52,29 +53,48 @@ func (s *Server) answerOnce(c *fiber.Ctx, r *route) error {
 	return s.claimed(c, r, claim)
 }
 
-// claimed answers the request and keeps the answer, unless it tells to try again.
+// claimed answers the request and keeps the answer. An answer that tells to try
+// again gives the key up if nothing was begun; otherwise what is kept says that the
+// outcome is not known, since a client that tries again would have it done twice.
 func (s *Server) claimed(c *fiber.Ctx, r *route, claim *idempotency.Claim) error {
 	ended := false
 	defer func() {
-		if !ended { // by a panic
-			claim.Release(c.Context())
+		if !ended {
+			s.settle(c, claim, uncertainAnswer(c, "by a defect of the server"))
 		}
 	}()
 	err := s.handle(c, r)
 	ended = true
+	status, code := c.Response().StatusCode(), diag.Code("")
 	if err != nil {
-		s.asProblem(c, err).write(c, noteOf(c).id)
+		p := s.asProblem(c, err)
+		p.write(c, noteOf(c).id)
+		status, code = p.status, p.code
 	}
-	switch c.Response().StatusCode() {
+	switch status {
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
-		claim.Release(c.Context())
-		return err
-	}
-	if kept := claim.Keep(c.Context(), answerOf(c), lostAnswer(c)); kept != nil {
-		s.log.LogAttrs(context.Background(), slog.LevelWarn, "an answer to a request with an Idempotency-Key is not kept",
-			slog.String("request_id", noteOf(c).id), slog.String("error", kept.Error()))
+		s.settle(c, claim, uncertainAnswer(c, fmt.Sprintf("with status %d and the code %s", status, code)))
+	default:
+		s.keep(c, claim, answerOf(c))
 	}
 	return err
+}
+
+// settle ends a claim whose request has no answer that could be sent again: with
+// one that says so, or by giving the key up if nothing was begun.
+func (s *Server) settle(c *fiber.Ctx, claim *idempotency.Claim, uncertain *idempotency.Answer) {
+	if noteOf(c).begun {
+		s.keep(c, claim, uncertain)
+	} else {
+		claim.Release(c.Context())
+	}
+}
+
+func (s *Server) keep(c *fiber.Ctx, claim *idempotency.Claim, a *idempotency.Answer) {
+	if err := claim.Keep(c.Context(), a, lostAnswer(c)); err != nil {
+		s.log.LogAttrs(context.Background(), slog.LevelWarn, "an answer to a request with an Idempotency-Key is not kept",
+			slog.String("request_id", noteOf(c).id), slog.String("error", err.Error()))
+	}
 }
 
 // idempotencyKey reads the key, which is a string of Structured Fields, or the
@@ -123,6 +143,8 @@ func keyProblem(err error) error {
 	switch {
 	case errors.Is(err, idempotency.ErrOther):
 		return newProblem(http.StatusUnprocessableEntity, diag.KeyReused, "the Idempotency-Key came before with another request")
+	case errors.Is(err, idempotency.ErrUncertain):
+		return newProblem(http.StatusConflict, diag.KeyUncertain, "a request with this Idempotency-Key came before, and %v", err)
 	case errors.Is(err, idempotency.ErrBusy):
 		p = newProblem(http.StatusConflict, diag.KeyBusy, "a request with this Idempotency-Key is being answered")
 	case errors.Is(err, idempotency.ErrFull):
@@ -152,9 +174,23 @@ func answerOf(c *fiber.Ctx) *idempotency.Answer {
 // lostAnswer is what is kept instead of an answer that is too large: that the
 // request was answered.
 func lostAnswer(c *fiber.Ctx) *idempotency.Answer {
-	n := noteOf(c)
-	p := newProblem(http.StatusConflict, diag.Conflict, "the request with this Idempotency-Key was answered with status %d before; the answer was too large to be kept", c.Response().StatusCode())
-	return &idempotency.Answer{Status: p.status, Header: []idempotency.Header{{Name: fiber.HeaderContentType, Value: problemType}}, Body: p.encode(n.id)}
+	return keptProblem(c, newProblem(http.StatusConflict, diag.Conflict,
+		"the request with this Idempotency-Key was answered with status %d before; the answer was too large to be kept", c.Response().StatusCode()))
+}
+
+// uncertainAnswer is what is kept of a request that was begun and ended in a way
+// that does not tell what it has done.
+func uncertainAnswer(c *fiber.Ctx, how string) *idempotency.Answer {
+	return keptProblem(c, newProblem(http.StatusConflict, diag.KeyUncertain,
+		"the request with this Idempotency-Key was begun before and ended %s; it is not known what it has done", how))
+}
+
+func keptProblem(c *fiber.Ctx, p *problem) *idempotency.Answer {
+	a := &idempotency.Answer{Status: p.status, Header: []idempotency.Header{{Name: fiber.HeaderContentType, Value: problemType}}, Body: p.encode(noteOf(c).id)}
+	if id := c.Response().Header.Peek(api.HeaderExecution); len(id) > 0 {
+		a.Header = append(a.Header, idempotency.Header{Name: api.HeaderExecution, Value: string(id)})
+	}
+	return a
 }
 
 // replay sends an answer again.

@@ -1,12 +1,15 @@
 package server
 
 import (
+	"encoding/json"
 	"net/http"
 	"strings"
 	"testing"
 
 	"github.com/avapd/avapd/internal/api"
 	"github.com/avapd/avapd/internal/diag"
+	"github.com/avapd/avapd/internal/registry"
+	"github.com/avapd/avapd/internal/store"
 )
 
 // A request that is sent again with its key is done once and answered twice.
@@ -43,16 +46,117 @@ func TestIdempotencyKey(t *testing.T) {
 	if string(again.body) != string(failed.body) || again.StatusCode != failed.StatusCode || again.Header.Get("Content-Type") != problemType {
 		t.Errorf("%d %s", again.StatusCode, again.body)
 	}
-	// What tells to try again, and what was never begun, is none.
-	ask(`{"script":"fail AVAP5005"}`, "k3").wantProblem(t, http.StatusServiceUnavailable, diag.NoCapacity)
+	// What tells to try again, because nothing was begun, is none.
+	ask(`{"script":"refuse AVAP5005"}`, "k3").wantProblem(t, http.StatusServiceUnavailable, diag.NoCapacity)
 	if r := ask(`{"script":"a"}`, "k3"); r.StatusCode != 200 || r.Header.Get(headerReplayed) != "" {
 		t.Errorf("%d %s", r.StatusCode, r.body)
 	}
-	// A defect leaves no claim behind.
-	ask(`{"script":"panic"}`, "k4").wantProblem(t, http.StatusInternalServerError, diag.Internal)
-	if r := ask(`{"script":"a"}`, "k4"); r.StatusCode != 200 {
+}
+
+// What was begun and ended without an answer that counts is not done again: the
+// answer says that its outcome is not known, and names the execution.
+func TestUncertainRequests(t *testing.T) {
+	j := new(stubborn)
+	log := newAuditOn(t, func(inner store.Journal) store.Journal { j.Journal = inner; return j }, true)
+	h := startWith(t, func(o *Options) { o.Audit = log }, "--admin-token-file", tokenFile(t))
+	admin := []string{"Authorization", "Bearer " + testToken}
+	uncertain := func(t *testing.T, body, key string, first reply) {
+		t.Helper()
+		runs := countRuns(h)
+		r := h.execute(body, headerIdempotencyKey, key)
+		wantUncertain(t, r)
+		if id := first.Header.Get(api.HeaderExecution); id == "" || r.Header.Get(api.HeaderExecution) != id {
+			t.Errorf("%v, the execution was %q", r.Header, id)
+		}
+		if runs() != 0 {
+			t.Error("it was done again")
+		}
+	}
+	t.Run("stopped", func(t *testing.T) {
+		answers := make(chan reply, 1)
+		go func() { answers <- h.execute(`{"script":"wait"}`, headerIdempotencyKey, "stopped") }()
+		await(t, "start", h.engine.started)
+		list := h.do(http.MethodGet, pathExecutions, "", nil, admin...)
+		var page api.Executions
+		if err := json.Unmarshal(list.body, &page); err != nil || len(page.Executions) != 1 {
+			t.Fatalf("%s: %v", list.body, err)
+		}
+		h.do(http.MethodDelete, pathExecutions+"/"+page.Executions[0].ID, "", nil, admin...)
+		<-h.engine.ended
+		first := await(t, "answer", answers)
+		if first.StatusCode != http.StatusServiceUnavailable {
+			t.Errorf("%d %s", first.StatusCode, first.body)
+		}
+		uncertain(t, `{"script":"wait"}`, "stopped", first)
+	})
+	t.Run("client gone", func(t *testing.T) {
+		conn := h.dial()
+		send(t, conn, "POST /api/v1/execute HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nIdempotency-Key: gone\r\nContent-Length: 17\r\n\r\n{\"script\":\"wait\"}")
+		await(t, "start", h.engine.started)
+		if err := conn.Close(); err != nil {
+			t.Fatal(err)
+		}
+		await(t, "end", h.engine.ended)
+		runs := countRuns(h)
+		r := h.execute(`{"script":"wait"}`, headerIdempotencyKey, "gone") // busy until the request is over
+		for r.StatusCode == http.StatusConflict && strings.Contains(string(r.body), string(diag.KeyBusy)) {
+			r = h.execute(`{"script":"wait"}`, headerIdempotencyKey, "gone")
+		}
+		wantUncertain(t, r)
+		if runs() != 0 {
+			t.Error("it was done again")
+		}
+	})
+	t.Run("defect", func(t *testing.T) {
+		first := h.execute(`{"script":"panic"}`, headerIdempotencyKey, "defect")
+		first.wantProblem(t, http.StatusInternalServerError, diag.Internal)
+		uncertain(t, `{"script":"panic"}`, "defect", first)
+	})
+	t.Run("not written down", func(t *testing.T) {
+		j.refuses.Store(true)
+		first := h.execute(`{"script":"a"}`, headerIdempotencyKey, "withheld")
+		first.wantProblem(t, http.StatusServiceUnavailable, diag.AuditUnavailable)
+		j.refuses.Store(false)
+		uncertain(t, `{"script":"a"}`, "withheld", first)
+	})
+}
+
+// wantUncertain checks for the answer of a request whose outcome is not known. It
+// is the instance of the request that was begun.
+func wantUncertain(t *testing.T, r reply) {
+	t.Helper()
+	if r.StatusCode != http.StatusConflict || !strings.Contains(string(r.body), string(diag.KeyUncertain)) || r.Header.Get(headerReplayed) != "true" {
+		t.Errorf("%d %s %v", r.StatusCode, r.body, r.Header)
+	}
+}
+
+// Before an execution or a change begins, a refusal gives its key up.
+func TestRefusedRequestsKeepNoKey(t *testing.T) {
+	j := new(stubborn)
+	h := startCommandsOn(t, newAuditOn(t, func(inner store.Journal) store.Journal { j.Journal = inner; return j }, true), func(*registry.Config) {})
+	put := func() reply {
+		return h.do(http.MethodPut, "/api/v1/commands/one", "text/plain", strings.NewReader("x = 1"), "Authorization", "Bearer "+testToken, headerIdempotencyKey, "put")
+	}
+	h.store.away.Store(true)
+	put().wantProblem(t, http.StatusServiceUnavailable, diag.StoreUnavailable)
+	h.store.away.Store(false)
+	j.refuses.Store(true)
+	put().wantProblem(t, http.StatusServiceUnavailable, diag.AuditUnavailable)
+	j.refuses.Store(false)
+	r := put()
+	for ; r.StatusCode == http.StatusServiceUnavailable; r = put() { // until the journal is tried again
+	}
+	if r.StatusCode != http.StatusCreated || r.Header.Get(headerReplayed) != "" {
 		t.Errorf("%d %s", r.StatusCode, r.body)
 	}
+	// A change that may have happened is none that was refused.
+	remove := func() reply {
+		return h.do(http.MethodDelete, "/api/v1/commands/one", "", nil, "Authorization", "Bearer "+testToken, headerIdempotencyKey, "remove")
+	}
+	h.store.unsure.Store(true)
+	remove().wantProblem(t, http.StatusServiceUnavailable, diag.StoreUnavailable)
+	h.store.unsure.Store(false)
+	wantUncertain(t, remove())
 }
 
 func TestBadIdempotencyKeys(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 	"github.com/avapd/avapd/internal/api"
 	"github.com/avapd/avapd/internal/auth"
 	"github.com/avapd/avapd/internal/diag"
+	"github.com/avapd/avapd/internal/store"
 )
 
 // problemType is the media type of RFC 9457.
@@ -58,6 +59,18 @@ func (p *problem) codeOf() diag.Code {
 		return ""
 	}
 	return p.code
+}
+
+// changedNothing tells of the problem of a change whether that came before there
+// was any: nothing has run, and what has to be known or made first is not there.
+func (p *problem) changedNothing(n *note) bool {
+	switch p.code {
+	case diag.NoCapacity, diag.TooManyRequests:
+		return n.used == (diag.Usage{})
+	case diag.StoreUnavailable:
+		return errors.Is(p, store.ErrUnavailable) && !errors.Is(p, store.ErrUncertain)
+	}
+	return false
 }
 
 func newProblem(status int, code diag.Code, format string, args ...any) *problem {

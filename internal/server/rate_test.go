@@ -8,7 +8,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/avapd/avapd/internal/audit"
 	"github.com/avapd/avapd/internal/diag"
+	"github.com/avapd/avapd/internal/store"
 )
 
 // wantRefusal checks an answer that tells to come again later.
@@ -183,6 +185,34 @@ func (h *harness) untilWaiting(n int) {
 			h.t.Fatal("they do not wait")
 		}
 		runtime.Gosched()
+	}
+}
+
+// Who waits for a place holds no room in the audit log, and has no record if it
+// gets none.
+func TestWaitingHoldsNoAuditRoom(t *testing.T) {
+	log := newAuditOn(t, func(j store.Journal) store.Journal { return j }, true)
+	h := startWith(t, func(o *Options) { o.Audit = log }, "--admission-places=1", "--admission-delay-ms=0", "--admission-queue-length=2", "--admission-client-queue-length=2", "--admission-wait-ms=3600000")
+	answers := make(chan reply, 3)
+	ask := func() { go func() { answers <- h.execute(`{"script":"wait"}`) }() }
+	ask()
+	await(t, "start", h.engine.started)
+	ask()
+	ask()
+	h.untilWaiting(2)
+	h.execute(`{"script":"wait"}`).wantProblem(t, http.StatusTooManyRequests, diag.TooManyRequests)
+	if s := log.Stats(); s.AtRisk != 1 {
+		t.Errorf("there is room for %d records, and one execution runs", s.AtRisk)
+	}
+	for range cap(answers) {
+		h.engine.release <- struct{}{}
+		if r := await(t, "answer", answers); r.StatusCode != http.StatusOK {
+			t.Errorf("%d %s", r.StatusCode, r.body)
+		}
+	}
+	page, err := log.Page(t.Context(), audit.Filter{Kind: audit.Execution}, "", 10)
+	if err != nil || len(page.Records) != cap(answers) {
+		t.Errorf("%d records, %v", len(page.Records), err)
 	}
 }
 

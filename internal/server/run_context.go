@@ -34,6 +34,8 @@ const (
 type runContext struct {
 	watched
 	execution // of those that are executions
+	// recorded says that there is room in the audit log for what becomes of it.
+	recorded bool
 	// span is what the work is part of; nil where nobody traces.
 	span *tracing.Span
 

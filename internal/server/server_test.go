@@ -73,9 +73,13 @@ func (e *fakeEngine) Run(ctx context.Context, r *engine.Request) (*engine.Answer
 		select {
 		case <-ctx.Done():
 			e.ended <- ctx.Err()
-			return nil, diag.NewFailure(diag.Cancelled, "cancelled: %v", ctx.Err())
+			f := diag.NewFailure(diag.Cancelled, "cancelled: %v", ctx.Err())
+			f.Usage.RunTime = time.Millisecond
+			return nil, f
 		case <-e.release:
 		}
+	case "refuse": // nothing of it is run
+		return nil, diag.NewFailure(diag.Code(rest), "no room")
 	case "fail":
 		f := diag.NewFailure(diag.Code(rest), "it failed")
 		f.Span.Start = diag.Position{Line: 3, Column: 7}
