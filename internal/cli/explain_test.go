@@ -72,6 +72,7 @@ var withoutExample = map[diag.Code]string{
 	diag.Overloaded:      "needs a server under load",
 	diag.KeyReused:       "needs two requests",
 	diag.KeyBusy:         "needs two requests",
+	diag.KeyUncertain:    "needs two requests",
 
 	diag.AuditUnavailable: "needs an audit log that fails",
 
