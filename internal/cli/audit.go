@@ -23,7 +23,9 @@ type auditLog struct {
 	*audit.Log
 
 	journal *store.SQLiteJournal
-	log     *slog.Logger
+	// unlock lets another process write the log.
+	unlock func() error
+	log    *slog.Logger
 }
 
 // openAudit opens the log, with the database of the server's own data as the
@@ -40,8 +42,12 @@ func openAudit(ctx context.Context, c *config.Config, central *store.Postgres, m
 		return nil, usageError("%v; check --data-dir", err)
 	}
 	file := filepath.Join(c.DataDir, store.JournalFileName)
+	// A chain has one writer. One that is about to end is waited for.
+	if a.unlock, err = store.LockFile(ctx, filepath.Join(c.DataDir, "audit.lock")); err != nil {
+		return nil, usageError("another server writes the audit log in %s: %v; stop it, or give this one another --data-dir", c.DataDir, err)
+	}
 	if a.journal, err = store.OpenSQLiteJournal(ctx, file, store.Options{Log: log}); err != nil {
-		return nil, usageError("cannot open %s: %v; check --data-dir", file, err)
+		return nil, errors.Join(usageError("cannot open %s: %v; check --data-dir", file, err), a.unlock())
 	}
 	settings := audit.Config{
 		Journal: a.journal, Key: key, CheckpointFile: filepath.Join(c.DataDir, audit.CheckpointFileName), Group: c.Audit.Durability == "group",
@@ -52,7 +58,7 @@ func openAudit(ctx context.Context, c *config.Config, central *store.Postgres, m
 		settings.Central = central.Journal()
 	}
 	if a.Log, err = audit.Open(ctx, settings); err != nil {
-		return nil, errors.Join(err, a.journal.Close())
+		return nil, errors.Join(err, a.journal.Close(), a.unlock())
 	}
 	metrics.Audit(a.Stats)
 	log.Info("audit log", "node", a.Node(), "public_key", fmt.Sprintf("%x", []byte(a.PublicKey().Key)))
@@ -97,7 +103,7 @@ func (a *auditLog) close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), auditCloseTime)
 	defer cancel()
 	err := a.Note(ctx, audit.Record{Time: time.Now(), Kind: audit.Stop, Principal: audit.Server, Action: "server.stop", Outcome: "ok"})
-	if err = errors.Join(err, a.Close(ctx), a.journal.Close()); err != nil {
+	if err = errors.Join(err, a.Close(ctx), a.journal.Close(), a.unlock()); err != nil {
 		return fmt.Errorf("close the audit log: %w", err)
 	}
 	return nil

@@ -9,9 +9,9 @@ import (
 
 const lockPause = 10 * time.Millisecond
 
-// lockFile waits until no other process holds the file's lock, which ends with
+// LockFile waits until no other process holds the file's lock, which ends with
 // the process. The file stays: removing it would let two hold it.
-func lockFile(ctx context.Context, path string) (unlock func() error, err error) {
+func LockFile(ctx context.Context, path string) (unlock func() error, err error) {
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // beside the store's own file
 	if err != nil {
 		return nil, err

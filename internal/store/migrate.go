@@ -123,7 +123,7 @@ func migrateSQLite(path, dir string) (*Migrator, error) {
 		return nil, err
 	}
 	m := &Migrator{db: db, run: patiently}
-	m.exclusive = func(ctx context.Context) (func() error, error) { return lockFile(ctx, path+".lock") }
+	m.exclusive = func(ctx context.Context) (func() error, error) { return LockFile(ctx, path+".lock") }
 	m.unused = m.checkUnused
 	return m.with(goose.DialectSQLite3, dir)
 }
