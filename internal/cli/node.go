@@ -72,9 +72,9 @@ func (n *node) services() []service {
 		{"tracing", n.startTracing, n.stopTracing},
 		{"the engine", n.startEngine, n.stopEngine},
 		{"the stores", n.startCommands, n.stopCommands},
-		{"the audit log", n.startAudit, n.stopAudit},
 		{"the apps", n.startApps, n.stopApps},
 		{"the listeners", n.startListeners, n.stopListeners},
+		{"the audit log", n.startAudit, n.stopAudit}, // a server that could not begin to serve leaves no record
 		{"hardening", n.harden, nil},
 		{"the server", n.startServer, n.stopServer},
 		{"reloading", n.startReload, n.stopReload},
