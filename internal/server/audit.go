@@ -71,7 +71,7 @@ func (s *Server) record(ctx *runContext, n *note, script string, status int, cod
 	}
 	r.Capabilities = n.capabilities
 	r.Fuel, r.MemoryBytes = n.used.FuelUsed, int64(n.used.MemoryPages)*abi.PageBytes
-	r.DurationUS = time.Since(ctx.started).Microseconds()
+	r.DurationUS = r.Time.Sub(ctx.started).Microseconds()
 	r.InputDigest, r.Input = n.inputDigest, n.input
 	r.Detail = n.route
 	if err := s.audit.Add(ctx, &r); err != nil {

@@ -19,10 +19,10 @@ import (
 // newAudit makes an audit log that ends with the test.
 func newAudit(t testing.TB) *audit.Log {
 	t.Helper()
-	return newAuditOn(t, func(j store.Journal) store.Journal { return j }, false)
+	return newAuditWith(t, func(*audit.Config) {})
 }
 
-func newAuditOn(t testing.TB, wrap func(store.Journal) store.Journal, group bool) *audit.Log {
+func newAuditWith(t testing.TB, set func(*audit.Config)) *audit.Log {
 	t.Helper()
 	dir := t.TempDir()
 	key, err := audit.OpenKey(filepath.Join(dir, audit.KeyFileName))
@@ -33,10 +33,12 @@ func newAuditOn(t testing.TB, wrap func(store.Journal) store.Journal, group bool
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := audit.Open(t.Context(), audit.Config{
-		Journal: wrap(journal), Key: key, Group: group, AtRisk: 50 * time.Millisecond, Wait: 200 * time.Millisecond, Buffer: 8192,
+	c := audit.Config{
+		Journal: journal, Key: key, AtRisk: 50 * time.Millisecond, Wait: 200 * time.Millisecond, Buffer: 8192,
 		CheckpointRecords: 10_000, CheckpointEvery: time.Hour, Log: slog.New(slog.DiscardHandler),
-	})
+	}
+	set(&c)
+	l, err := audit.Open(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +70,7 @@ func (s *stubborn) Extend(ctx context.Context, e store.Extension) error {
 // answered 503 once no more of them can be written down.
 func TestAuditIsFull(t *testing.T) {
 	j := new(stubborn)
-	h := startCommandsOn(t, newAuditOn(t, func(inner store.Journal) store.Journal { j.Journal = inner; return j }, true), func(*registry.Config) {})
+	h := startCommandsOn(t, newAuditWith(t, func(c *audit.Config) { j.Journal, c.Journal, c.Group = c.Journal, j, true }), func(*registry.Config) {})
 	if r := h.execute(`{"script":"x = 1"}`); r.StatusCode != http.StatusOK {
 		t.Fatalf("%s", r.body)
 	}

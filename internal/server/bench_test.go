@@ -11,8 +11,10 @@ import (
 	"net/http"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/avapd/avapd/internal/apps"
+	"github.com/avapd/avapd/internal/audit"
 	"github.com/avapd/avapd/internal/config"
 	"github.com/avapd/avapd/internal/diag"
 	"github.com/avapd/avapd/internal/engine"
@@ -77,11 +79,9 @@ func newEngine(t testing.TB) Engine {
 }
 
 // open starts a server without log lines and gives what makes a request.
-func (p *path) open(t testing.TB) (ask func()) { return p.openTraced(t, nil) }
-
-func (p *path) openTraced(t testing.TB, tracer *tracing.Tracer) (ask func()) {
+func (p *path) open(t testing.TB, tracer *tracing.Tracer, log *audit.Log) (ask func()) {
 	e := p.engine(t)
-	options := Options{Config: config.Default(), Engine: e, Tracer: tracer, Log: slog.New(slog.DiscardHandler)}
+	options := Options{Config: config.Default(), Engine: e, Tracer: tracer, Audit: log, Log: slog.New(slog.DiscardHandler)}
 	if ours, ok := e.(*engine.Engine); ok {
 		options.Apps = apps.New(apps.Config{Engine: ours, Dir: t.TempDir(), Reserved: ReservedSegments()})
 		if _, err := options.Apps.Fix(t.Context(), "greet", &engine.Source{Text: greetApp}); err != nil {
@@ -142,14 +142,20 @@ func withCommand(t testing.TB, e *engine.Engine, name, source string) *registry.
 // BenchmarkRequest measures requests and counts what they allocate.
 func BenchmarkRequest(b *testing.B) {
 	for _, p := range paths(b) {
-		b.Run(p.name, func(b *testing.B) {
-			ask := p.open(b)
-			ask()
-			b.ReportAllocs()
-			for b.Loop() {
+		for _, audited := range []string{"", "/audited"} {
+			b.Run(p.name+audited, func(b *testing.B) {
+				var log *audit.Log
+				if audited != "" {
+					log = newAudit(b)
+				}
+				ask := p.open(b, nil, log)
 				ask()
-			}
-		})
+				b.ReportAllocs()
+				for b.Loop() {
+					ask()
+				}
+			})
+		}
 	}
 }
 
@@ -160,10 +166,14 @@ func TestAllocationsPerRequest(t *testing.T) {
 	}
 	for _, p := range paths(t) {
 		t.Run(p.name, func(t *testing.T) {
-			ask := p.open(t)
-			// The machine code that is made meanwhile is spread over many runs.
-			if got := testing.AllocsPerRun(2000, ask); got > p.allocations {
-				t.Errorf("%v allocations per request, want at most %v", got, p.allocations)
+			// What the log's writer allocates for a whole block is no request's.
+			resting := newAuditWith(t, func(c *audit.Config) { c.AtRisk = time.Hour })
+			for name, log := range map[string]*audit.Log{"no audit log": nil, "audit log": resting} {
+				ask := p.open(t, nil, log)
+				// The machine code that is made meanwhile is spread over many runs.
+				if got := testing.AllocsPerRun(2000, ask); got > p.allocations {
+					t.Errorf("%s: %v allocations per request, want at most %v", name, got, p.allocations)
+				}
 			}
 		})
 	}

@@ -35,7 +35,7 @@ func BenchmarkTracing(b *testing.B) {
 		if w.exporter != nil {
 			tracer = w.exporter.Tracer()
 		}
-		w.ask = paths(b)[1].openTraced(b, tracer)
+		w.ask = paths(b)[1].open(b, tracer, nil)
 		w.turn(b) // until machine code is there
 		w.costs = nil
 	}

@@ -19,7 +19,7 @@ var _ Journal = (*SQLiteJournal)(nil)
 // OpenSQLiteJournal opens the journal in a file, creating it or bringing its
 // schema up to date if need be.
 func OpenSQLiteJournal(ctx context.Context, path string, options Options) (*SQLiteJournal, error) {
-	file, known, err := openSQLiteFile(ctx, path, journalMigrations, options.withDefaults(defaultReaders))
+	file, known, err := openSQLiteFile(ctx, path, journalFiles, options.withDefaults(defaultReaders))
 	if err != nil {
 		return nil, err
 	}

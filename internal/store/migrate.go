@@ -111,21 +111,22 @@ func migratePostgres(config *pgx.ConnConfig) (*Migrator, error) {
 }
 
 // MigrateSQLite gives the migrator of a file, which is made if need be.
-func MigrateSQLite(path string) (*Migrator, error) { return migrateSQLite(path, sqliteMigrations) }
+func MigrateSQLite(path string) (*Migrator, error) { return migrateSQLite(path, recordFiles) }
 
-func migrateSQLite(path, dir string) (*Migrator, error) {
+func migrateSQLite(path string, kind sqliteKind) (*Migrator, error) {
 	if err := makePrivate(path); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	// The log is switched on here: readers cannot, and it stays with the file.
-	db, err := connectSQLite(path, 1, "rwc", "journal_mode(WAL)", "synchronous(FULL)")
+	// The log is switched on here: readers cannot, and it stays with the file, as
+	// does the size of pages, which has to come first.
+	db, err := connectSQLite(path, 1, "rwc", fmt.Sprintf("page_size(%d)", kind.pageBytes), "journal_mode(WAL)", "synchronous(FULL)")
 	if err != nil {
 		return nil, err
 	}
 	m := &Migrator{db: db, run: patiently}
 	m.exclusive = func(ctx context.Context) (func() error, error) { return LockFile(ctx, path+".lock") }
 	m.unused = m.checkUnused
-	return m.with(goose.DialectSQLite3, dir)
+	return m.with(goose.DialectSQLite3, kind.migrations)
 }
 
 // makePrivate makes a file that only its owner can read, if there is none, and its
@@ -283,11 +284,11 @@ func migration(source *goose.Source) Migration {
 
 // migrateSQLiteUp brings a file's schema up to date. The lock is taken only
 // where there is something to do.
-func migrateSQLiteUp(ctx context.Context, path, dir string) (known int64, err error) {
-	if known, err = newest(dir); err != nil {
+func migrateSQLiteUp(ctx context.Context, path string, kind sqliteKind) (known int64, err error) {
+	if known, err = newest(kind.migrations); err != nil {
 		return 0, err
 	}
-	m, err := migrateSQLite(path, dir)
+	m, err := migrateSQLite(path, kind)
 	if err != nil {
 		return 0, err
 	}

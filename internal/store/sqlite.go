@@ -30,8 +30,21 @@ var (
 	_ Copy  = (*SQLite)(nil)
 )
 
+// sqliteKind is what files of a kind have in common.
+type sqliteKind struct {
+	// migrations is the directory of what makes their schema.
+	migrations string
+	pageBytes  int64
+}
+
+var (
+	recordFiles = sqliteKind{sqliteMigrations, 4 << 10}
+	// Blocks of a journal fill many pages, each of which is written twice: first to
+	// the log, and from there to its place. Large pages are fewer system calls.
+	journalFiles = sqliteKind{journalMigrations, 16 << 10}
+)
+
 const (
-	sqlitePageBytes = 4096
 	// SQLite waits for another process's lock deaf to contexts: briefly, and
 	// again as long as the context allows.
 	busyTimeout = 100 * time.Millisecond
@@ -69,7 +82,7 @@ func moveAside(path string) error {
 }
 
 func openSQLite(ctx context.Context, path string, options Options) (*SQLite, error) {
-	file, known, err := openSQLiteFile(ctx, path, sqliteMigrations, options)
+	file, known, err := openSQLiteFile(ctx, path, recordFiles, options)
 	if err != nil {
 		return nil, err
 	}
@@ -80,13 +93,12 @@ func openSQLite(ctx context.Context, path string, options Options) (*SQLite, err
 	return s, nil
 }
 
-// openSQLiteFile opens a file whose schema is that of a directory of migrations,
-// and tells the last of them.
-func openSQLiteFile(ctx context.Context, path, dir string, options Options) (file *sqliteFile, known int64, err error) {
-	if known, err = migrateSQLiteUp(ctx, path, dir); err != nil {
+// openSQLiteFile opens a file of a kind, and tells the last of its migrations.
+func openSQLiteFile(ctx context.Context, path string, kind sqliteKind, options Options) (file *sqliteFile, known int64, err error) {
+	if known, err = migrateSQLiteUp(ctx, path, kind); err != nil {
 		return nil, 0, err
 	}
-	write, err := connectSQLite(path, 1, "rwc", "synchronous(FULL)", fmt.Sprintf("max_page_count(%d)", max(options.MaxBytes/sqlitePageBytes, 1)))
+	write, err := connectSQLite(path, 1, "rwc", "synchronous(FULL)", fmt.Sprintf("max_page_count(%d)", max(options.MaxBytes/kind.pageBytes, 1)))
 	if err != nil {
 		return nil, 0, err
 	}
