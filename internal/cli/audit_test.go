@@ -142,6 +142,8 @@ func verifyFiles(t *testing.T, data string) {
 	}{
 		{export, "are right; the checkpoint at", exitOK},
 		{strings.Replace(export, `"sequence":2,`, `"sequence":3,`, 1), "record 2 is the first that is wrong", exitSignature},
+		{regexp.MustCompile(`(?m)^.*"type":"checkpoint".*\n`).ReplaceAllString(export, ""), "no signed checkpoint proves them", exitOK},
+		{"", "there is no record in it", exitUsage},
 		{"{}\n", "this is no export of whole chains", exitUsage},
 	} {
 		put(t, file, c.content)

@@ -176,19 +176,29 @@ func printAudit(p *Process, output string, report *audit.Report) error {
 	if output == "json" {
 		return errors.Join(printJSON(p, report), failed)
 	}
+	if len(report.Chains) == 0 {
+		return usageError("there is no record in it; name the data directory of a server, or an export")
+	}
 	for _, c := range report.Chains {
-		if c.Problem == "" {
-			_, err := fmt.Fprintf(p.Stdout, "node %s: records %d to %d are right; the checkpoint at %d is the last of %d\n", c.Node, c.First, c.Last, c.SignedUntil, c.Checkpoints)
-			if err != nil {
-				return written(err)
-			}
-			continue
-		}
-		if _, err := fmt.Fprintf(p.Stdout, "node %s: record %d is the first that is wrong: %s\n", c.Node, c.FirstBad, c.Problem); err != nil {
+		if _, err := fmt.Fprintf(p.Stdout, "node %s: %s\n", c.Node, judged(&c)); err != nil {
 			return written(err)
 		}
 	}
 	return failed
+}
+
+// judged words what was found out about a chain. Hashes alone prove nothing, as
+// whoever changes a record can make them anew.
+func judged(c *audit.ChainReport) string {
+	switch {
+	case c.Problem != "":
+		return fmt.Sprintf("record %d is the first that is wrong: %s", c.FirstBad, c.Problem)
+	case c.Checkpoints == 0:
+		return fmt.Sprintf("records %d to %d fit together, and no signed checkpoint proves them", c.First, c.Last)
+	case c.SignedUntil < c.Last:
+		return fmt.Sprintf("records %d to %d are right; the checkpoint at %d is the last of %d, and nothing proves the records behind it", c.First, c.Last, c.SignedUntil, c.Checkpoints)
+	}
+	return fmt.Sprintf("records %d to %d are right; the checkpoint at %d is the last of %d", c.First, c.Last, c.SignedUntil, c.Checkpoints)
 }
 
 func auditExport(p *Process) *cobra.Command {
