@@ -7,9 +7,9 @@ import (
 	"testing"
 
 	"github.com/avapd/avapd/internal/api"
+	"github.com/avapd/avapd/internal/audit"
 	"github.com/avapd/avapd/internal/diag"
 	"github.com/avapd/avapd/internal/registry"
-	"github.com/avapd/avapd/internal/store"
 )
 
 // A request that is sent again with its key is done once and answered twice.
@@ -57,7 +57,7 @@ func TestIdempotencyKey(t *testing.T) {
 // answer says that its outcome is not known, and names the execution.
 func TestUncertainRequests(t *testing.T) {
 	j := new(stubborn)
-	log := newAuditOn(t, func(inner store.Journal) store.Journal { j.Journal = inner; return j }, true)
+	log := newAuditWith(t, func(c *audit.Config) { j.Journal, c.Journal, c.Group = c.Journal, j, true })
 	h := startWith(t, func(o *Options) { o.Audit = log }, "--admin-token-file", tokenFile(t))
 	admin := []string{"Authorization", "Bearer " + testToken}
 	uncertain := func(t *testing.T, body, key string, first reply) {
@@ -133,7 +133,7 @@ func wantUncertain(t *testing.T, r reply) {
 // Before an execution or a change begins, a refusal gives its key up.
 func TestRefusedRequestsKeepNoKey(t *testing.T) {
 	j := new(stubborn)
-	h := startCommandsOn(t, newAuditOn(t, func(inner store.Journal) store.Journal { j.Journal = inner; return j }, true), func(*registry.Config) {})
+	h := startCommandsOn(t, newAuditWith(t, func(c *audit.Config) { j.Journal, c.Journal, c.Group = c.Journal, j, true }), func(*registry.Config) {})
 	put := func() reply {
 		return h.do(http.MethodPut, "/api/v1/commands/one", "text/plain", strings.NewReader("x = 1"), "Authorization", "Bearer "+testToken, headerIdempotencyKey, "put")
 	}

@@ -10,7 +10,6 @@ import (
 
 	"github.com/avapd/avapd/internal/audit"
 	"github.com/avapd/avapd/internal/diag"
-	"github.com/avapd/avapd/internal/store"
 )
 
 // wantRefusal checks an answer that tells to come again later.
@@ -191,7 +190,7 @@ func (h *harness) untilWaiting(n int) {
 // Who waits for a place holds no room in the audit log, and has no record if it
 // gets none.
 func TestWaitingHoldsNoAuditRoom(t *testing.T) {
-	log := newAuditOn(t, func(j store.Journal) store.Journal { return j }, true)
+	log := newAuditWith(t, func(c *audit.Config) { c.Group = true })
 	h := startWith(t, func(o *Options) { o.Audit = log }, "--admission-places=1", "--admission-delay-ms=0", "--admission-queue-length=2", "--admission-client-queue-length=2", "--admission-wait-ms=3600000")
 	answers := make(chan reply, 3)
 	ask := func() { go func() { answers <- h.execute(`{"script":"wait"}`) }() }
