@@ -15,7 +15,9 @@ func (c *checker) command(call *syntax.CommandCall) {
 	if !ok {
 		if d := c.warnf(diag.UnknownCommand, call.Name, "Command not found: %s", name); d.Code != "" {
 			// Only what is shown is worth a search among all functions.
-			d.Suggestion = c.didYouMean(name)
+			if d.Suggestion = c.didYouMean(name); d.Suggestion == "" {
+				d.Suggestion = "it is found all the same if it is registered with the server that runs the script"
+			}
 		}
 		return
 	}

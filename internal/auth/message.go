@@ -66,16 +66,40 @@ var noKey = make(ed25519.PublicKey, ed25519.PublicKeySize)
 // asked, with what no other request may bring until then, whether this is the
 // first. Its error is a *SignatureError, or that of remember.
 func (keys Keys) BySignature(m *Message, now time.Time, window time.Duration, remember func(nonce string, until time.Time) error) (*Key, error) {
+	k, s, err := keys.signer(m, now, window)
+	if err != nil {
+		return nil, err
+	}
+	if slices.Contains(s.components, fieldDigest) {
+		if err := checkDigest(strings.Join(m.Field(fieldDigest), ", "), m.Body); err != nil {
+			return nil, err
+		}
+	}
+	return k, remember(s.keyID+" "+s.nonce, s.expires)
+}
+
+// ByHeader gives the key that signed the header of a request whose body has not
+// come yet, or nil. It may be one that came before.
+func (keys Keys) ByHeader(m *Message, now time.Time, window time.Duration) *Key {
+	k, _, err := keys.signer(m, now, window)
+	if err != nil {
+		return nil
+	}
+	return k
+}
+
+// signer finds who signed what a header tells about a request.
+func (keys Keys) signer(m *Message, now time.Time, window time.Duration) (*Key, *messageSignature, error) {
 	s, err := readSignature(m)
 	if err == nil {
 		err = s.check(m, now, window)
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	base, err := m.base(s.components, s.params)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	k := keys[s.keyID]
 	good := false
@@ -87,14 +111,9 @@ func (keys Keys) BySignature(m *Message, now time.Time, window time.Duration, re
 		good = ed25519.Verify(public, base, s.signature) && holds || good
 	}
 	if !good || !k.Holds(now) {
-		return nil, errWrong
+		return nil, nil, errWrong
 	}
-	if slices.Contains(s.components, fieldDigest) {
-		if err := checkDigest(strings.Join(m.Field(fieldDigest), ", "), m.Body); err != nil {
-			return nil, err
-		}
-	}
-	return k, remember(s.keyID+" "+s.nonce, s.expires)
+	return k, s, nil
 }
 
 // check holds a signature to the rules that are the same for all keys.

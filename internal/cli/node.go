@@ -69,11 +69,13 @@ func newNode(p *Process, reload *reloader, appFiles []string) (*node, error) {
 func (n *node) services() []service {
 	return []service{
 		{"the service manager", n.startManager, n.stopManager},
+		// An address that is taken is found before anything is written. Who connects
+		// before the server answers waits.
+		{"the listeners", n.startListeners, n.stopListeners},
 		{"tracing", n.startTracing, n.stopTracing},
 		{"the engine", n.startEngine, n.stopEngine},
 		{"the stores", n.startCommands, n.stopCommands},
 		{"the apps", n.startApps, n.stopApps},
-		{"the listeners", n.startListeners, n.stopListeners},
 		{"the audit log", n.startAudit, n.stopAudit}, // a server that could not begin to serve leaves no record
 		{"hardening", n.harden, nil},
 		{"the server", n.startServer, n.stopServer},

@@ -217,7 +217,6 @@ var clientSteps = map[diag.Code]string{
 	diag.Conflict:        "Look at what is there, with avap list, avap versions NAME or avap key list, and ask for what fits it.",
 	diag.CommandUnusable: "avap versions NAME lists the versions; avap activate NAME VERSION makes one run, and avap enable NAME a command that is disabled.",
 	diag.NoSuchSigner:    "avap signer list shows the signers there are.",
-	diag.Revoked:         "Build the module anew, sign it with another key that is trusted, and push that.",
 	diag.RequestTooLarge: "Send less; of a module, a server takes registry.artifact_limit_bytes.",
 	diag.NoCapacity:      "Try again in some seconds.",
 	diag.TooManyRequests: "Try again when an earlier command has ended.",

@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -316,4 +317,24 @@ func TestServeApps(t *testing.T) {
 	s = startServe(t, args...)
 	s.want(http.MethodGet, "/stored", 404, "")
 	s.stop()
+}
+
+// An address that is taken is found before anything is written.
+func TestTakenAddress(t *testing.T) {
+	taken, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	dir := filepath.Join(t.TempDir(), "data")
+	var stderr bytes.Buffer
+	code := Main(t.Context(), Process{
+		Args: []string{"serve", "--listen", taken.Addr().String(), "--data-dir", dir}, Stdin: strings.NewReader(""), Stdout: io.Discard, Stderr: &stderr,
+	})
+	if code != exitUsage || !strings.Contains(stderr.String(), "cannot listen on") {
+		t.Errorf("%d %s", code, stderr.String())
+	}
+	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the directory of the data is there: %v", err)
+	}
 }

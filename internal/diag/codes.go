@@ -240,7 +240,7 @@ var table = map[Code]Entry{
 	MemoryBusy:      {Title: "No memory left for scripts", Next: "Try again after the time in the Retry-After header, or hold less data at once."},
 	Cancelled:       {Title: "Cancelled", Next: "Send the request again if the result is still wanted."},
 
-	BadJSON:         {Title: "Body is not valid JSON", Next: "Send a JSON object with a script member."},
+	BadJSON:         {Title: "Body is not valid JSON", Next: "Correct the body where the message says; GET /api/v1/openapi.json tells what each route takes."},
 	BadFieldType:    {Title: "Member has the wrong type", Next: "Check the member's type in the API reference."},
 	RequestTooLarge: {Title: "Request too large", Next: "Send a smaller body."},
 	BadCharset:      {Title: "Encoding not supported", Next: "Send the body as UTF-8."},
@@ -253,7 +253,7 @@ var table = map[Code]Entry{
 	SlowRequest:     {Title: "Request too slow", Next: "Send the whole request within the server's read timeout."},
 	HeadersTooLarge: {Title: "Headers too large", Next: "Send fewer or shorter headers, or a shorter query string."},
 	BadBodyType:     {Title: "Body type not supported", Next: "Send application/json, plain or compressed with gzip."},
-	BadFieldValue:   {Title: "Member out of range", Next: "Choose a value within the range that the message names."},
+	BadFieldValue:   {Title: "Name or value not accepted", Next: "Choose a name or a value that the message allows."},
 	CrossSite:       {Title: "Request from another site", Next: "Call the API from the same origin, or from a program that is no browser."},
 	Conflict:        {Title: "Conflict with what is there", Next: "Look at what the server has now, and send a request that fits it, or change that first."},
 	TooManyRequests: {Title: "Too many requests at once", Next: "Send the next request when an earlier one is answered, or try again after the time in the Retry-After header."},

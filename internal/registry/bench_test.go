@@ -15,13 +15,14 @@ import (
 const manyCommands = 10_000
 
 // manyRecords are those of commands with a version each, all of the same module.
-func manyRecords(module []byte, signer string) []store.Put {
+func manyRecords(b *testing.B, module []byte, signer string) []store.Put {
+	b.Helper()
 	var puts []store.Put
 	for i := range manyCommands {
 		name := fmt.Sprintf("command_%05d", i)
 		v := Version{Command: name, Number: 1, Digest: sha256.Sum256(module), Size: len(module), Signers: []string{signer}}
 		c := Command{Name: name, Active: 1, Highest: 1}
-		puts = append(puts, store.Put{Kind: kindVersion, Name: versionName(name, 1), Document: document(v)}, putCommand(&c))
+		puts = append(puts, store.Put{Kind: kindVersion, Name: versionName(name, 1), Document: documentOf(b, v)}, store.Put{Kind: kindCommand, Name: name, Document: documentOf(b, &c)})
 	}
 	return puts
 }
@@ -31,7 +32,7 @@ func newMany(b *testing.B, key signer) (*store.SQLite, []byte) {
 	b.Helper()
 	s := openStore(b, filepath.Join(b.TempDir(), "avapd.db"), store.Options{})
 	module := key.module(b, "r = 1\naddResult(r)")
-	puts := manyRecords(module, key.key.Public().String())
+	puts := manyRecords(b, module, key.key.Public().String())
 	for len(puts) > 0 {
 		n := min(len(puts), store.MaxBatchPuts)
 		batch := store.Batch{Puts: puts[:n], Artifacts: []store.Artifact{{Digest: sha256.Sum256(module), Bytes: module}}}
@@ -79,8 +80,8 @@ func BenchmarkChange(b *testing.B) {
 		c, _ := n.State().Command("command_00001")
 		for what, id := range map[string]string{"version": c.Name, "command": "command_x"} {
 			records := []store.Record{
-				{Kind: kindVersion, Name: versionName(id, 2), Revision: 1 << 40, Document: document(c.Versions[0])},
-				{Kind: kindCommand, Name: id, Revision: 1 << 40, Document: document(c)},
+				{Kind: kindVersion, Name: versionName(id, 2), Revision: 1 << 40, Document: documentOf(b, c.Versions[0])},
+				{Kind: kindCommand, Name: id, Revision: 1 << 40, Document: documentOf(b, c)},
 			}
 			b.Run(what+"/"+name, func(b *testing.B) {
 				b.ReportAllocs()

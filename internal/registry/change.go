@@ -97,7 +97,7 @@ func (r *Registry) changeCommand(ctx context.Context, name, by string, alter fun
 			return store.Batch{}, err
 		}
 		next.Updated, next.By = r.now(), by
-		return store.Batch{Puts: []store.Put{putCommand(&next)}}, nil
+		return onePut(putCommand(&next))
 	})
 	if err != nil {
 		return nil, err
@@ -110,8 +110,8 @@ func (r *Registry) changeCommand(ctx context.Context, name, by string, alter fun
 	return &next, nil
 }
 
-func putCommand(c *Command) store.Put {
-	return store.Put{Kind: kindCommand, Name: c.Name, Expect: c.revision, Document: document(c)}
+func putCommand(c *Command) (store.Put, error) {
+	return withDocument(store.Put{Kind: kindCommand, Name: c.Name, Expect: c.revision}, c)
 }
 
 // now has the precision of documents.
@@ -193,11 +193,11 @@ func (r *Registry) Delete(ctx context.Context, name, by string) error {
 			return store.Batch{}, diag.NewFailure(diag.NoSuchCommand, "there is no command %s", name)
 		}
 		rest := Command{Name: name, Highest: c.Highest, Deleted: true, Updated: r.now(), By: by, revision: c.revision}
-		puts := []store.Put{putCommand(&rest)}
+		batch, err := onePut(putCommand(&rest))
 		for _, v := range c.Versions {
-			puts = append(puts, putNoVersion(v))
+			batch.Puts = append(batch.Puts, putNoVersion(v))
 		}
-		return store.Batch{Puts: puts}, nil
+		return batch, err
 	})
 	return err
 }

@@ -51,7 +51,7 @@ func (r *Registry) CreateKey(ctx context.Context, key auth.Key, by *auth.Princip
 		case len(s.clients) >= maxKeys:
 			return store.Batch{}, diag.NewFailure(diag.Conflict, "there are %d keys, which is the most there can be", len(s.clients))
 		}
-		return store.Batch{Puts: []store.Put{putKey(&key)}}, nil
+		return onePut(putKey(&key))
 	})
 	return &key, err
 }
@@ -70,7 +70,7 @@ func (r *Registry) RotateKey(ctx context.Context, name string, proof auth.Proof,
 		if err := next.Check(); err != nil {
 			return store.Batch{}, diag.NewFailure(diag.BadFieldValue, "%s", err)
 		}
-		return store.Batch{Puts: []store.Put{putKey(&next)}}, nil
+		return onePut(putKey(&next))
 	})
 	return &next, err
 }
@@ -108,8 +108,8 @@ func mayManage(by *auth.Principal, key *auth.Key) error {
 	return diag.NewFailure(diag.ScopeMissing, "the key %s has scopes that %s does not have", key.Name, by.ID)
 }
 
-func putKey(k *auth.Key) store.Put {
-	return store.Put{Kind: kindKey, Name: k.Name, Expect: k.Revision, Document: document(k)}
+func putKey(k *auth.Key) (store.Put, error) {
+	return withDocument(store.Put{Kind: kindKey, Name: k.Name, Expect: k.Revision}, k)
 }
 
 // Used notes that a key was used. It does not wait for the store, which knows
@@ -138,15 +138,18 @@ func (r *Registry) noteUses(ctx context.Context) {
 	defer cancel()
 	_, err := r.commit(ctx, func(s *State) (store.Batch, error) {
 		var batch store.Batch
+		var err error
 		r.used.Range(func(name, at any) bool {
 			use := keyUse{At: at.(time.Time).UTC().Truncate(time.Minute), revision: s.uses[name.(string)].revision}
 			if s.clients[name.(string)] != nil && use.At.Sub(s.uses[name.(string)].At) >= useStep {
-				batch.Puts = append(batch.Puts, store.Put{Kind: kindKeyUse, Name: name.(string), Expect: use.revision, Document: document(&use)})
+				var put store.Put
+				put, err = withDocument(store.Put{Kind: kindKeyUse, Name: name.(string), Expect: use.revision}, &use)
+				batch.Puts = append(batch.Puts, put)
 			}
-			return true
+			return err == nil
 		})
 		slices.SortFunc(batch.Puts, func(a, b store.Put) int { return cmp.Compare(a.Name, b.Name) })
-		return batch, nil
+		return batch, err
 	})
 	if err != nil && ctx.Err() == nil {
 		r.config.Log.Warn("the store was not told which keys were used", "error", err)

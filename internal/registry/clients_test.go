@@ -103,7 +103,11 @@ func TestMostKeys(t *testing.T) {
 	var batch store.Batch
 	for i := range maxKeys {
 		key, _ := newClient(fmt.Sprintf("k%d", i), "execute")
-		batch.Puts = append(batch.Puts, putKey(&key))
+		put, err := putKey(&key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		batch.Puts = append(batch.Puts, put)
 	}
 	if _, err := n.config.Primary.Commit(t.Context(), batch); err != nil {
 		t.Fatal(err)
@@ -158,4 +162,23 @@ func TestKeyUses(t *testing.T) {
 	if len(n.State().uses) != 0 || !n.LastUse("ci").IsZero() {
 		t.Error(n.State().uses)
 	}
+}
+
+// A date that JSON cannot write is refused, wherever it comes from, and nothing
+// is stored.
+func TestDatesThatCannotBeStored(t *testing.T) {
+	n := newNode(t, Config{})
+	key, _ := newClient("late", "execute")
+	key.Expires = time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)
+	_, err := n.CreateKey(t.Context(), key, auth.Admin)
+	wantCode(t, err, diag.BadFieldValue)
+	if len(n.State().Clients()) != 0 {
+		t.Error("the key is there")
+	}
+	key, _ = newClient("turned", "execute")
+	if _, err = n.CreateKey(t.Context(), key, auth.Admin); err != nil {
+		t.Fatal(err)
+	}
+	_, err = n.RotateKey(t.Context(), "turned", key.Proofs[0], time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC), auth.Admin)
+	wantCode(t, err, diag.BadFieldValue)
 }

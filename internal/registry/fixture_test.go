@@ -156,3 +156,13 @@ func wantCode(t testing.TB, err error, code diag.Code) {
 		t.Errorf("got %v (%s), want %s", err, codeOf(err), code)
 	}
 }
+
+// documentOf is what a record holds.
+func documentOf(t testing.TB, v any) []byte {
+	t.Helper()
+	put, err := withDocument(store.Put{}, v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return put.Document
+}

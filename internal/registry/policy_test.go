@@ -208,7 +208,7 @@ func (n *node) forgetContent(t *testing.T, versions ...*Version) {
 	for _, v := range versions {
 		old := *v
 		old.Content = Digest{}
-		batch.Puts = append(batch.Puts, store.Put{Kind: kindVersion, Name: versionName(v.Command, v.Number), Expect: v.revision, Document: document(&old)})
+		batch.Puts = append(batch.Puts, store.Put{Kind: kindVersion, Name: versionName(v.Command, v.Number), Expect: v.revision, Document: documentOf(t, &old)})
 	}
 	if _, err := n.config.Primary.Commit(t.Context(), batch); err != nil {
 		t.Fatal(err)

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/avapd/avapd/internal/diag"
+	"github.com/avapd/avapd/internal/store"
 	"github.com/avapd/avapd/runtime/abi"
 )
 
@@ -210,11 +212,17 @@ func splitVersion(name string) (command string, number int, ok bool) {
 	return command, number, ok && err == nil && number > 0
 }
 
-// document writes a record's document.
-func document(v any) []byte {
-	b, err := json.Marshal(v)
-	if err != nil {
-		panic(err) // texts and numbers alone
+// withDocument completes a put with what the record is to hold. A value that JSON
+// cannot write, such as a date after the year 9999, cannot be stored.
+func withDocument(put store.Put, v any) (store.Put, error) {
+	var err error
+	if put.Document, err = json.Marshal(v); err != nil {
+		return store.Put{}, failed(diag.BadFieldValue, err, "the change has a value that cannot be stored, such as a date after the year 9999; nothing was changed")
 	}
-	return b
+	return put, nil
+}
+
+// onePut is a batch that writes one record.
+func onePut(put store.Put, err error) (store.Batch, error) {
+	return store.Batch{Puts: []store.Put{put}}, err
 }

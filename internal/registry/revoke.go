@@ -41,9 +41,14 @@ func (r *Registry) Revoke(ctx context.Context, kind Revocable, value, reason, by
 		var batch store.Batch
 		revocation := Revocation{Reason: reason, At: r.now(), By: by}
 		for _, name := range names {
-			if s.revocations.get(name) == nil {
-				batch.Puts = append(batch.Puts, store.Put{Kind: kindRevocation, Name: name, Document: document(&revocation)})
+			if s.revocations.get(name) != nil {
+				continue
 			}
+			put, err := withDocument(store.Put{Kind: kindRevocation, Name: name}, &revocation)
+			if err != nil {
+				return store.Batch{}, err
+			}
+			batch.Puts = append(batch.Puts, put)
 		}
 		revocation.Kind, revocation.Value = kind, hex.EncodeToString(raw)
 		revoked.Revocation, revoked.TrustChange, revoked.Known = &revocation, r.trustChange(s, batch.Puts), s.knows(names)

@@ -101,20 +101,16 @@ func (r *Registry) PutSigner(ctx context.Context, signer Signer, by string) (*Si
 		}
 		next = signer
 		next.Created, next.By, next.revision = r.now(), by, 0
-		var puts []store.Put
 		if old != nil {
 			next.revision = old.revision
 			if bytes.Equal(old.Key, next.Key) {
 				next.Created = old.Created
-			} else {
-				puts = append(puts, s.removeKey(old.KeyID, by, next.Created))
 			}
 		}
-		// Two who add the same key at the same time write this record both.
-		holder := signerKey{Signer: next.Name}
-		puts = append(puts,
-			store.Put{Kind: kindSigner, Name: next.Name, Expect: next.revision, Document: document(&next)},
-			store.Put{Kind: kindSignerKey, Name: next.KeyID, Expect: s.signerKeys[next.KeyID].revision, Document: document(&holder)})
+		puts, err := s.signerPuts(&next, old, by)
+		if err != nil {
+			return store.Batch{}, err
+		}
 		change = r.trustChange(s, puts)
 		return store.Batch{Puts: puts}, nil
 	})
@@ -125,6 +121,29 @@ func (r *Registry) PutSigner(ctx context.Context, signer Signer, by string) (*Si
 		return now, change, nil
 	}
 	return &next, change, nil
+}
+
+// signerPuts are the records of a signer and its key, and of the key that it had
+// before.
+func (s *State) signerPuts(next, old *Signer, by string) ([]store.Put, error) {
+	var puts []store.Put
+	if old != nil && !bytes.Equal(old.Key, next.Key) {
+		removed, err := s.removeKey(old.KeyID, by, next.Created)
+		if err != nil {
+			return nil, err
+		}
+		puts = append(puts, removed)
+	}
+	signer, err := withDocument(store.Put{Kind: kindSigner, Name: next.Name, Expect: next.revision}, next)
+	if err != nil {
+		return nil, err
+	}
+	// Two who add the same key at the same time write this record both.
+	holder, err := s.putSignerKey(next.KeyID, &signerKey{Signer: next.Name})
+	if err != nil {
+		return nil, err
+	}
+	return append(puts, signer, holder), nil
 }
 
 // mayPut tells why a signer cannot become another, or be added.
@@ -144,8 +163,12 @@ func (s *State) mayPut(signer, old *Signer) error {
 }
 
 // removeKey notes that a key was taken from its signer.
-func (s *State) removeKey(id, by string, at time.Time) store.Put {
-	return store.Put{Kind: kindSignerKey, Name: id, Expect: s.signerKeys[id].revision, Document: document(&signerKey{Removed: true, At: at, By: by})}
+func (s *State) removeKey(id, by string, at time.Time) (store.Put, error) {
+	return s.putSignerKey(id, &signerKey{Removed: true, At: at, By: by})
+}
+
+func (s *State) putSignerKey(id string, holder *signerKey) (store.Put, error) {
+	return withDocument(store.Put{Kind: kindSignerKey, Name: id, Expect: s.signerKeys[id].revision}, holder)
 }
 
 // TrustChange is what comes of a change of who is trusted: commands whose active
@@ -213,7 +236,11 @@ func (r *Registry) DeleteSigner(ctx context.Context, name, by string) (*TrustCha
 		case old.Fixed:
 			return store.Batch{}, fixedSigner(name)
 		}
-		puts := []store.Put{s.removeKey(old.KeyID, by, r.now()), {Kind: kindSigner, Name: name, Expect: old.revision, Delete: true}}
+		removed, err := s.removeKey(old.KeyID, by, r.now())
+		if err != nil {
+			return store.Batch{}, err
+		}
+		puts := []store.Put{removed, {Kind: kindSigner, Name: name, Expect: old.revision, Delete: true}}
 		change = r.trustChange(s, puts)
 		return store.Batch{Puts: puts}, nil
 	})

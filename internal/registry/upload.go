@@ -128,7 +128,10 @@ func (r *Registry) Upload(ctx context.Context, name string, module []byte, o Upl
 			return store.Batch{}, err
 		}
 		var batch store.Batch
-		batch, made = r.addition(s, *v, o.Activate)
+		var err error
+		if batch, made, err = r.addition(s, *v, o.Activate); err != nil {
+			return store.Batch{}, err
+		}
 		// Also when it is there: it may be damaged.
 		batch.Artifacts = []store.Artifact{{Digest: v.Digest, Bytes: module}}
 		return batch, nil
@@ -197,7 +200,7 @@ func checkCapabilities(module []byte, manifest *abi.Manifest) error {
 
 // addition is what adds a version, and the version; or what activates the newest
 // one if that is the same.
-func (r *Registry) addition(s *State, v Version, activate bool) (store.Batch, *Version) {
+func (r *Registry) addition(s *State, v Version, activate bool) (store.Batch, *Version, error) {
 	next := Command{Name: v.Command, Updated: r.now(), By: v.By}
 	old := s.commands.get(v.Command)
 	if old != nil {
@@ -207,10 +210,11 @@ func (r *Registry) addition(s *State, v Version, activate bool) (store.Batch, *V
 		next.Active, next.Disabled, next.Previous = old.Active, old.Disabled, old.Previous
 		if newest := old.Newest(); newest != nil && newest.Digest == v.Digest && newest.Limits == v.Limits && slices.Equal(newest.Interface, v.Interface) {
 			if !activate || next.Active == newest.Number {
-				return store.Batch{}, newest
+				return store.Batch{}, newest, nil
 			}
 			next.activate(newest.Number)
-			return store.Batch{Puts: []store.Put{putCommand(&next)}}, newest
+			batch, err := onePut(putCommand(&next))
+			return batch, newest, err
 		}
 	}
 	next.Highest++
@@ -218,11 +222,16 @@ func (r *Registry) addition(s *State, v Version, activate bool) (store.Batch, *V
 	if activate {
 		next.activate(v.Number)
 	}
-	puts := []store.Put{{Kind: kindVersion, Name: versionName(v.Command, v.Number), Document: document(&v)}, putCommand(&next)}
-	for _, surplus := range next.surplus() {
-		puts = append(puts, putNoVersion(surplus))
+	batch, err := onePut(withDocument(store.Put{Kind: kindVersion, Name: versionName(v.Command, v.Number)}, &v))
+	if err != nil {
+		return store.Batch{}, nil, err
 	}
-	return store.Batch{Puts: puts}, &v
+	command, err := putCommand(&next)
+	batch.Puts = append(batch.Puts, command)
+	for _, surplus := range next.surplus() {
+		batch.Puts = append(batch.Puts, putNoVersion(surplus))
+	}
+	return batch, &v, err
 }
 
 // surplus are the versions that are too many: the oldest ones that are not

@@ -100,6 +100,7 @@ func (s *Server) bearer(header string) *auth.Principal {
 	if !strings.EqualFold(scheme, bearer) {
 		return nil
 	}
+	given = strings.TrimLeft(given, " ") // RFC 9110 lets there be several
 	if isToken(given, s.settings.Load().Admin.Token) {
 		return auth.Admin
 	}

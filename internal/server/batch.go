@@ -387,7 +387,9 @@ func (s *Server) readBatch(d *decoder) (items []jsontext.Value, parallelism int,
 			return nil, 0, err
 		}
 	}
-	_, err = d.json.ReadToken()
+	if _, err = d.json.ReadToken(); err == nil && items == nil {
+		return nil, 0, newProblem(http.StatusBadRequest, diag.BadFieldValue, "the batch has no member %s, which is an array of scripts or commands", memberItems)
+	}
 	return items, parallelism, err //nolint:wrapcheck // as above
 }
 
@@ -411,6 +413,7 @@ func (s *Server) readItems(d *decoder) (items []jsontext.Value, err error) {
 	if err := expect(d, memberItems, jsontext.KindBeginArray, "an array"); err != nil {
 		return nil, err
 	}
+	items = []jsontext.Value{}
 	_, err = d.json.ReadToken()
 	for err == nil && d.json.PeekKind() != jsontext.KindEndArray {
 		if most := int(s.settings.Load().Batch.Items); len(items) == most {

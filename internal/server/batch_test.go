@@ -187,6 +187,7 @@ func TestBatchRefused(t *testing.T) {
 	for body, code := range map[string]diag.Code{
 		`7`: diag.BadFieldType, `[`: diag.BadJSON, `[{}] x`: diag.BadJSON, ``: diag.BadJSON, `{"items":7}`: diag.BadFieldType,
 		`{"parallelism":3,"items":[]}`: diag.BadFieldValue, `{"item":[]}`: diag.BadFieldValue, `[1 2]`: diag.BadJSON,
+		`{}`: diag.BadFieldValue, `{"parallelism":2}`: diag.BadFieldValue,
 	} {
 		r := h.do(http.MethodPost, pathBatch, "application/json", strings.NewReader(body))
 		r.wantProblem(t, http.StatusBadRequest, code)

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"unicode/utf8"
 
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/gofiber/fiber/v2"
 	"github.com/valyala/fasthttp"
 
@@ -32,8 +33,8 @@ const (
 
 // contentKind looks at the content type. A body without one, of plain text or
 // of unnamed bytes counts as JSON. So does a body that claims to be a form and
-// begins with a brace, which is what curl -d sends when its user names no
-// type; in a real form a brace is percent-encoded.
+// begins with a brace, or is an array of JSON, which is what curl -d sends when
+// its user names no type; in a real form a brace is percent-encoded.
 func contentKind(header string, body []byte) (kind bodyKind, boundary string, err error) {
 	if header == "" || header == fiber.MIMEApplicationJSON {
 		return bodyJSON, "", nil
@@ -44,7 +45,7 @@ func contentKind(header string, body []byte) (kind bodyKind, boundary string, er
 	}
 	switch {
 	case media == fiber.MIMEApplicationForm:
-		if first := bytes.TrimLeft(body, " \t\r\n"); len(first) > 0 && first[0] == '{' {
+		if first := bytes.TrimLeft(body, " \t\r\n"); len(first) > 0 && (first[0] == '{' || first[0] == '[' && jsontext.Value(first).IsValid()) {
 			return bodyJSON, "", nil
 		}
 		return bodyURLForm, "", nil

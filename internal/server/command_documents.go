@@ -1,11 +1,6 @@
 package server
 
 import (
-	"net/http"
-
-	"github.com/go-json-experiment/json"
-	"github.com/gofiber/fiber/v2"
-
 	"github.com/avapd/avapd/internal/api"
 	"github.com/avapd/avapd/internal/diag"
 	"github.com/avapd/avapd/internal/registry"
@@ -92,27 +87,4 @@ func trustDocument(c *registry.TrustChange) *api.TrustChange {
 
 func revocationDocument(r *registry.Revocation) api.Revocation {
 	return api.Revocation{Kind: string(r.Kind), Value: r.Value, Reason: r.Reason, At: r.At, By: r.By}
-}
-
-// readDocument reads a JSON body into a document. A member that the document
-// does not have is most likely a typing error, and what it says would be lost.
-func readDocument(c *fiber.Ctx, into any) error {
-	body, release, err := readBody(c)
-	if err != nil {
-		return err
-	}
-	defer release()
-	kind, _, err := contentKind(c.Get(fiber.HeaderContentType), body)
-	switch {
-	case err != nil:
-		return err
-	case kind != bodyJSON:
-		return newProblem(http.StatusUnsupportedMediaType, diag.BadBodyType, "the body must be JSON, not a form")
-	}
-	if err := json.Unmarshal(body, into, json.RejectUnknownMembers(true)); err != nil {
-		p := newProblem(http.StatusBadRequest, diag.BadJSON, "the body is no such document: %s", printable(err.Error()))
-		p.cause = err
-		return p
-	}
-	return nil
 }

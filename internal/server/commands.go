@@ -260,7 +260,7 @@ func (s *Server) putCommand(c *fiber.Ctx) error {
 		return err
 	}
 	o := registry.UploadOptions{Activate: activate != nil && *activate, By: changer(c), Note: cleanText([]byte(c.Query("note")))}
-	if o.Limits, err = queryLimits(c); err != nil {
+	if o.Limits, err = s.queryLimits(c); err != nil {
 		return err
 	}
 	if text := c.Query("interface"); text != "" {
@@ -283,17 +283,19 @@ func (s *Server) putCommand(c *fiber.Ctx) error {
 }
 
 // queryLimits are the limits that a version is to have; what is not named is
-// left to the signer and the server.
-func queryLimits(c *fiber.Ctx) (registry.Limits, error) {
+// left to the signer and the server. What no execution here may have is refused,
+// as in the limits of an execution.
+func (s *Server) queryLimits(c *fiber.Ctx) (registry.Limits, error) {
 	var limits config.Limits
+	most := s.settings.Load().LimitsMax
 	for _, m := range limitMembers {
 		text := c.Query(m.name)
 		if text == "" {
 			continue
 		}
 		n, err := strconv.ParseInt(text, 10, 64)
-		if err != nil || n < m.least {
-			return registry.Limits{}, newProblem(http.StatusBadRequest, diag.BadFieldValue, "%s is %q; it takes a whole number from %d", m.name, printable(text), m.least)
+		if bound := *m.place(&most); err != nil || n < m.least || n > bound {
+			return registry.Limits{}, newProblem(http.StatusBadRequest, diag.BadFieldValue, "%s is %q; it takes a whole number from %d to %d, which is this server's limit", m.name, printable(text), m.least, bound)
 		}
 		*m.place(&limits) = n
 	}

@@ -363,7 +363,12 @@ func TestLimitsOfVersions(t *testing.T) {
 	if v.Limits != (api.Limits{Fuel: 5000, TimeMS: 900}) {
 		t.Errorf("got %+v", v.Limits)
 	}
-	p := h.do(http.MethodPost, "/api/v1/commands/loop/execute", "", nil).wantProblem(t, 504, diag.OutOfFuel)
+	// More than any execution here may have is refused, as an execution's limits are.
+	p := h.upload("/commands/loop?fuel=999999999999999", "x = 1").wantProblem(t, 400, diag.BadFieldValue)
+	if !strings.Contains(p.Error, "this server's limit") {
+		t.Error(p.Error)
+	}
+	p = h.do(http.MethodPost, "/api/v1/commands/loop/execute", "", nil).wantProblem(t, 504, diag.OutOfFuel)
 	if p.Usage == nil || p.Usage.Fuel > 5000 {
 		t.Errorf("used %+v", p.Usage)
 	}

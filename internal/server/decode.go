@@ -44,6 +44,8 @@ type call struct {
 	// command is what an item of a batch names instead of a script.
 	command string
 	item    bool
+	// hint tells what may be the matter if there is no script.
+	hint string
 }
 
 // request is what the engine gets of a call.
@@ -334,6 +336,9 @@ func jsonProblem(err error) error {
 		return p
 	}
 	p := newProblem(http.StatusBadRequest, diag.BadJSON, "the body is not valid JSON: it ends too early")
+	if errors.Is(err, io.EOF) { // which is said of no token at all
+		p.message = messageEmptyBody
+	}
 	if syntax, ok := errors.AsType[*jsontext.SyntacticError](err); ok && !errors.Is(err, io.ErrUnexpectedEOF) {
 		at := ""
 		if syntax.JSONPointer != "" {

@@ -41,11 +41,14 @@ func (s *Server) decodeInput(c *fiber.Ctx) (in call, body []byte, form []engine.
 	kind, boundary, err := contentKind(c.Get(fiber.HeaderContentType), body)
 	switch {
 	case err != nil:
+	case len(body) == 0 && kind != bodyMultipart:
+		in.hint, body = messageEmptyBody, nil
 	case kind == bodyJSON:
 		if err = checkComplexity(body, in.config); err == nil {
 			err = s.decodeJSON(body, &in)
 		}
 	default:
+		in.hint = messageNoField
 		var fields []engine.Pair
 		if fields, err = formPairs(kind, boundary, body); err == nil {
 			form, err = s.decodeForm(fields, &in)
@@ -59,10 +62,16 @@ func (s *Server) decodeInput(c *fiber.Ctx) (in call, body []byte, form []engine.
 	return in, body, form, release, nil
 }
 
+// messageNoField tells what a form lacks that was meant as one, and what else may
+// have been meant.
+const messageNoField = "the content type of the body is that of a form, and the form has no field script; send JSON with Content-Type: application/json"
+
 func checkScript(in *call) error {
 	switch {
 	case !in.hasScript:
-		return newProblem(http.StatusBadRequest, diag.MissingScript, "%s", messageNoScript)
+		p := newProblem(http.StatusBadRequest, diag.MissingScript, "%s", messageNoScript)
+		p.suggestion = in.hint
+		return p
 	case in.script == "":
 		return newProblem(http.StatusBadRequest, diag.EmptyScript, "%s", messageNoScript)
 	case isPrivateKey(in.script):

@@ -150,7 +150,7 @@ func TestBadKeys(t *testing.T) {
 		`{"name":"a","scopes":["execute"],"kind":"signature"}`:                    diag.BadFieldValue,
 		`{"name":"a","scopes":["execute"],"kind":"signature","public_key":"x"}`:   diag.KeyUnusable,
 		`{"name":"a","scopes":["keys:write"],"prefixes":["a"]}`:                   diag.BadFieldValue,
-		`{"name":"a","scopes":["execute"],"secret":"mine"}`:                       diag.BadJSON,
+		`{"name":"a","scopes":["execute"],"secret":"mine"}`:                       diag.BadFieldValue,
 		`{"name":"there","scopes":["execute"]}`:                                   diag.Conflict,
 	} {
 		status := map[diag.Code]int{diag.Conflict: 409, diag.KeyUnusable: 400}[want]

@@ -250,6 +250,12 @@ func TestAdminListener(t *testing.T) {
 			t.Errorf("%s: %d %s", path, status, body)
 		}
 	}
+	// Operators are told of their own routes alone.
+	for _, path := range []string{"/live", "/api/v1/metric", pathExecute + "s"} {
+		if _, body := ask(path); strings.Contains(body, pathExecute+"?") || strings.Contains(body, pathOpenAPI) || !strings.Contains(body, `"next_step":"Ask for one of`) {
+			t.Errorf("%s: %s", path, body)
+		}
+	}
 	close(h.engine.release)
 	h.client.CloseIdleConnections()
 	if err := h.Shutdown(t.Context()); err != nil {

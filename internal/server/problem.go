@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -27,7 +28,9 @@ type problem struct {
 	// message is for people and for scripts' callers, who match on it.
 	message string
 	// suggestion says what to write instead, if that is known.
-	suggestion  string
+	suggestion string
+	// next is the next step, where that of the code does not fit.
+	next        string
 	line        int
 	column      int
 	stack       []frame
@@ -108,7 +111,7 @@ func (p *problem) document(id string) document {
 	return document{
 		Type: "urn:avap:problem:" + string(p.code), Title: entry.Title, Status: p.status,
 		Detail: detail, Instance: id, Error: p.message, Code: p.code,
-		Suggestion: p.suggestion, NextStep: entry.Next, Line: p.line, Column: p.column,
+		Suggestion: p.suggestion, NextStep: cmp.Or(p.next, entry.Next), Line: p.line, Column: p.column,
 		Stack: p.stack, Diagnostics: p.diagnostics, Usage: p.usage, Current: p.current,
 	}
 }
@@ -170,8 +173,12 @@ func (s *Server) asProblem(c *fiber.Ctx, err error) *problem {
 	switch f.Code {
 	case http.StatusNotFound:
 		p := newProblem(f.Code, diag.NoSuchRoute, "there is no %s", printable(c.Path()))
-		if hint := diag.Suggest(strings.Clone(c.Path()), s.paths()); hint != "" {
+		admin := c.App() == s.admin
+		if hint := diag.Suggest(strings.Clone(c.Path()), s.paths(admin)); hint != "" {
 			p.suggestion = "did you mean " + hint + "?"
+		}
+		if admin {
+			p.next = "Ask for one of " + strings.Join(s.paths(admin), ", ") + "; the API has an address of its own, which is listen."
 		}
 		return p
 	case http.StatusMethodNotAllowed:

@@ -388,11 +388,14 @@ func ReservedSegments() []string {
 	return slices.Compact(reserved)
 }
 
-// paths are those of the server's own routes, for suggestions.
-func (s *Server) paths() []string {
-	paths := make([]string, len(s.routes))
-	for i, r := range s.routes {
-		paths[i] = r.path
+// paths are those of the server's own routes, for suggestions to clients or to
+// operators.
+func (s *Server) paths(admin bool) []string {
+	var paths []string
+	for _, r := range s.routes {
+		if r.admin || !admin {
+			paths = append(paths, r.path)
+		}
 	}
 	return slices.Compact(paths)
 }

@@ -221,17 +221,19 @@ func (s *Server) bodyLimit(header *fasthttp.RequestHeader) fasthttp.RequestConfi
 const strangersBytes = 64 << 10
 
 // mayUpload looks at the credentials before the body comes. What a header cannot
-// tell is left for later: a signature over the whole request, and the certificate
-// of the connection, which counts where there is no secret.
+// tell is left for later: the certificate of the connection, which counts where
+// there are no other credentials.
 func (s *Server) mayUpload(header *fasthttp.RequestHeader) bool {
-	secret := header.Peek(fiber.HeaderAuthorization)
-	switch settings := s.tls.Load(); {
+	var principal *auth.Principal
+	secret, settings := header.Peek(fiber.HeaderAuthorization), s.tls.Load()
+	switch {
+	case len(secret) > 0:
+		principal = s.bearer(string(secret))
 	case len(header.Peek(headerSignatureInput)) > 0:
-		return true
-	case len(secret) == 0:
+		principal = s.signatureOf(header, settings != nil)
+	default:
 		return settings != nil && settings.ClientCAs != nil
 	}
-	principal := s.bearer(string(secret))
 	return principal != nil && principal.May(auth.WriteCommands)
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/gofiber/fiber/v2"
+	"github.com/valyala/fasthttp"
 
 	"github.com/avapd/avapd/internal/auth"
 	"github.com/avapd/avapd/internal/diag"
@@ -46,20 +47,40 @@ func (s *Server) signature(c *fiber.Ctx) (*auth.Principal, error) {
 	return nil, s.unknown(c, refused.Why)
 }
 
+// signatureOf finds whose signature a header carries whose body has not come, or
+// nil. Whether the body is what was signed, and comes for the first time, is
+// found out when it is there.
+func (s *Server) signatureOf(header *fasthttp.RequestHeader, overTLS bool) *auth.Principal {
+	m := s.messageOf(header, header.Host(), overTLS)
+	m.Path, m.Query, _ = strings.Cut(string(header.RequestURI()), "?")
+	key := s.commands.State().Clients().ByHeader(m, time.Now(), s.settings.Load().SignatureWindow())
+	if key == nil {
+		return nil
+	}
+	return key.Principal()
+}
+
 // message is a request as the client has sent it, under the name that it knows.
 func (s *Server) message(c *fiber.Ctx) *auth.Message {
+	m := s.messageOf(&c.Request().Header, c.Request().Host(), c.Context().IsTLS())
+	m.Body = c.Request().Body()
+	m.Path, m.Query = string(c.Context().URI().PathOriginal()), string(c.Context().URI().QueryString())
+	return m
+}
+
+// messageOf is what a header tells but for the target.
+func (s *Server) messageOf(header *fasthttp.RequestHeader, authority []byte, overTLS bool) *auth.Message {
 	m := &auth.Message{
-		Method: c.Method(), Scheme: "http", Authority: string(c.Request().Host()), Body: c.Request().Body(),
-		Path: string(c.Context().URI().PathOriginal()), Query: string(c.Context().URI().QueryString()),
+		Method: string(header.Method()), Scheme: "http", Authority: string(authority),
 		Field: func(name string) []string {
 			var lines []string
-			for _, line := range c.Request().Header.PeekAll(name) {
+			for _, line := range header.PeekAll(name) {
 				lines = append(lines, string(line))
 			}
 			return lines
 		},
 	}
-	if c.Context().IsTLS() {
+	if overTLS {
 		m.Scheme = "https"
 	}
 	if public := s.settings.Load().Auth.PublicURL; public != "" {

@@ -80,7 +80,11 @@ func (s *Server) putSigner(c *fiber.Ctx) error {
 		Limits: registry.Limits(in.Limits), TrustedCompiler: in.TrustedCompiler,
 	}, changer(c))
 	if err != nil {
-		return s.registryProblem(noteOf(c), err)
+		p := s.registryProblem(noteOf(c), err)
+		if p.code == diag.Revoked {
+			p.next = "Give the signer another key; avap keygen makes one."
+		}
+		return p
 	}
 	d, err := signerDocument(signer)
 	if err != nil {

@@ -179,7 +179,7 @@ func TestInterfaceOfASource(t *testing.T) {
 // Of an upload from who may not upload, little is read.
 func TestUploadsOfStrangers(t *testing.T) {
 	h := startCommands(t)
-	for _, authorization := range []string{"", "Authorization: Bearer nonsense\r\n", "Authorization: Basic eDp5\r\n"} {
+	for _, authorization := range []string{"", "Authorization: Bearer nonsense\r\n", "Authorization: Basic eDp5\r\n", "Signature-Input: x\r\n"} {
 		conn := h.dial()
 		send(t, conn, "PUT /api/v1/commands/one HTTP/1.1\r\nHost: x\r\nContent-Type: application/wasm\r\nContent-Length: 8000000\r\n"+authorization+"\r\n")
 		// The answer comes before the body does.
