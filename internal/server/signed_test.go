@@ -132,3 +132,36 @@ func TestSignedLimits(t *testing.T) {
 		t.Error("more nonces are remembered than there is room for")
 	}
 }
+
+// A signature over the header is verified before a module is read.
+func TestSignedUpload(t *testing.T) {
+	h := startCommands(t)
+	key := newKey(t)
+	text, err := signature.EncodePublic(key.Public(), signature.OpenSSH, "builds")
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, _ := encodeJSON(api.NewKey{Name: "builds", Kind: api.SignatureKey, Scopes: []string{"commands:write"}, PublicKey: string(text)})
+	if r := h.ask(http.MethodPost, "/keys", "application/json", body); r.StatusCode != 201 {
+		t.Fatalf("%d %s", r.StatusCode, r.body)
+	}
+	module := string(signedBy(t, h.key, "x = \""+strings.Repeat("x", 2*strangersBytes)+"\""))
+	m := &auth.Message{Method: http.MethodPut, Scheme: "http", Authority: h.addr, Path: pathCommands + "/one", Query: "activate=true", Body: []byte(module)}
+	headers, err := m.Signature("builds", key.SignMessage, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for target, status := range map[string]int{"/one?activate=true": 201, "/two?activate=true": 401} {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodPut, "http://"+h.addr+pathCommands+target, strings.NewReader(module))
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("Content-Type", api.WASM)
+		for name, value := range headers {
+			request.Header.Set(name, value)
+		}
+		if r := h.send(request); r.StatusCode != status {
+			t.Errorf("%s: %d %s", target, r.StatusCode, r.body)
+		}
+	}
+}
