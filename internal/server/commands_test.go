@@ -553,7 +553,7 @@ func TestPolicy(t *testing.T) {
 	put("x", api.Signer{Name: "y", PublicKey: string(text), Prefixes: []string{"a"}}).wantProblem(t, 400, diag.BadFieldValue)
 	put("x", api.Signer{PublicKey: string(text)}).wantProblem(t, 400, diag.BadFieldValue)
 	put("team", api.Signer{PublicKey: string(text), Prefixes: []string{"a"}}).wantProblem(t, 409, diag.Conflict)
-	h.ask(http.MethodPut, "/signers/x", "application/json", []byte(`{"prefixs":[]}`)).wantProblem(t, 400, diag.BadJSON)
+	h.ask(http.MethodPut, "/signers/x", "application/json", []byte(`{"prefixs":[]}`)).wantProblem(t, 400, diag.BadFieldValue)
 	h.ask(http.MethodPost, "/revocations", "application/json", []byte(`{"kind":"name","value":"00","reason":""}`)).wantProblem(t, 400, diag.BadFieldValue)
 	h.ask(http.MethodPost, "/revocations", "application/json", []byte(`{"kind":"digest","value":"xyz","reason":""}`)).wantProblem(t, 400, diag.BadFieldValue)
 	if p := h.ask(http.MethodDelete, "/signers/c", "", nil).wantProblem(t, 404, diag.NoSuchSigner); p.Suggestion != "" {
@@ -576,7 +576,7 @@ func TestConflicts(t *testing.T) {
 		t.Errorf("the current state is %+v", p.Current)
 	}
 	h.ask(http.MethodPost, "/commands/one/activate", "application/json", []byte(`{"version":2}`)).wantProblem(t, 404, diag.NoSuchCommand)
-	h.ask(http.MethodPost, "/commands/one/activate", "application/json", []byte(`{"number":1}`)).wantProblem(t, 400, diag.BadJSON)
+	h.ask(http.MethodPost, "/commands/one/activate", "application/json", []byte(`{"number":1}`)).wantProblem(t, 400, diag.BadFieldValue)
 	h.ask(http.MethodPost, "/commands/one/activate", "application/x-www-form-urlencoded", []byte(`version=1`)).wantProblem(t, 415, diag.BadBodyType)
 	if p := h.ask(http.MethodPost, "/commands/oen/rollback", "", nil).wantProblem(t, 404, diag.NoSuchCommand); p.Suggestion != "did you mean one?" {
 		t.Errorf("suggestion %q", p.Suggestion)

@@ -54,7 +54,7 @@ func documentProblem(err error) error {
 	if errors.Is(err, json.ErrUnknownName) {
 		known := membersOf(wrong.GoType)
 		p := newProblem(http.StatusBadRequest, diag.BadFieldValue, "there is no member %s; there are %s", printable(member), strings.Join(known, ", "))
-		p.suggestion = diag.DidYouMean(string(wrong.JSONPointer.LastToken()), known)
+		p.suggestion = diag.DidYouMean(wrong.JSONPointer.LastToken(), known)
 		p.cause = err
 		return p
 	}
