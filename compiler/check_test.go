@@ -50,7 +50,7 @@ func TestSuggestions(t *testing.T) {
 	for script, want := range map[string]string{
 		"addvar(x, 1)":                 "did you mean addVar?",
 		"print(\"s\".uper())":          "did you mean upper?",
-		"qqqqqq(1)":                    "",
+		"qqqqqq(1)":                    "it is found all the same if it is registered with the server that runs the script",
 		"function share(a){}\nshar(1)": "did you mean share?",
 	} {
 		findings := compiler.Check(compiler.Source{Text: script}, compiler.Options{})
