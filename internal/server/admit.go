@@ -55,7 +55,7 @@ func (s *Server) admitted(ctx *runContext, n *note, patient bool, run func(conte
 	if err := s.reserve(ctx); err != nil {
 		return nil, err
 	}
-	n.begun = true
+	ctx.admitted, n.begun = true, true
 	answer, err := run(ctx)
 	if err != nil {
 		err = runProblem(n, err)

@@ -53,14 +53,13 @@ func (s *Server) reserve(ctx *runContext) error {
 	if err := s.audit.Reserve(ctx); err != nil {
 		return auditProblem(err, "the audit log has no room for the record of the execution, which did not begin")
 	}
-	ctx.recorded = true
 	return nil
 }
 
 // record writes an execution that has ended down. One that found no place, or no
 // room for its record, did not begin and has none.
 func (s *Server) record(ctx *runContext, n *note, script string, status int, code diag.Code) error {
-	if !ctx.recorded {
+	if s.audit == nil || !ctx.admitted {
 		return nil
 	}
 	r := n.auditRecord(audit.Execution, actionExecute)

@@ -137,7 +137,9 @@ func (s *Server) perform(ctx *runContext, n *note, patient bool, run func(contex
 		if failed := s.record(ctx, n, script, status, code); failed != nil {
 			answer, err = nil, failed
 		}
-		s.metrics.Execution(code, n.used, telemetry.Names{Request: n.id, Trace: n.span.TraceID()})
+		if ctx.admitted {
+			s.metrics.Execution(code, n.used, telemetry.Names{Request: n.id, Trace: n.span.TraceID()})
+		}
 	}()
 	if answer, err = s.admitted(ctx, n, patient, run); err != nil {
 		p := runProblem(n, err)

@@ -34,8 +34,9 @@ const (
 type runContext struct {
 	watched
 	execution // of those that are executions
-	// recorded says that there is room in the audit log for what becomes of it.
-	recorded bool
+	// admitted says that it has a place, and room in the audit log for what becomes
+	// of it: it counts as an execution.
+	admitted bool
 	// span is what the work is part of; nil where nobody traces.
 	span *tracing.Span
 

@@ -63,7 +63,7 @@ var (
 		help: "Requests by how those who sent them showed who they are, and whether that was accepted.",
 	})
 
-	executionsTotal = define(definition{name: "avap_executions_total", kind: counter, labels: []string{"outcome"}, help: "Executions that ended, by how."})
+	executionsTotal = define(definition{name: "avap_executions_total", kind: counter, labels: []string{"outcome"}, help: "Executions that began and ended, by how."})
 	executionFuel   = define(definition{
 		name: "avap_execution_fuel_units", kind: histogram, buckets: fuelBuckets,
 		help: "Fuel that executions used.",
