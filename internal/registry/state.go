@@ -262,29 +262,28 @@ func (c *change) apply(record store.Record) error {
 	}
 	toggle(&c.next.digest, hash)
 	c.hashes.set(id, hash)
-	var err error
-	switch record.Kind {
-	case kindCommand:
-		err = c.applyCommand(record)
-	case kindVersion:
-		err = c.applyVersion(record)
-	case kindSigner:
-		err = c.applySigner(record)
-	case kindSignerKey:
-		err = c.applySignerKey(record)
-	case kindRevocation:
-		err = c.applyRevocation(record)
-	case kindKey:
-		err = c.applyKey(record)
-	case kindKeyUse:
-		err = c.applyKeyUse(record)
-	default: // of a later program: it is counted and otherwise left alone
+	apply, known := kinds[record.Kind]
+	if !known { // of a later program: it is counted and otherwise left alone
 		c.next.unknown = true
+		return nil
 	}
-	if err != nil {
+	if err := apply(c, record); err != nil {
 		return fmt.Errorf("%s %q: %w", record.Kind, record.Name, err)
 	}
 	return nil
+}
+
+// kinds are all kinds of records, and what a record of each does. What nothing
+// names is taken away: artifacts that a kind names have to be among those of
+// State.artifacts, and to be known to the lacks of a copy.
+var kinds = map[string]func(*change, store.Record) error{
+	kindCommand:    (*change).applyCommand,
+	kindVersion:    (*change).applyVersion,
+	kindSigner:     (*change).applySigner,
+	kindSignerKey:  (*change).applySignerKey,
+	kindRevocation: (*change).applyRevocation,
+	kindKey:        (*change).applyKey,
+	kindKeyUse:     (*change).applyKeyUse,
 }
 
 func toggle(digest *[32]byte, hash [32]byte) {

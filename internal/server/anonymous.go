@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/gofiber/fiber/v2"
+	"github.com/valyala/fasthttp"
 
 	"github.com/avapd/avapd/internal/auth"
 	"github.com/avapd/avapd/internal/config"
@@ -35,26 +36,27 @@ func (s *strangers) may(scope auth.Scope) bool {
 }
 
 // refusal says why a request of a stranger is not answered, or nothing if it is.
-func (s *strangers) refusal(c *fiber.Ctx) string {
+// The name under which it asks is given apart, as it may not be known yet whether
+// the target, which can name another, is well-formed.
+func (s *strangers) refusal(ctx *fasthttp.RequestCtx, host []byte) string {
 	switch s.mode {
 	case config.AnonymousAlways:
 		return ""
 	case config.AnonymousNever:
 		return "this server answers only those whom it knows"
 	}
-	address, ok := c.Context().RemoteAddr().(*net.TCPAddr)
-	if !ok || !address.IP.IsLoopback() || isForwarded(c) {
+	address, ok := ctx.RemoteAddr().(*net.TCPAddr)
+	if !ok || !address.IP.IsLoopback() || isForwarded(&ctx.Request.Header) {
 		return "from another machine this server answers only those whom it knows"
 	}
-	if host := c.Request().Host(); !s.knowsHost(host) {
+	if !s.knowsHost(host) {
 		return "the server is asked under the name " + printable(string(host)) + ", under which it answers only those whom it knows; auth.hosts has further names"
 	}
 	return ""
 }
 
 // isForwarded tells whether a proxy says that it asks for somebody else.
-func isForwarded(c *fiber.Ctx) bool {
-	header := &c.Request().Header
+func isForwarded(header *fasthttp.RequestHeader) bool {
 	return slices.ContainsFunc(forwarding, func(name string) bool { return len(header.Peek(name)) > 0 })
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/gofiber/fiber/v2"
+	"github.com/valyala/fasthttp"
 
 	"github.com/avapd/avapd/internal/auth"
 	"github.com/avapd/avapd/internal/diag"
@@ -34,8 +35,8 @@ func (s *Server) whoAsks(c *fiber.Ctx) (*auth.Principal, error) {
 		if len(c.Request().Header.Peek(headerSignatureInput)) > 0 {
 			return s.signature(c)
 		}
-		if state := c.Context().TLSConnectionState(); state != nil && len(state.PeerCertificates) > 0 {
-			return s.certificate(c, state.PeerCertificates[0])
+		if shown := certificateOf(c.Context()); shown != nil {
+			return s.certificate(c, shown)
 		}
 		return s.stranger(c)
 	}
@@ -65,24 +66,41 @@ func (s *Server) unknown(c *fiber.Ctx, message string) error {
 // somebody vouches for it was found out then; it may have expired since.
 func (s *Server) certificate(c *fiber.Ctx, shown *x509.Certificate) (*auth.Principal, error) {
 	now := time.Now()
-	if s.commands != nil && now.Before(shown.NotAfter) {
-		state := s.commands.State()
-		for _, name := range auth.CertificateNames(shown) {
-			if key := state.ClientBySubject(name); key != nil && key.Holds(now) {
-				s.commands.Used(key.Name, now)
-				s.metrics.Authenticated(string(auth.KindCertificate), true)
-				return key.Principal(), nil
-			}
-		}
+	if key := s.certified(shown, now); key != nil {
+		s.commands.Used(key.Name, now)
+		s.metrics.Authenticated(string(auth.KindCertificate), true)
+		return key.Principal(), nil
 	}
 	s.metrics.Authenticated(string(auth.KindCertificate), false)
 	return nil, s.unknown(c, "the certificate is not one that is known here")
 }
 
+// certificateOf is what a client showed when it connected, or nil.
+func certificateOf(ctx *fasthttp.RequestCtx) *x509.Certificate {
+	if state := ctx.TLSConnectionState(); state != nil && len(state.PeerCertificates) > 0 {
+		return state.PeerCertificates[0]
+	}
+	return nil
+}
+
+// certified finds whose certificate it is, or nil.
+func (s *Server) certified(shown *x509.Certificate, now time.Time) *auth.Key {
+	if s.commands == nil || !now.Before(shown.NotAfter) {
+		return nil
+	}
+	state := s.commands.State()
+	for _, name := range auth.CertificateNames(shown) {
+		if key := state.ClientBySubject(name); key != nil && key.Holds(now) {
+			return key
+		}
+	}
+	return nil
+}
+
 // stranger is who shows nothing, if such are answered.
 func (s *Server) stranger(c *fiber.Ctx) (*auth.Principal, error) {
 	strangers := s.strangers.Load()
-	why := strangers.refusal(c)
+	why := strangers.refusal(c.Context(), c.Request().Host())
 	s.metrics.Authenticated(string(auth.KindAnonymous), why == "")
 	if why != "" {
 		return nil, unauthorized(c, why)

@@ -633,7 +633,7 @@ func TestCompile(t *testing.T) {
 	}
 	post(`{"command_name":"greet","script":"x = ("}`).wantProblem(t, 400, diag.UnclosedBracket)
 	post(`{"command_name":"greet","script":""}`).wantProblem(t, 400, diag.EmptyScript)
-	post(`[`).wantProblem(t, 400, diag.BadJSON)
+	post(`{`).wantProblem(t, 400, diag.BadJSON)
 }
 
 func TestReadyTellsOfRegistry(t *testing.T) {

@@ -3,7 +3,6 @@ package server
 import (
 	"net/http"
 
-	"github.com/go-json-experiment/json"
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/avapd/avapd/internal/diag"
@@ -35,16 +34,9 @@ const messageNoCommand = "command_name is required"
 // version of the command; without one, the answer is about the active version,
 // which was compiled when it was stored.
 func (s *Server) compile(c *fiber.Ctx) error {
-	body, release, err := readBody(c)
-	if err != nil {
-		return err
-	}
-	defer release()
 	var in compilation
-	if err := json.Unmarshal(body, &in); err != nil {
-		p := newProblem(http.StatusBadRequest, diag.BadJSON, "the body is no such document: %s", printable(err.Error()))
-		p.cause = err
-		return p
+	if err := readLaxDocument(c, &in); err != nil {
+		return err
 	}
 	if in.Name == "" {
 		return newProblem(http.StatusBadRequest, diag.BadFieldValue, "%s", messageNoCommand)

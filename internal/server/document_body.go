@@ -21,6 +21,14 @@ const messageEmptyBody = "the body is empty; send a JSON object, with Content-Ty
 // readDocument reads a JSON body into a document. A member that the document
 // does not have is most likely a typing error, and what it says would be lost.
 func readDocument(c *fiber.Ctx, into any) error {
+	return decodeDocument(c, into, json.RejectUnknownMembers(true))
+}
+
+// readLaxDocument leaves members aside that the document does not have: those of
+// another server's clients, to which they mean something.
+func readLaxDocument(c *fiber.Ctx, into any) error { return decodeDocument(c, into) }
+
+func decodeDocument(c *fiber.Ctx, into any, options ...json.Options) error {
 	body, release, err := readBody(c)
 	if err != nil {
 		return err
@@ -37,7 +45,7 @@ func readDocument(c *fiber.Ctx, into any) error {
 		return newProblem(http.StatusUnsupportedMediaType, diag.BadBodyType,
 			"the content type of the body is that of a form, which curl -d sends where no other is named; send a JSON object, with Content-Type: application/json")
 	}
-	if err := json.Unmarshal(body, into, json.RejectUnknownMembers(true)); err != nil {
+	if err := json.Unmarshal(body, into, options...); err != nil {
 		return documentProblem(err)
 	}
 	return nil

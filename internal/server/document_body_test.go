@@ -35,6 +35,12 @@ func TestBadDocuments(t *testing.T) {
 		{"/commands/one/activate", "application/json", `{"version":1.5}`, 400, diag.BadFieldType, "version must be a whole number, not 1.5"},
 		{"/commands/one/activate", "application/json", `{"version":"1"}`, 400, diag.BadFieldType, "version must be a whole number, not text"},
 		{"/revocations", "application/json", `{"kind":[]}`, 400, diag.BadFieldType, "kind must be text, not an array"},
+		{"/compile", "application/json", `{"command_name":7}`, 400, diag.BadFieldType, "command_name must be text, not a number; at byte 16 of the body"},
+		{"/compile", "application/json", `{"command_name":"a","script":["x = 1"]}`, 400, diag.BadFieldType, "script must be text, not an array"},
+		{"/compile", "application/json", `{"command_name"`, 400, diag.BadJSON, "the body is not valid JSON"},
+		{"/compile", "application/json", `[]`, 400, diag.BadFieldType, "the body must be an object, not an array"},
+		{"/compile", "", ``, 400, diag.BadJSON, messageEmptyBody},
+		{"/compile", "application/json", `{"more":1}`, 400, diag.BadFieldValue, messageNoCommand},
 		{"/execute/batch", formType, ``, 400, diag.BadJSON, messageEmptyBody},
 		{"/execute", formType, `[]`, 400, diag.BadJSON, "the body must be a JSON object, not an array"},
 	} {

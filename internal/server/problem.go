@@ -12,7 +12,6 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/avapd/avapd/internal/api"
-	"github.com/avapd/avapd/internal/auth"
 	"github.com/avapd/avapd/internal/diag"
 	"github.com/avapd/avapd/internal/store"
 )
@@ -202,22 +201,6 @@ func (s *Server) asProblem(c *fiber.Ctx, err error) *problem {
 	}
 	p := newProblem(f.Code, diag.BadRequest, "the request is not well-formed HTTP")
 	p.cause = err
-	return p
-}
-
-// strangersProblem refuses an upload whose body was not read because of who sent
-// it.
-func (s *Server) strangersProblem(c *fiber.Ctx) *problem {
-	header := &c.Request().Header
-	if !s.isUpload(header.Method(), header.RequestURI()) || s.mayUpload(header) {
-		return nil
-	}
-	principal, err := s.whoAsks(c)
-	if err == nil {
-		noteOf(c).principal = principal
-		err = s.permit(c, auth.WriteCommands)
-	}
-	p, _ := errors.AsType[*problem](err)
 	return p
 }
 

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -205,48 +204,6 @@ func (s *Server) knownMethods(app *fiber.App, next fasthttp.RequestHandler) fast
 		defer app.ReleaseCtx(c)
 		_ = s.failed(c, newProblem(http.StatusMethodNotAllowed, diag.WrongMethod, "the method %s is not known", printable(c.Method())))
 	}
-}
-
-// bodyLimit lets modules be larger than other bodies, or less large. It is asked
-// before a body is read.
-func (s *Server) bodyLimit(header *fasthttp.RequestHeader) fasthttp.RequestConfig {
-	limit := s.bodyLimitOf(header.Method(), header.RequestURI())
-	if s.isUpload(header.Method(), header.RequestURI()) && !s.mayUpload(header) {
-		limit = min(limit, strangersBytes)
-	}
-	return fasthttp.RequestConfig{MaxRequestBodySize: limit}
-}
-
-// strangersBytes is what is read of an upload from who may not upload.
-const strangersBytes = 64 << 10
-
-// mayUpload looks at the credentials before the body comes. What a header cannot
-// tell is left for later: the certificate of the connection, which counts where
-// there are no other credentials.
-func (s *Server) mayUpload(header *fasthttp.RequestHeader) bool {
-	var principal *auth.Principal
-	secret, settings := header.Peek(fiber.HeaderAuthorization), s.tls.Load()
-	switch {
-	case len(secret) > 0:
-		principal = s.bearer(string(secret))
-	case len(header.Peek(headerSignatureInput)) > 0:
-		principal = s.signatureOf(header, settings != nil)
-	default:
-		return settings != nil && settings.ClientCAs != nil
-	}
-	return principal != nil && principal.May(auth.WriteCommands)
-}
-
-// isUpload tells whether a request stores a version of a command.
-func (s *Server) isUpload(method, uri []byte) bool {
-	return s.commands != nil && string(method) == http.MethodPut && bytes.HasPrefix(uri, []byte(pathCommands+"/"))
-}
-
-func (s *Server) bodyLimitOf(method, uri []byte) int {
-	if s.isUpload(method, uri) {
-		return int(s.settings.Load().Registry.ArtifactLimitBytes)
-	}
-	return int(s.settings.Load().HTTP.BodyLimitBytes)
 }
 
 // live says that the process answers.

@@ -165,6 +165,29 @@ func TestUploadWithCertificate(t *testing.T) {
 	module := signedBy(t, h.key, "x = \""+strings.Repeat("x", 2*strangersBytes)+"\"")
 	push := func() reply { return h.do(http.MethodPut, "/api/v1/commands/large", api.WASM, bytes.NewReader(module)) }
 	push().wantProblem(t, 401, diag.Unauthorized)
+	// Who shows no certificate, or one that nobody has named here, is refused before
+	// the body is read; so is who is known and may not upload.
+	if r := h.ask(http.MethodPost, "/keys", "application/json", []byte(`{"name":"till","kind":"certificate","subject":"till.example.com","scopes":["execute"]}`)); r.StatusCode != 201 {
+		t.Fatalf("%d %s", r.StatusCode, r.body)
+	}
+	for _, test := range []struct {
+		shown  []tls.Certificate
+		status int
+		code   diag.Code
+	}{
+		{nil, 401, diag.Unauthorized},
+		{[]tls.Certificate{a.client(x509.Certificate{DNSNames: []string{"other.example.com"}})}, 401, diag.Unauthorized},
+		{[]tls.Certificate{a.client(x509.Certificate{DNSNames: []string{"till.example.com"}})}, 403, diag.ScopeMissing},
+	} {
+		conn, err := tls.Dial("tcp", h.addr, &tls.Config{RootCAs: a.pool(), Certificates: test.shown})
+		if err != nil {
+			t.Fatal(err)
+		}
+		answerToHeader(t, conn, "PUT /api/v1/commands/large HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/wasm\r\n").wantProblem(t, test.status, test.code)
+		if err := conn.Close(); err != nil {
+			t.Error(err)
+		}
+	}
 	h.client = a.httpClient(a.client(x509.Certificate{DNSNames: []string{"ci.example.com"}}))
 	if r := push(); r.StatusCode != 201 {
 		t.Errorf("%d %s", r.StatusCode, r.body)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -176,22 +177,41 @@ func TestInterfaceOfASource(t *testing.T) {
 	}
 }
 
+// answerToHeader sends the header of a request, the body of which does not come
+// before there is an answer.
+func answerToHeader(t *testing.T, conn net.Conn, header string) reply {
+	t.Helper()
+	send(t, conn, header+"Content-Length: 1000000\r\n\r\n")
+	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := io.ReadAll(response.Body)
+	if err = errors.Join(err, response.Body.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return reply{response, body}
+}
+
+// Who will be refused for other requests is refused before the body, too.
+func TestBodiesOfStrangers(t *testing.T) {
+	h := start(t, "--auth-anonymous", "never")
+	for _, path := range []string{pathExecute, pathCheck, "/some/app"} {
+		answerToHeader(t, h.dial(), "POST "+path+" HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n").wantProblem(t, 401, diag.Unauthorized)
+	}
+	h = start(t)
+	answerToHeader(t, h.dial(), "POST "+pathExecute+" HTTP/1.1\r\nHost: evil.example\r\n").wantProblem(t, 401, diag.Unauthorized)
+	large := `{"script":"x = \"` + strings.Repeat("x", 2*strangersBytes) + `\""}`
+	if r := h.execute(large); r.StatusCode != 200 {
+		t.Errorf("%d %s", r.StatusCode, r.body)
+	}
+}
+
 // Of an upload from who may not upload, little is read.
 func TestUploadsOfStrangers(t *testing.T) {
 	h := startCommands(t)
 	for _, authorization := range []string{"", "Authorization: Bearer nonsense\r\n", "Authorization: Basic eDp5\r\n", "Signature-Input: x\r\n"} {
-		conn := h.dial()
-		send(t, conn, "PUT /api/v1/commands/one HTTP/1.1\r\nHost: x\r\nContent-Type: application/wasm\r\nContent-Length: 8000000\r\n"+authorization+"\r\n")
-		// The answer comes before the body does.
-		response, err := http.ReadResponse(bufio.NewReader(conn), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		body, err := io.ReadAll(response.Body)
-		if err = errors.Join(err, response.Body.Close()); err != nil {
-			t.Fatal(err)
-		}
-		reply{response, body}.wantProblem(t, 401, diag.Unauthorized)
+		answerToHeader(t, h.dial(), "PUT /api/v1/commands/one HTTP/1.1\r\nHost: x\r\nContent-Type: application/wasm\r\n"+authorization).wantProblem(t, 401, diag.Unauthorized)
 	}
 	// Who may upload is read to the end, and so is little.
 	module := signedBy(t, h.key, "x = \""+strings.Repeat("x", 2*strangersBytes)+"\"")
