@@ -20,6 +20,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/avapd/avapd/internal/testservices"
 )
 
 // awaitLog waits for so many lines with the text.
@@ -227,4 +229,41 @@ func TestReloadCertificate(t *testing.T) {
 		t.Errorf("the certificate is %d", got)
 	}
 	s.stop()
+}
+
+// Secrets come from Vault at the start and at a reload; one that Vault does not give
+// leaves the former in force.
+func TestReloadFromVault(t *testing.T) {
+	const first, second = "confidential-first", "confidential-second"
+	vault := testservices.NewVault(t, "confidential-token", "team")
+	vault.Server.Start()
+	vault.Put("secret/data/avap", true, map[string]string{"token": first})
+	dir := t.TempDir()
+	file, token := filepath.Join(dir, "avap.yaml"), filepath.Join(dir, "token")
+	put(t, token, "confidential-token\n")
+	put(t, file, "admin: {token: \"vault:secret/data/avap#token\"}\nvault: {address: \""+vault.Server.URL+"\", namespace: team, token_file: "+token+"}\n")
+	s := startServe(t, "--config", file)
+	accepts := func(token string, want int) {
+		t.Helper()
+		if status, _ := s.call(http.MethodDelete, "/api/v1/apps/none", token, ""); status != want {
+			t.Errorf("%s is answered %d, want %d", token, status, want)
+		}
+	}
+	accepts(first, http.StatusNotFound)
+
+	vault.Answer(http.StatusServiceUnavailable)
+	vault.Put("secret/data/avap", true, map[string]string{"token": second})
+	hangUp(t)
+	s.awaitLog("the server is sealed or under maintenance, 503 (vault:secret/data/avap#token)", 1)
+	accepts(first, http.StatusNotFound)
+
+	vault.Answer(0)
+	hangUp(t)
+	s.awaitLog(`{"key":"admin.token","new":"********","old":"********","origin":"vault:secret/data/avap#token by `+file+`:1"}`, 1)
+	accepts(first, http.StatusUnauthorized)
+	accepts(second, http.StatusNotFound)
+	s.stop()
+	if strings.Contains(s.stderr.String(), "confidential") {
+		t.Errorf("a secret is in the log: %s", s.stderr)
+	}
 }

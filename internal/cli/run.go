@@ -245,7 +245,7 @@ func (f *runFlags) settings(p *Process, given *pflag.FlagSet) (*config.Config, e
 func reachVariables(environ []string) []string {
 	var kept []string
 	for _, entry := range environ {
-		for _, area := range []string{"DATA_", "EGRESS_", "SQL_", "TIME_", "CONNECTORS_"} {
+		for _, area := range []string{"DATA_", "EGRESS_", "SQL_", "TIME_", "CONNECTORS_", "VAULT_"} {
 			if strings.HasPrefix(entry, config.EnvPrefix+area) {
 				kept = append(kept, entry)
 			}

@@ -107,6 +107,14 @@ type Config struct {
 	}
 	// Postgres is the database of the server's own data.
 	Postgres struct{ URL string }
+	// Vault is where secrets are that settings only refer to. Token, SecretID or JWT
+	// shows who asks, as Auth says.
+	Vault struct {
+		Address, Namespace, CAFile string
+		Auth, AuthMount, Role      string
+		Token, SecretID, JWT       string
+		TimeoutMS                  int64
+	}
 	// Redis is what nodes share.
 	Redis struct{ URL string }
 	// Registry is about the registered commands.
@@ -265,6 +273,7 @@ func (c *Config) finish(r *review) {
 		r.add("egress.deny", "%v", err)
 	}
 	c.finishAuth(r)
+	c.checkVault(r.add)
 	if c.HTTP.ProxyPrefixes, err = egress.ParsePrefixes(strings.Join(c.HTTP.TrustedProxies, ",")); err != nil {
 		r.add("http.trusted_proxies", "%v", err)
 	}
@@ -330,9 +339,14 @@ func readSecret(path string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	secret := strings.TrimSpace(string(content))
+	return oneLine(string(content))
+}
+
+// oneLine takes the white space around a secret off.
+func oneLine(text string) (string, error) {
+	secret := strings.TrimSpace(text)
 	if secret == "" || strings.ContainsAny(secret, "\r\n") {
-		return "", errors.New("the file does not hold one line")
+		return "", errors.New("what is there is not one line")
 	}
 	return secret, nil
 }

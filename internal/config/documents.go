@@ -201,6 +201,11 @@ A key that is marked as a secret is never shown. Its twin with ` + "`_file`" + `
 of one line that holds the value; white space around it is ignored. If both are set, the one
 that wins is that of the flag, the variable or the later file; both in one place are a fault.
 
+A secret, in either place, can also be the text ` + "`vault:PATH#FIELD`" + `: then it is in a field of what
+the Vault or OpenBao at ` + "`vault.address`" + ` has at that path of its API, ` + "`secret/data/avap`" + ` with the second
+version of the engine KV and ` + "`kv/avap`" + ` with the first. It is read at the start and with each reload. What
+cannot be read is a fault with key, path and field.
+
 ## The token
 ` + "`admin.token`" + ` has 16 to 4096 characters without blanks. It has no flag, because what a
 process was started with can be read by all who are on the machine. Callers send it as

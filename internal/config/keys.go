@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/avapd/avapd/internal/vault"
 )
 
 // EnvPrefix begins the name of every environment variable of the product.
@@ -60,10 +62,11 @@ func (k Key) Env() string {
 	return EnvPrefix + strings.ToUpper(strings.ReplaceAll(k.Name, ".", "_"))
 }
 
-// Flag is the name of the key's flag, without dashes. The token has none: who is
-// on the machine can read what a process was started with.
+// Flag is the name of the key's flag, without dashes. Tokens have none: who is on
+// the machine can read what a process was started with.
 func (k Key) Flag() string {
-	if k.Name == "admin.token" {
+	switch k.Name {
+	case "admin.token", "vault.token", "vault.secret_id", "vault.jwt":
 		return ""
 	}
 	return strings.NewReplacer(".", "-", "_", "-").Replace(k.Name)
@@ -514,6 +517,56 @@ var table = withTwins([]Key{
 		Name: "redis.url", Secret: true, Default: "",
 		Doc:  "URL of the Redis that nodes share artifacts and announcements by; without one they find changes by themselves",
 		text: func(c *Config) *string { return &c.Redis.URL },
+	},
+	{
+		Name: "vault.address", Reload: true, Default: "", check: vault.CheckAddress,
+		Doc:  "URL of the Vault or OpenBao that holds secrets whose settings are vault:PATH#FIELD, such as https://vault.example.com:8200",
+		text: func(c *Config) *string { return &c.Vault.Address },
+	},
+	{
+		Name: "vault.namespace", Reload: true, Default: "",
+		Doc:  "Namespace of all secrets and logins in Vault",
+		text: func(c *Config) *string { return &c.Vault.Namespace },
+	},
+	{
+		Name: "vault.ca_file", Reload: true, isFile: true, Default: "",
+		Doc:  "Certificates, as PEM, of those who vouch for Vault; without one those that the machine believes",
+		text: func(c *Config) *string { return &c.Vault.CAFile },
+	},
+	{
+		Name: "vault.timeout_ms", Reload: true, Default: "5000", Min: 1, Max: hourMS,
+		Doc:    "Time that Vault has to answer all that is asked of it at a start or a reload",
+		number: func(c *Config) *int64 { return &c.Vault.TimeoutMS },
+	},
+	{
+		Name: "vault.auth", Reload: true, Default: vault.Token, Allowed: []string{vault.Token, vault.AppRole, vault.Kubernetes},
+		Doc:  "How the server shows Vault who it is: by a token, or by a login of an AppRole or of a service account of Kubernetes",
+		text: func(c *Config) *string { return &c.Vault.Auth },
+	},
+	{
+		Name: "vault.auth_mount", Reload: true, Default: "",
+		Doc:  "Where the login is mounted below auth/ in Vault; none means under the name that vault.auth has",
+		text: func(c *Config) *string { return &c.Vault.AuthMount },
+	},
+	{
+		Name: "vault.role", Reload: true, Default: "",
+		Doc:  "Identifier of the AppRole, or name of the role of Kubernetes",
+		text: func(c *Config) *string { return &c.Vault.Role },
+	},
+	{
+		Name: "vault.token", Secret: true, Reload: true, Default: "", check: checkVaultSecret,
+		Doc:  "Token for Vault; an agent of Vault can keep the file of it new",
+		text: func(c *Config) *string { return &c.Vault.Token },
+	},
+	{
+		Name: "vault.secret_id", Secret: true, Reload: true, Default: "", check: checkVaultSecret,
+		Doc:  "SecretID of the AppRole",
+		text: func(c *Config) *string { return &c.Vault.SecretID },
+	},
+	{
+		Name: "vault.jwt", Secret: true, Reload: true, Default: "", check: checkVaultSecret,
+		Doc:  "Token of the service account of Kubernetes, whose file is /var/run/secrets/kubernetes.io/serviceaccount/token",
+		text: func(c *Config) *string { return &c.Vault.JWT },
 	},
 	{
 		Name: "registry.artifact_limit_bytes", Default: "16777216", Min: 64 * kib, Max: 64 * mib,

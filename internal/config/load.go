@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/avapd/avapd/internal/diag"
+	"github.com/avapd/avapd/internal/vault"
 )
 
 // flagValue keeps a flag's text unchecked, so that all faults can be reported
@@ -145,7 +146,8 @@ func (s *Settings) gather(flags *pflag.FlagSet, environ []string) Faults {
 		s.values[k.Name] = merged.String(k.Name)
 	}
 	s.digestFiles()
-	return append(faults, s.openSecrets()...)
+	faults = append(faults, s.openSecrets()...)
+	return append(faults, s.openVault()...)
 }
 
 // openSecrets reads the files that hold secrets.
@@ -166,7 +168,7 @@ func (s *Settings) openSecrets() Faults {
 			continue
 		}
 		secret, err := readSecret(path)
-		if held, _ := find(k.holds); err == nil && held.check != nil {
+		if held, _ := find(k.holds); err == nil && held.check != nil && !vault.IsReference(secret) {
 			err = held.check(secret)
 		}
 		if err != nil {
