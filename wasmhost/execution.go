@@ -34,10 +34,11 @@ type execution struct {
 	slot   *slot
 	waiter *fairqueue.Waiter
 	// client is who the execution counts for. computing is set while it holds a
-	// compute slot, since turnBegan.
+	// compute slot, since turnBegan, and waited is how long it did not but wanted to.
 	client    string
 	computing bool
 	turnBegan time.Time
+	waited    time.Duration
 	// hashSeed is that of dicts, or 0 to draw one.
 	hashSeed uint64
 	// instantiating is the context for InstantiateModule; it carries the memory
@@ -182,7 +183,7 @@ func (h *Host) giveExecution(e *execution) {
 
 func (e *execution) reset() {
 	e.outer, e.module, e.span = nil, nil, nil
-	e.client, e.computing = "", false
+	e.client, e.computing, e.waited = "", false, 0
 	e.fuelMeter.script, e.fuelMeter.library = nil, nil
 	e.own.end()
 	e.family, e.allowance, e.byName, e.raised = nil, nil, nil, nil

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/avapd/avapd/internal/diag"
@@ -212,6 +213,10 @@ func (e *execution) stoppedFailure() *diag.Failure {
 	case stopFuel:
 		return e.limited(e.stoppedSite, diag.OutOfFuel, "%s", e.fuelMessage())
 	case stopDeadline:
+		// A family waits for its own members, too, which is nobody else's doing.
+		if e.family.cancel == nil && e.waited > time.Since(e.began)/2 {
+			return e.limited(e.stoppedSite, diag.Overloaded, "the server is overloaded: the script waited for others to compute for %d ms of the time it had", e.waited.Milliseconds())
+		}
 		return e.limited(e.stoppedSite, diag.DeadlineReached, "%s", e.timeMessage())
 	case stopShutdown:
 		return e.limited(e.stoppedSite, diag.Cancelled, "cancelled: the server is shutting down")

@@ -266,6 +266,7 @@ func (e *execution) obey(caller *execution) (failure *diag.Failure, catchable bo
 		e.release()
 		caller.computing, e.computing = e.computing, false
 		caller.yielded = e.yielded
+		caller.waited += e.waited
 		if cause := caller.mayGoOn(); cause != stopNone && failure == nil {
 			caller.stop(cause, 0)
 		}

@@ -107,8 +107,10 @@ func (e *execution) endTurn() {
 // waits it goes on without one, which is enough to end.
 func (e *execution) beginTurn() {
 	if gate := e.host.config.Gate; gate != nil && !e.computing {
+		began := time.Now()
 		e.computing = gate.Wait(e.outer, e.waiter) == nil
 		e.turnBegan = time.Now()
+		e.waited += e.turnBegan.Sub(began)
 	}
 }
 
@@ -120,12 +122,15 @@ func (e *execution) yieldTurn(ctx context.Context) (waited bool) {
 	}
 	if gate := e.host.config.Gate; gate.Crowded(e.waiter) {
 		e.chargeTurn()
+		began := time.Now()
 		var err error
 		waited, err = gate.Yield(ctx, e.waiter)
-		e.computing = err == nil
+		e.computing, e.turnBegan = err == nil, time.Now()
+		e.waited += e.turnBegan.Sub(began)
+		return waited
 	}
 	e.turnBegan = time.Now()
-	return waited
+	return false
 }
 
 // chargeTurn makes the client pay for the time since the turn began, if

@@ -40,16 +40,21 @@ type Limits struct {
 	// Wait is the longest that somebody waits.
 	Wait time.Duration
 	// Delay is how long an execution may wait for its turns to compute, on top of
-	// as long as it computes itself. With zero there are always Most places.
+	// as long as it computes itself. With zero there are always Most places. After
+	// somebody was refused for having to wait too long, and until for as long as Wait
+	// nobody was, those who come wait no longer than Delay, if that is less: what
+	// does not pass within Wait is no moment that waiting helps over.
 	Delay time.Duration
 }
 
-// Crowd tells how many compute, and how many wait for a turn to.
-type Crowd func() (slots, waiting int)
+// Crowd tells how many compute at once, and how long all that there were have waited
+// for turns to.
+type Crowd func() (slots int, waited time.Duration)
 
 // Gate lets executions in. It is safe for concurrent use.
 type Gate struct {
-	crowd Crowd
+	crowd  Crowd
+	waited func(time.Duration)
 
 	mu      sync.Mutex
 	limits  Limits
@@ -60,7 +65,9 @@ type Gate struct {
 	spare   []*client // records to use again
 	// turns are the clients that wait, the next one first.
 	turns []*client
-	pace  pace
+	// late is when somebody last had to wait too long.
+	late time.Time
+	pace pace
 	window
 
 	counts Stats
@@ -78,9 +85,13 @@ type waiter struct {
 	ended chan error
 }
 
+// Forever is the patience of who waits as long as the context lasts.
+const Forever = time.Duration(math.MaxInt64)
+
 // New makes a gate with all the places it can have: it learns how many are good.
-func New(l Limits, crowd Crowd) *Gate {
-	g := &Gate{crowd: crowd, clients: make(map[string]*client)}
+// Waited is told how long each waited that found no place, also in vain.
+func New(l Limits, crowd Crowd, waited func(time.Duration)) *Gate {
+	g := &Gate{crowd: crowd, waited: waited, clients: make(map[string]*client)}
 	g.Adjust(l)
 	g.places = g.limits.Most
 	return g
@@ -104,9 +115,9 @@ func (g *Gate) Adjust(l Limits) {
 }
 
 // Enter waits for a place. Its error is a [*Refusal], or the context's cause when
-// that ends first. Who got a place must Leave. Who is patient waits as long as the
-// context lasts.
-func (g *Gate) Enter(ctx context.Context, name string, patient bool) error {
+// that ends first. Who got a place must Leave. Patience is how long somebody would
+// wait; nobody waits for longer than the limits allow but who would [Forever].
+func (g *Gate) Enter(ctx context.Context, name string, patience time.Duration) error {
 	g.mu.Lock()
 	c := g.meet(name)
 	if len(c.queue) == 0 && g.mayHave(c) {
@@ -114,7 +125,8 @@ func (g *Gate) Enter(ctx context.Context, name string, patient bool) error {
 		g.mu.Unlock()
 		return nil
 	}
-	if err := g.overfull(c, patient); err != nil {
+	wait := g.longest(patience)
+	if err := g.overfull(c, wait); err != nil {
 		g.forget(c)
 		g.mu.Unlock()
 		return err
@@ -126,22 +138,34 @@ func (g *Gate) Enter(ctx context.Context, name string, patient bool) error {
 	c.queue = append(c.queue, w)
 	g.queued++
 	g.counts.Waits++
-	wait := g.limits.Wait
-	if patient {
-		wait = math.MaxInt64
-	}
 	g.mu.Unlock()
 	return g.await(ctx, c, w, wait)
 }
 
+// longest is how long somebody who has patience may wait.
+func (g *Gate) longest(patience time.Duration) time.Duration {
+	if patience == Forever {
+		return Forever
+	}
+	return min(g.patience(), patience)
+}
+
+// patience is how long anybody may wait.
+func (g *Gate) patience() time.Duration {
+	if g.limits.Delay > 0 && !g.late.IsZero() && time.Since(g.late) < g.limits.Wait {
+		return min(g.limits.Wait, g.limits.Delay)
+	}
+	return g.limits.Wait
+}
+
 func (g *Gate) await(ctx context.Context, c *client, w *waiter, wait time.Duration) error {
 	began := time.Now()
+	defer func() { g.waited(time.Since(began)) }()
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	var err error
 	select {
 	case err = <-w.ended:
-		g.waited(began)
 		return err
 	case <-ctx.Done():
 		err = context.Cause(ctx)
@@ -150,7 +174,6 @@ func (g *Gate) await(ctx context.Context, c *client, w *waiter, wait time.Durati
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.counts.WaitTime += time.Since(began)
 	if i := slices.Index(c.queue, w); i >= 0 {
 		g.unqueue(c, i)
 	} else if outcome := <-w.ended; outcome != nil || errors.Is(err, ErrLate) {
@@ -160,25 +183,19 @@ func (g *Gate) await(ctx context.Context, c *client, w *waiter, wait time.Durati
 		g.dispatch()
 	}
 	if errors.Is(err, ErrLate) {
-		return g.refuse(c, ErrLate)
+		return g.refuseLate(c, wait)
 	}
 	return err
 }
 
-func (g *Gate) waited(since time.Time) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.counts.WaitTime += time.Since(since)
-}
-
-// overfull tells why a client may not wait. When the queue is full, the longest
+// overfull tells why a client may not wait for so long. When the queue is full, the longest
 // line makes room for a shorter one.
-func (g *Gate) overfull(c *client, patient bool) error {
+func (g *Gate) overfull(c *client, wait time.Duration) error {
 	if len(c.queue) >= g.limits.ClientQueue {
 		return g.refuse(c, ErrClientFull)
 	}
-	if !patient && g.expected(c) > g.limits.Wait {
-		return g.refuse(c, ErrLate)
+	if g.expected(c) > wait {
+		return g.refuseLate(c, wait)
 	}
 	if g.queued < g.limits.Queue {
 		return nil
@@ -193,6 +210,15 @@ func (g *Gate) overfull(c *client, patient bool) error {
 		}
 	}
 	return g.refuse(c, ErrFull)
+}
+
+// refuseLate refuses who would have to wait for longer than may be. That somebody
+// has less patience than the gate says nothing about the others.
+func (g *Gate) refuseLate(c *client, wait time.Duration) error {
+	if wait >= g.patience() {
+		g.late = time.Now()
+	}
+	return g.refuse(c, ErrLate)
 }
 
 func (g *Gate) refuse(c *client, reason error) error {
@@ -217,14 +243,13 @@ func (g *Gate) expected(c *client) time.Duration {
 	return time.Duration((len(c.queue)+1)*lines) * g.pace.interval
 }
 
-// Leave gives a place back. Took is how long the execution was under way, until
-// now.
-func (g *Gate) Leave(name string, now time.Time, took time.Duration) {
-	slots, waiting := g.crowd()
+// Leave gives a place back.
+func (g *Gate) Leave(name string, now time.Time) {
+	slots, waited := g.crowd()
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.pace.leave(now, len(g.turns) > 0)
-	g.measure(now, took, slots, waiting)
+	g.measure(now, slots, waited)
 	g.giveBack(g.clients[name])
 	g.dispatch()
 }
@@ -307,9 +332,8 @@ func (g *Gate) forget(c *client) {
 type Stats struct {
 	// Places are there now, Running of them taken, and Waiting wait for one.
 	Places, Running, Waiting int
-	// Waits is how many had to wait, and WaitTime how long all of them did.
-	Waits    int64
-	WaitTime time.Duration
+	// Waits is how many had to wait.
+	Waits int64
 	// Full, ClientFull and Late are those that were refused, by why.
 	Full, ClientFull, Late int64
 }

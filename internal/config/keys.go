@@ -345,7 +345,7 @@ var table = withTwins([]Key{
 	},
 	{
 		Name: "admission.delay_ms", Reload: true, Default: "50", Min: 0, Max: hourMS,
-		Doc:    "Time that an execution is to wait for its turns to compute at most, on top of as long as it computes; when it is more, fewer are under way at once; 0 means that always admission.places are",
+		Doc:    "Time that an execution is to wait for its turns to compute at most, on top of as long as it computes; when it is more on average, fewer are under way at once; 0 means that always admission.places are",
 		number: func(c *Config) *int64 { return &c.Admission.DelayMS },
 	},
 	{

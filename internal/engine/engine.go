@@ -527,8 +527,11 @@ func suggest(failure *diag.Failure, findings diag.List) {
 	}
 }
 
-// Crowd tells how many executions compute at once, and how many wait for a turn.
-func (e *Engine) Crowd() (slots, waiting int) { return e.config.ComputeSlots, e.gate.Waiting() }
+// Crowd tells how many executions compute at once, and how long all that there were
+// have waited for turns to.
+func (e *Engine) Crowd() (slots int, waited time.Duration) {
+	return e.config.ComputeSlots, e.gate.Waited()
+}
 
 // Stats is a look at the engine, for metrics.
 type Stats struct {

@@ -46,6 +46,35 @@ func TestAnswer(t *testing.T) {
 	}
 }
 
+// Who had less than half of its time for itself learns that the server was
+// overloaded, and who had it alone that it takes too long.
+func TestTimeThatOthersTook(t *testing.T) {
+	const fellows = 8
+	e := newEngine(t, nil, func(c *Config) {
+		c.ComputeSlots, c.Limits = 1, Limits{Fuel: endlessFuel, Duration: 300 * time.Millisecond}
+	})
+	run := func(client string) diag.Code {
+		_, err := e.Run(t.Context(), &Request{Client: client, Source: "x = 1\nwhile(x > 0)\nx = 1\nend()"})
+		return codeOf(err)
+	}
+	if code := run("alone"); code != diag.DeadlineReached {
+		t.Errorf("alone: %s", code)
+	}
+	codes := make(chan diag.Code, fellows)
+	for i := range fellows {
+		go func() { codes <- run(fmt.Sprint(i)) }()
+	}
+	overloaded := 0
+	for range fellows {
+		if <-codes == diag.Overloaded {
+			overloaded++
+		}
+	}
+	if overloaded < fellows/2 { // the last ones may be alone
+		t.Errorf("%d of %d learn of overload", overloaded, fellows)
+	}
+}
+
 func TestLargeAnswersAreNotPooled(t *testing.T) {
 	e := newEngine(t, &fakeCompiler{}, nil)
 	large := `{"a":"` + strings.Repeat("x", 2*pooledBytes) + `"}`

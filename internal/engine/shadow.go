@@ -183,7 +183,7 @@ func comparableEnd(failure *diag.Failure) bool {
 		return true
 	}
 	switch failure.Code {
-	case diag.Cancelled, diag.DeadlineReached, diag.NoCapacity, diag.TooManyRequests, diag.MemoryBusy, diag.RecursionLimit:
+	case diag.Cancelled, diag.DeadlineReached, diag.Overloaded, diag.NoCapacity, diag.TooManyRequests, diag.MemoryBusy, diag.RecursionLimit:
 		return false
 	}
 	return true

@@ -174,7 +174,7 @@ func decided(failure *diag.Failure) bool {
 		return true
 	}
 	switch failure.Code {
-	case diag.OutOfFuel, diag.DeadlineReached, diag.RecursionLimit, diag.Internal:
+	case diag.OutOfFuel, diag.DeadlineReached, diag.Overloaded, diag.RecursionLimit, diag.Internal:
 		return false
 	}
 	return true

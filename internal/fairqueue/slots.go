@@ -58,6 +58,8 @@ type Slots struct {
 	// long, also in vain.
 	waits    atomic.Int64
 	waitTime atomic.Int64
+	// waited is how long all waits were, also those for further turns.
+	waited atomic.Int64
 	// events orders arrivals and turns.
 	events  uint64
 	sweepAt int
@@ -267,6 +269,10 @@ func (s *Slots) Wait(ctx context.Context, w *Waiter) error {
 // Waiting is how many wait, those in the background apart.
 func (s *Slots) Waiting() int { return int(s.waiting.Load() & (background - 1)) }
 
+// Waited is how long clients have waited, all together, for their first turns and
+// for further ones. A wait counts when it ends.
+func (s *Slots) Waited() time.Duration { return time.Duration(s.waited.Load()) }
+
 // Free is how many slots nobody holds.
 func (s *Slots) Free() int { return int(s.free.Load()) }
 
@@ -289,6 +295,10 @@ func (s *Slots) Stats() Stats {
 
 // await waits for the turn of w, or for the end of the context.
 func (s *Slots) await(ctx context.Context, w *Waiter) error {
+	if !w.idle {
+		began := time.Now()
+		defer func() { s.waited.Add(int64(time.Since(began))) }()
+	}
 	for {
 		var told notice
 		select {

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"math"
@@ -38,19 +39,18 @@ func admissionLimits(c *config.Config, slots int) admission.Limits {
 }
 
 // admitted runs an execution when there is a place for it, and a quota of its
-// client's that is not used up. Who is patient waits for a place as long as the
-// context lasts.
-func (s *Server) admitted(ctx *runContext, n *note, patient bool, run func(context.Context) (*engine.Answer, error)) (*engine.Answer, error) {
+// client's that is not used up. Nobody waits for longer than has patience.
+func (s *Server) admitted(ctx *runContext, n *note, patience time.Duration, run func(context.Context) (*engine.Answer, error)) (*engine.Answer, error) {
 	limit := quotaLimit(s.settings.Load())
 	if limit.Limits() {
 		if err := s.checkQuota(ctx, ctx.client, limit); err != nil {
 			return nil, err
 		}
 	}
-	if err := s.gate.Enter(ctx, ctx.client, patient); err != nil {
+	if err := s.gate.Enter(ctx, ctx.client, patience); err != nil {
 		return nil, admissionProblem(ctx, err)
 	}
-	defer s.leave(ctx.client, time.Now())
+	defer s.leave(ctx.client)
 	// Who waits for a place has no part of the room in the audit log.
 	if err := s.reserve(ctx); err != nil {
 		return nil, err
@@ -69,10 +69,13 @@ func (s *Server) admitted(ctx *runContext, n *note, patient bool, run func(conte
 	return answer, err
 }
 
-// leave gives a place back that was taken at a time.
-func (s *Server) leave(client string, began time.Time) {
-	now := time.Now()
-	s.gate.Leave(client, now, now.Sub(began))
+// leave gives a place back.
+func (s *Server) leave(client string) { s.gate.Leave(client, time.Now()) }
+
+// patience is how long an execution waits for a place that asks for limits: no
+// longer than it may run.
+func (s *Server) patience(asked engine.Limits) time.Duration {
+	return cmp.Or(asked.Duration, EngineLimits(s.settings.Load().Limits).Duration)
 }
 
 func admissionProblem(ctx context.Context, err error) error {

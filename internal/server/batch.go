@@ -22,6 +22,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/gofiber/fiber/v2"
 
+	"github.com/avapd/avapd/internal/admission"
 	"github.com/avapd/avapd/internal/audit"
 	"github.com/avapd/avapd/internal/auth"
 	"github.com/avapd/avapd/internal/diag"
@@ -318,7 +319,7 @@ func (b *batch) run(i int, n *note) (*engine.Answer, error) {
 		return nil, newProblem(http.StatusServiceUnavailable, diag.Cancelled, "cancelled: %v", err)
 	}
 	s.executions.begin(ctx, n, b.client)
-	return s.perform(ctx, n, true, run) // the batch has a time and a parallelism of its own
+	return s.perform(ctx, n, admission.Forever, run) // the batch has a time and a parallelism of its own
 }
 
 // line is the document about an item: the answer, if there is one, as the engine

@@ -455,7 +455,7 @@ func (s *Server) executeCommand(c *fiber.Ctx) error {
 	r := in.request(clientOf(c))
 	r.Body, r.Query, r.Form = body, query, form
 	r.Capabilities = s.granted(noteOf(c))
-	return s.answer(c, func(ctx context.Context) (*engine.Answer, error) { return s.runCommand(ctx, noteOf(c), v, r) })
+	return s.answer(c, s.patience(r.Limits), func(ctx context.Context) (*engine.Answer, error) { return s.runCommand(ctx, noteOf(c), v, r) })
 }
 
 // runCommand runs a version of a command.

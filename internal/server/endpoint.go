@@ -49,7 +49,7 @@ func (s *Server) answerEndpoint(c *fiber.Ctx, match *apps.Match) error {
 	if err != nil {
 		return err
 	}
-	return s.answer(c, func(ctx context.Context) (*engine.Answer, error) {
+	return s.answer(c, s.patience(engine.Limits{}), func(ctx context.Context) (*engine.Answer, error) {
 		return match.Script.Endpoint(ctx, match.Index, &engine.Request{
 			Client: clientOf(c),
 			Path:   match.Parameters, Query: query, Body: body, Form: form,

@@ -108,19 +108,19 @@ func (s *Server) execute(c *fiber.Ctx) error {
 	r := in.request(clientOf(c))
 	r.Body, r.Query, r.Form = body, query, form
 	r.Capabilities = s.granted(noteOf(c))
-	return s.answer(c, func(ctx context.Context) (*engine.Answer, error) { return s.engine.Run(ctx, r) })
+	return s.answer(c, s.patience(r.Limits), func(ctx context.Context) (*engine.Answer, error) { return s.engine.Run(ctx, r) })
 }
 
 // answer runs something for the client, as long as the client is there, and
-// sends what comes of it.
-func (s *Server) answer(c *fiber.Ctx, run func(context.Context) (*engine.Answer, error)) error {
+// sends what comes of it. It waits for a place no longer than there is patience.
+func (s *Server) answer(c *fiber.Ctx, patience time.Duration, run func(context.Context) (*engine.Answer, error)) error {
 	ctx := s.watch(c)
 	defer s.watcher.remove(&ctx.watched)
 	note := noteOf(c)
 	s.executions.begin(ctx, note, clientOf(c))
 	id := note.execution.text()
 	c.Response().Header.SetBytesV(api.HeaderExecution, id[:])
-	answer, err := s.perform(ctx, note, false, run)
+	answer, err := s.perform(ctx, note, patience, run)
 	if err != nil {
 		return err
 	}
@@ -130,7 +130,7 @@ func (s *Server) answer(c *fiber.Ctx, run func(context.Context) (*engine.Answer,
 
 // perform runs an execution that has begun, and keeps what became of it. Its
 // error is a problem.
-func (s *Server) perform(ctx *runContext, n *note, patient bool, run func(context.Context) (*engine.Answer, error)) (answer *engine.Answer, err error) {
+func (s *Server) perform(ctx *runContext, n *note, patience time.Duration, run func(context.Context) (*engine.Answer, error)) (answer *engine.Answer, err error) {
 	status, code := http.StatusInternalServerError, diag.Internal // of what ends by a panic
 	defer func() {
 		script := s.executions.end(ctx, n, status, code)
@@ -141,7 +141,7 @@ func (s *Server) perform(ctx *runContext, n *note, patient bool, run func(contex
 			s.metrics.Execution(code, n.used, telemetry.Names{Request: n.id, Trace: n.span.TraceID()})
 		}
 	}()
-	if answer, err = s.admitted(ctx, n, patient, run); err != nil {
+	if answer, err = s.admitted(ctx, n, patience, run); err != nil {
 		p := runProblem(n, err)
 		status, code = p.status, p.code
 		return nil, p
@@ -193,10 +193,10 @@ func (s *Server) check(c *fiber.Ctx) error {
 	ctx := s.watch(c)
 	defer s.watcher.remove(&ctx.watched)
 	client := clientOf(c)
-	if err := s.gate.Enter(ctx, client, false); err != nil {
+	if err := s.gate.Enter(ctx, client, s.patience(engine.Limits{})); err != nil {
 		return admissionProblem(ctx, err)
 	}
-	defer s.leave(client, time.Now())
+	defer s.leave(client)
 	findings, err := s.engine.Check(ctx, client, in.script)
 	if err != nil {
 		return runProblem(noteOf(c), err)

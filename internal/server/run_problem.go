@@ -75,7 +75,7 @@ func statusOf(code diag.Code) int {
 	switch code {
 	case diag.OutOfFuel, diag.DeadlineReached:
 		return http.StatusGatewayTimeout
-	case diag.NoCapacity, diag.Cancelled, diag.MemoryBusy:
+	case diag.NoCapacity, diag.Overloaded, diag.Cancelled, diag.MemoryBusy:
 		return http.StatusServiceUnavailable
 	case diag.StoreUnavailable, diag.ArtifactUnavailable, diag.ArtifactDamaged:
 		return http.StatusServiceUnavailable

@@ -41,8 +41,8 @@ type Options struct {
 	Apps *apps.Registry
 	// Commands are the registered commands, again with the routes about them.
 	Commands *registry.Registry
-	// Crowd tells how many executions compute at once, and how many wait for a turn
-	// to; nil if nobody ever waits.
+	// Crowd tells how many executions compute at once, and how long all that there
+	// were have waited for turns to; nil if nobody ever waits.
 	Crowd admission.Crowd
 	// Redis is what is shared with other servers; nil if there is none.
 	Redis *redisconn.Conn

@@ -28,9 +28,9 @@ func (s *Server) countClients(o Options) {
 	memory := ratelimit.NewMemory(int(c.Rates.Keys))
 	if s.crowd == nil {
 		slots := max(1, int(c.Compute.Slots), runtime.GOMAXPROCS(0))
-		s.crowd = func() (int, int) { return slots, 0 }
+		s.crowd = func() (int, time.Duration) { return slots, 0 }
 	}
-	s.gate = admission.New(admissionLimits(c, s.slots()), s.crowd)
+	s.gate = admission.New(admissionLimits(c, s.slots()), s.crowd, s.metrics.AdmissionWaited)
 	if o.Redis == nil {
 		s.limiter = ratelimit.New(memory, nil)
 		s.accounts = quota.New(int(c.Rates.Keys), nil)

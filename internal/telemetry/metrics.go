@@ -29,6 +29,7 @@ type Metrics struct {
 	fuel, memory        prometheus.Observer
 	runSeconds          sampled
 	compiles, trialMade prometheus.Observer
+	admissionWait       prometheus.Observer
 }
 
 // New makes the metrics of a program of a version.
@@ -55,6 +56,7 @@ func New(version string) *Metrics {
 	m.fuel = m.histogram(executionFuel).WithLabelValues()
 	m.memory = m.histogram(executionMemory).WithLabelValues()
 	m.runSeconds = newSampled(m.histogram(executionSeconds).WithLabelValues(), executionSeconds.buckets)
+	m.admissionWait = m.histogram(admissionSeconds).WithLabelValues()
 	compiles := m.histogram(compileSeconds)
 	m.compiles, m.trialMade = compiles.WithLabelValues("code"), compiles.WithLabelValues("trial")
 	return m
@@ -158,6 +160,9 @@ func (m *Metrics) Compiled(trial bool, took time.Duration) {
 	}
 	m.compiles.Observe(took.Seconds())
 }
+
+// AdmissionWaited counts an execution that waited for a place.
+func (m *Metrics) AdmissionWaited(d time.Duration) { m.admissionWait.Observe(d.Seconds()) }
 
 // maxScrapes bounds those who read the metrics at the same time.
 const maxScrapes = 4

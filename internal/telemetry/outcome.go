@@ -33,6 +33,7 @@ var outcomesByCode = map[diag.Code]Outcome{
 	diag.OutOfFuel: LimitFuel, diag.DeadlineReached: LimitTime, diag.OutOfMemory: LimitMemory,
 	diag.RecursionLimit: LimitDepth, diag.OutputLimit: LimitOutput, diag.Cancelled: Cancelled,
 	diag.SourceTooLarge: Refused, diag.MemoryBusy: Refused,
+	diag.Overloaded: LimitTime, // of those that have begun: the others are no executions
 }
 
 // outcomesByRange are those of the thousands that codes come in.

@@ -84,6 +84,10 @@ var (
 	admissionPlaces  = define(definition{name: "avap_admission_places", kind: gauge, help: "Executions that can be under way at once, as it is now."})
 	admissionWaiting = define(definition{name: "avap_admission_queue_length", kind: gauge, help: "Executions that wait for a place."})
 	admissionWaits   = define(definition{name: "avap_admission_waits_total", kind: counter, help: "Executions that found no place and waited for one."})
+	admissionSeconds = define(definition{
+		name: "avap_admission_wait_seconds", kind: histogram, buckets: timeBuckets,
+		help: "Time that those waited for a place who found none, also in vain. Who was refused at once is not among them.",
+	})
 
 	executionsRunning  = define(definition{name: "avap_executions_running", kind: gauge, help: "Executions that wait, compile or run."})
 	slotsTotal         = define(definition{name: "avap_compute_slots", kind: gauge, help: "Executions that can compute at the same time."})

@@ -37,6 +37,10 @@ func (h holding) within(before holding) bool {
 
 func (h holding) residentBound() int64 { return h.resident + h.resident/4 + moreResident }
 
+// refusalTime is what half of those that are refused wait at most: for a place,
+// for as long as admission.delay_ms says, and for their answer.
+const refusalTime = 100 * time.Millisecond
+
 // promise is what was promised, and whether it was kept.
 type promise struct {
 	what, found string
@@ -48,7 +52,7 @@ type promise struct {
 // promises judges everything.
 func (r *report) promises() []promise {
 	sum := r.traffic.sum()
-	p99 := r.traffic.quantile(0.99)
+	p99, refusal := quantile(sum.times, 0.99), quantile(r.traffic.refusals, 0.5)
 	inside := r.metrics[`avap_problems_total{code="AVAP9001"}`]
 	return []promise{
 		{what: "no crash: it ends well after SIGTERM", found: ended(r.exit), kept: r.exit == nil && !r.log.hasPanic()},
@@ -56,7 +60,8 @@ func (r *report) promises() []promise {
 		{what: "every request has an answer that fits", found: fmt.Sprintf("%d of %d have not; %d faults", sum.failed, sum.asked, len(r.traffic.faults)), kept: len(r.traffic.faults) == 0 && sum.served > 0},
 		{what: "requests come, half as many again as can be served at least", found: fmt.Sprintf("%.0f/s", r.offered()), kept: r.offered() >= 1.5*r.capacity, times: true},
 		{what: "those that are too many are refused", found: fmt.Sprintf("%d served, %d refused", sum.served, sum.refused), kept: sum.served > 0 && sum.refused > 0, times: true},
-		{what: fmt.Sprintf("p99 of served requests within the deadline of %s", deadline), found: p99.Round(time.Millisecond).String(), kept: p99 <= deadline, times: true},
+		{what: fmt.Sprintf("p99 of served requests within the deadline of %s", deadline), found: p99.String(), kept: p99 <= deadline, times: true},
+		{what: fmt.Sprintf("refusals come at once: p50 within %s", refusalTime), found: refusal.String(), kept: refusal <= refusalTime, times: true},
 		{what: "nothing is under way any more", found: fmt.Sprint(r.after.busy), kept: r.after.busy == 0},
 		{what: "goroutines return", found: fmt.Sprintf("%d, then %d", r.before.goroutines, r.after.goroutines), kept: r.after.goroutines <= r.before.goroutines+moreGoroutines},
 		{what: "descriptors return", found: fmt.Sprintf("%d, then %d", r.before.descriptors, r.after.descriptors), kept: r.after.descriptors <= r.before.descriptors+moreDescriptors},
@@ -105,11 +110,13 @@ func (r *report) broken() bool {
 func (r *report) write(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(w, "%s at %.0f requests a second, twice of what was served before; %d were not sent, as all connections waited\n\n", r.duration, 2*r.capacity, r.traffic.omitted)
-	fmt.Fprintln(w, "requests\tasked\tserved\trefused\tfailed")
+	fmt.Fprintln(w, "requests\tasked\tserved\trefused\tfailed\tp50\tp99")
 	for i, c := range r.traffic.counts {
-		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\n", r.traffic.kinds[i].name, c.asked, c.served, c.refused, c.failed)
+		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%s\t%s\n", r.traffic.kinds[i].name, c.asked, c.served, c.refused, c.failed, quantile(c.times, 0.5), quantile(c.times, 0.99))
 	}
-	fmt.Fprintf(w, "\nserved\t%.0f/s\tp50 %s\tp99 %s\n\n", r.traffic.servedRate(), r.traffic.quantile(0.5).Round(time.Microsecond), r.traffic.quantile(0.99).Round(time.Microsecond))
+	times := r.traffic.sum().times
+	fmt.Fprintf(w, "\nserved\t%.0f/s\tp50 %s\tp99 %s\n", r.traffic.servedRate(), quantile(times, 0.5), quantile(times, 0.99))
+	fmt.Fprintf(w, "refused\t\tp50 %s\tp99 %s\n\n", quantile(r.traffic.refusals, 0.5), quantile(r.traffic.refusals, 0.99))
 	for _, name := range slices.Sorted(maps.Keys(r.traffic.others)) {
 		fmt.Fprintf(w, "%s\t%d\n", name, r.traffic.others[name])
 	}

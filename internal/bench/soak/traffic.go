@@ -78,6 +78,8 @@ const fewConnections = 16
 // tally is what became of one kind of request.
 type tally struct {
 	asked, served, refused, failed int
+	// times are those of the requests that were served.
+	times []time.Duration
 }
 
 // traffic is requests at a rate, and what became of them.
@@ -91,9 +93,9 @@ type traffic struct {
 
 	mu     sync.Mutex
 	counts []tally
-	// times are those of the requests that were served.
-	times  []time.Duration
-	faults []string
+	// refusals are the times that refusing took.
+	refusals []time.Duration
+	faults   []string
 	// omitted are requests that were due while all connections were busy, others
 	// what else was done to the server.
 	omitted int
@@ -195,7 +197,7 @@ func (t *traffic) ask(ctx context.Context, client *http.Client) {
 			fault = fmt.Sprintf("%s: a refusal without Retry-After: %d %s", k.name, status, shortened(answer))
 		}
 		t.note(i, status, took, fault)
-	case !slices.Contains(k.statuses, status) && status != http.StatusGatewayTimeout: // waiting counts as a script's time
+	case !slices.Contains(k.statuses, status):
 		t.note(i, status, took, fmt.Sprintf("%s: %d %s", k.name, status, shortened(answer)))
 	default:
 		t.note(i, status, took, "")
@@ -216,9 +218,10 @@ func (t *traffic) note(i, status int, took time.Duration, fault string) {
 		t.fail(fault)
 	case status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable:
 		c.refused++
+		t.refusals = append(t.refusals, took)
 	default:
 		c.served++
-		t.times = append(t.times, took)
+		c.times = append(c.times, took)
 	}
 }
 
@@ -243,15 +246,16 @@ func (t *traffic) other(what string, err error) {
 func (t *traffic) sum() (s tally) {
 	for _, c := range t.counts {
 		s.asked, s.served, s.refused, s.failed = s.asked+c.asked, s.served+c.served, s.refused+c.refused, s.failed+c.failed
+		s.times = append(s.times, c.times...)
 	}
 	return s
 }
 
 func (t *traffic) servedRate() float64 { return float64(t.sum().served) / t.took.Seconds() }
 
-func (t *traffic) quantile(q float64) time.Duration {
-	slices.Sort(t.times)
-	return load.Quantile(t.times, q)
+// quantile rounds what it finds: it is read, or compared with a second or two.
+func quantile(times []time.Duration, q float64) time.Duration {
+	return load.Quantile(slices.Sorted(slices.Values(times)), q).Round(100 * time.Microsecond)
 }
 
 func (t *traffic) faultText() string { return strings.Join(t.faults, "\n") }
