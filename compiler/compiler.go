@@ -68,6 +68,10 @@ type Options struct {
 	// Detached leaves the manifest out of the module, for who takes it from the
 	// artifact: to write it takes a sixth of the time of compiling a short script.
 	Detached bool
+	// Registered are the names of the commands that are registered where the script
+	// will run, sorted; nil when nobody knows. Findings follow it, the module does
+	// not: commands come and go.
+	Registered []string
 	// Load gives the text of a file that the script imports, by the path as
 	// written there. Without it, every import is an error.
 	Load func(path string) ([]byte, error)
@@ -179,7 +183,7 @@ func (c *compilation) run(parts ...[]stage) {
 }
 
 func (c *compilation) check() {
-	info, diags := check.Check(c.files)
+	info, diags := check.Check(c.files, c.opts.Registered)
 	c.info = info
 	c.diags = append(c.diags, diags...)
 }

@@ -43,9 +43,10 @@ type Function struct {
 }
 
 // Check examines the files of one script, in the order in which they are
-// spliced.
-func Check(files []*syntax.Script) (*Info, diag.List) {
-	c := &checker{info: &Info{ByName: map[string]*Function{}, Handlers: map[string]bool{}}}
+// spliced. Registered are the names of commands that scripts can call besides those
+// of the language, sorted; nil when they are not known.
+func Check(files []*syntax.Script, registered []string) (*Info, diag.List) {
+	c := &checker{info: &Info{ByName: map[string]*Function{}, Handlers: map[string]bool{}}, registered: registered}
 	for i, file := range files {
 		c.source = file.Source
 		c.declare(i, file)
@@ -61,11 +62,12 @@ func Check(files []*syntax.Script) (*Info, diag.List) {
 }
 
 type checker struct {
-	info   *Info
-	source *syntax.Source
-	diags  diag.List
-	later  []func() // checks that need to know the whole script
-	routes map[string]bool
+	info       *Info
+	source     *syntax.Source
+	diags      diag.List
+	registered []string
+	later      []func() // checks that need to know the whole script
+	routes     map[string]bool
 	// warnings counts those in diags; they must not keep errors out.
 	warnings int
 }

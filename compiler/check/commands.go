@@ -13,9 +13,12 @@ func (c *checker) command(call *syntax.CommandCall) {
 	name := call.Name.Name
 	cmd, ok := catalog.LookupCommand(name)
 	if !ok {
+		if _, registered := slices.BinarySearch(c.registered, name); registered {
+			return
+		}
 		if d := c.warnf(diag.UnknownCommand, call.Name, "Command not found: %s", name); d.Code != "" {
 			// Only what is shown is worth a search among all functions.
-			if d.Suggestion = c.didYouMean(name); d.Suggestion == "" {
+			if d.Suggestion = c.didYouMean(name); d.Suggestion == "" && c.registered == nil {
 				d.Suggestion = "it is found all the same if it is registered with the server that runs the script"
 			}
 		}
@@ -36,7 +39,7 @@ func (c *checker) command(call *syntax.CommandCall) {
 }
 
 func (c *checker) didYouMean(name string) string {
-	names := slices.Concat(commandNames, syntax.Builtins)
+	names := slices.Concat(commandNames, syntax.Builtins, c.registered)
 	for _, f := range c.info.Functions {
 		names = append(names, f.Decl.Name.Name)
 	}

@@ -77,7 +77,7 @@ func findings(t *testing.T, sources ...string) diag.List {
 		files[i] = script
 		all = append(all, list...)
 	}
-	info, list := Check(files)
+	info, list := Check(files, nil)
 	all = append(all, list...)
 	if !all.HasErrors() {
 		all = append(all, Warnings(files, info)...)

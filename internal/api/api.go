@@ -141,9 +141,10 @@ const (
 
 // Revocation makes a key, or the module with a digest, count for nothing.
 type Revocation struct {
-	Kind   string    `json:"kind"`
-	Value  string    `json:"value"`
-	Reason string    `json:"reason"`
+	Kind  string `enum:"key,digest" json:"kind"`
+	Value string `json:"value"`
+	// Reason is for people, and also in the audit log.
+	Reason string    `json:"reason,omitempty" maxLength:"1000"`
 	At     time.Time `json:"at,omitzero"`
 	By     string    `json:"by,omitempty"`
 	// Note says, in the answer to a revocation, that nothing is known by that

@@ -43,7 +43,7 @@ func deployFile(ctx context.Context, p *Process, registry *apps.Registry, file s
 	if err != nil {
 		return err
 	}
-	s := script{file, content}
+	s := script{name: file, content: content}
 	findings, err := registry.Fix(ctx, name, &engine.Source{File: fileName(file), Text: string(content), Load: s.load})
 	if err == nil {
 		err = diag.Render(p.Stderr, findings, s.text)

@@ -36,6 +36,8 @@ type buildFlags struct {
 	interfaceFile     string
 	// parameters are what the file says; nil when there is none.
 	parameters []abi.Parameter
+	callable   callable
+	registered []string
 }
 
 func buildCommand(p *Process) *cobra.Command {
@@ -72,6 +74,7 @@ output with -o, and then there is no source map.`,
 	flags.BoolVar(&f.standalone, "standalone", false, "put what the script uses of the guest library into the module")
 	flags.BoolVar(&f.logs, "logs", false, "make a module that logs every top-level statement")
 	interfaceFlag(flags, &f.interfaceFile, "those that it reads with addParam")
+	f.callable.flag(flags)
 	outputFlag(cmd, &f.output)
 	return cmd
 }
@@ -88,6 +91,9 @@ func (f *buildFlags) run(ctx context.Context, p *Process, args []string) error {
 		return usageError("a script from standard input has no name to derive one from; give -o")
 	}
 	if err := f.readInterface(in); err != nil {
+		return err
+	}
+	if f.registered, err = f.callable.names(p); err != nil {
 		return err
 	}
 	outputs, err := in.outputs(f.out, func(name string) string {
@@ -162,7 +168,7 @@ func (f *buildFlags) build(p *Process, name, out string, several bool) outcome {
 	if out == name && name != stdinName {
 		return o.fail(usageError("-o %s would overwrite the script", out))
 	}
-	s := script{name, content}
+	s := script{name: name, content: content, registered: f.registered}
 	o.text = s.text
 	mapFile := ""
 	if f.emit == emitWasm && out != stdinName && !isStream(out) {

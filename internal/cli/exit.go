@@ -24,7 +24,7 @@ const (
 var exits = []string{
 	exitOK:          "success",
 	exitScript:      "script error or refusal",
-	exitUsage:       "wrong usage",
+	exitUsage:       "wrong usage or credentials",
 	exitLimit:       "stopped by a limit",
 	exitInternal:    "internal error",
 	exitMore:        "a new version may do more or is called in another way",

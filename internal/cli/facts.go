@@ -102,7 +102,7 @@ func readFacts(p *Process, name string) (*facts, []byte, error) {
 		return nil, nil, err
 	}
 	if !isModule(content) {
-		s := script{name, content}
+		s := script{name: name, content: content}
 		artifact, findings := s.compile(s.options(false))
 		if findings.HasErrors() {
 			return nil, nil, report(p.Stderr, findings, s)

@@ -90,7 +90,7 @@ func (f *fmtFlags) run(p *Process, files []string) error {
 		if err != nil {
 			return err
 		}
-		s := script{name, content}
+		s := script{name: name, content: content}
 		l, err := f.layOut(s)
 		if err != nil {
 			return err

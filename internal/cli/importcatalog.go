@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -135,17 +134,6 @@ func catalogueText(r *catalogimport.Report) string {
 	}
 	fmt.Fprintf(&b, "%d commands: %d built in, %d to rewrite, %d left out\n", len(r.Commands), r.BuiltIn, r.Rewrite, r.LeftOut)
 	return b.String()
-}
-
-// printable keeps what a stranger wrote from steering the terminal, and a cell in
-// its row.
-func printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return '?'
-	}, text)
 }
 
 var fateWords = map[catalogimport.Fate]string{catalogimport.BuiltIn: "built in", catalogimport.Rewrite: "rewrite", catalogimport.LeftOut: "left out"}

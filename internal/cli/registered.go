@@ -20,6 +20,13 @@ func askList(_ *Process, cmd *cobra.Command) asking {
 	completeFlag(cmd, "active", "true", "false")
 	completeFlag(cmd, "disabled", "true", "false")
 	return func(ctx context.Context, c *client.Client, _ []string) (shown, error) {
+		for flag, value := range map[string]string{"active": q.Active, "disabled": q.Disabled} {
+			if value != "" {
+				if err := chosen(flag, value, "true", "false"); err != nil {
+					return shown{}, err
+				}
+			}
+		}
 		var list []api.Command
 		for command, err := range c.Commands(ctx, q) {
 			if err != nil {
@@ -66,7 +73,7 @@ func versions(ctx context.Context, c *client.Client, args []string) (shown, erro
 			active = "active"
 		}
 		return fmt.Sprintf("%d\t%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s", v.Version, active, v.Created.UTC().Format(time.DateTime), v.Digest, v.SizeBytes,
-			listed(v.Signers), listed(v.Capabilities), refusedCell(v.Reason, v.ReasonCode), v.Note)
+			listed(v.Signers), listed(v.Capabilities), refusedCell(v.Reason, v.ReasonCode), printable(v.Note))
 	})
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -176,9 +177,9 @@ func refused(err error) error {
 		return err
 	}
 	var b strings.Builder
-	b.WriteString(e.Error())
+	b.WriteString(printable(e.Error())) // what others have said may be in it
 	if e.Suggestion != "" {
-		fmt.Fprintf(&b, "\n    suggestion: %s", e.Suggestion)
+		fmt.Fprintf(&b, "\n    suggestion: %s", printable(e.Suggestion))
 	}
 	for _, d := range e.Diagnostics {
 		place := ""
@@ -186,7 +187,7 @@ func refused(err error) error {
 			place = fmt.Sprintf("%s:%d:%d: ", d.File, d.Line, d.Column)
 		}
 		if d.Message != e.Problem.Error {
-			fmt.Fprintf(&b, "\n    %s%s: %s [%s]", place, d.Severity, d.Message, d.Code)
+			fmt.Fprintf(&b, "\n    %s%s: %s [%s]", place, d.Severity, printable(d.Message), d.Code)
 		}
 	}
 	if next := nextStep(e); next != "" {
@@ -235,7 +236,7 @@ func refusalCode(e *client.Error) int {
 	switch {
 	case code != exitScript:
 		return code
-	case e.Status == http.StatusUnauthorized, e.Status == http.StatusForbidden && (e.Code == string(diag.Forbidden) || e.Code == string(diag.ScopeMissing)):
+	case e.Status == http.StatusUnauthorized, e.Code == string(diag.ScopeMissing): // other credentials may do
 		return exitUsage
 	case e.Status == http.StatusTooManyRequests, e.Status >= http.StatusInternalServerError:
 		return exitUnavailable
@@ -273,6 +274,20 @@ func table(p *Process, head string, rows []string) error {
 		fmt.Fprintln(w, row)
 	}
 	return written(w.Flush())
+}
+
+// printable keeps what a stranger wrote from steering the terminal, and a cell in
+// its row.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case unicode.IsPrint(r):
+			return r
+		case unicode.IsSpace(r):
+			return ' '
+		}
+		return '?'
+	}, text)
 }
 
 // shortDigest is enough of a digest for a person to tell two apart.

@@ -28,7 +28,8 @@ func TestRefusals(t *testing.T) {
 		{422, diag.PolicyRefused, exitScript, ""},
 		{422, diag.SignerUnknown, exitSignature, ""},
 		{401, diag.Unauthorized, exitUsage, "Name the file that holds a key of the server, or its token, with --token-file, or in AVAP_TOKEN_FILE."},
-		{403, diag.Forbidden, exitUsage, ""},
+		{403, diag.ScopeMissing, exitUsage, "Use a key that may do this; avap key create NAME --scope SCOPE makes one."},
+		{403, diag.Forbidden, exitScript, ""}, // whoever asks
 		{400, diag.Forbidden, exitScript, ""}, // the script's, not the caller's
 		{504, diag.OutOfFuel, exitLimit, ""},
 		{429, diag.TooManyRequests, exitUnavailable, "Try again when an earlier command has ended."},

@@ -143,7 +143,7 @@ func (f *runFlags) run(ctx context.Context, p *Process, given *pflag.FlagSet, na
 		return usageError("%s cannot be run: %v", fileName(name), refused.Err)
 	}
 	if err != nil {
-		return report(p.Stderr, err, script{name, content})
+		return report(p.Stderr, err, script{name: name, content: content})
 	}
 	return f.print(p, answer)
 }
@@ -197,7 +197,7 @@ func (f *runFlags) request(p *Process, name string, content []byte) (*engine.Req
 		return nil, err
 	}
 	return &engine.Request{
-		Source: string(content), File: fileName(name), Load: script{name, content}.load,
+		Source: string(content), File: fileName(name), Load: script{name: name, content: content}.load,
 		Variables: variables, Body: body, Query: query,
 		Limits: limits, Logs: f.logs, EchoVariables: f.output == "answer",
 	}, nil

@@ -19,6 +19,8 @@ import (
 type script struct {
 	name    string // as the user wrote it
 	content []byte
+	// registered are the commands that it may call; nil if nobody said which.
+	registered []string
 }
 
 func (s script) source() compiler.Source {
@@ -26,7 +28,7 @@ func (s script) source() compiler.Source {
 }
 
 func (s script) options(logs bool) compiler.Options {
-	return compiler.Options{Logs: logs, Load: s.load}
+	return compiler.Options{Logs: logs, Load: s.load, Registered: s.registered}
 }
 
 // compile makes a module. A module knows its script by name only and not by the

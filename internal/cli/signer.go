@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -171,7 +172,7 @@ func askRevoke(_ *Process, cmd *cobra.Command) asking {
 
 func revocations(ctx context.Context, c *client.Client, _ []string) (shown, error) {
 	list, err := c.Revocations(ctx)
-	return tabled(list, err, "KIND\tVALUE\tSINCE (UTC)\tREASON", func(v api.Revocation) string {
-		return fmt.Sprintf("%s\t%s\t%s\t%s", v.Kind, v.Value, v.At.UTC().Format(time.DateTime), v.Reason)
+	return tabled(list, err, "KIND\tVALUE\tSINCE (UTC)\tBY\tREASON", func(v api.Revocation) string {
+		return fmt.Sprintf("%s\t%s\t%s\t%s\t%s", v.Kind, v.Value, v.At.UTC().Format(time.DateTime), cmp.Or(v.By, "-"), printable(v.Reason))
 	})
 }

@@ -151,7 +151,7 @@ func TestAttempts(t *testing.T) {
 			return err
 		}, "away [AVAP5005]"},
 		{"not to be repeated, broken", []http.HandlerFunc{breaks, done}, 1, func(ctx context.Context, c *Client) error {
-			_, err := c.Execute(ctx, "price", 0, []byte("{}"))
+			_, err := c.Execute(ctx, "price", 0, nil, []byte("{}"))
 			return err
 		}, "EOF"},
 	} {
@@ -219,7 +219,7 @@ func TestForeignAnswers(t *testing.T) {
 	_, c := serve(t, page, page, page)
 	for _, ask := range []func() error{
 		func() error { return activate(t.Context(), c) },
-		func() error { _, err := c.Execute(t.Context(), "price", 0, []byte("{}")); return err },
+		func() error { _, err := c.Execute(t.Context(), "price", 0, nil, []byte("{}")); return err },
 		func() error { _, err := c.Download(t.Context(), "price", 0, ""); return err },
 	} {
 		err := ask()
@@ -288,7 +288,7 @@ func TestScriptedStatus(t *testing.T) {
 		w.WriteHeader(http.StatusNotFound)
 		_, _ = io.WriteString(w, `{"success":true}`)
 	})
-	document, err := c.Execute(t.Context(), "price", 1, []byte("{}"))
+	document, err := c.Execute(t.Context(), "price", 1, nil, []byte("{}"))
 	if err != nil || string(document) != `{"success":true}` {
 		t.Errorf("%s %v", document, err)
 	}

@@ -179,13 +179,13 @@ func (c *Client) Delete(ctx context.Context, name string) error {
 
 // Execute runs a command, the given version or the active one, which is 0. It
 // gives the document of the answer.
-func (c *Client) Execute(ctx context.Context, name string, version int, request json.RawMessage) (json.RawMessage, error) {
+func (c *Client) Execute(ctx context.Context, name string, version int, query url.Values, request json.RawMessage) (json.RawMessage, error) {
 	target := name
 	if version > 0 {
 		target += "@" + strconv.Itoa(version)
 	}
 	r, err := c.do(ctx, call{
-		method: http.MethodPost, path: []string{"commands", target, "execute"},
+		method: http.MethodPost, path: []string{"commands", target, "execute"}, query: query,
 		header: http.Header{"Content-Type": {"application/json"}}, body: request, scripted: true,
 	})
 	if err != nil {

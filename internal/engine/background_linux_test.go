@@ -47,7 +47,7 @@ func TestCompilesGiveWay(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := e.Check(t.Context(), "", "ok 3"); err != nil {
+	if _, err := e.Check(t.Context(), "", &Source{Text: "ok 3"}); err != nil {
 		t.Fatal(err)
 	}
 	want := max(1, own-politeness) // 1 is the least

@@ -35,7 +35,7 @@ func (scriptCompiler) Compile(s *Source) (*Artifact, diag.List) {
 func (scriptCompiler) Check(s *Source) diag.List { return compiler.Check(compilerInput(s)) }
 
 func compilerInput(s *Source) (compiler.Source, compiler.Options) {
-	return compiler.Source{Name: s.File, Text: s.Text}, compiler.Options{Logs: s.Logs, Load: s.Load, Interface: s.Interface, Detached: s.detached}
+	return compiler.Source{Name: s.File, Text: s.Text}, compiler.Options{Logs: s.Logs, Load: s.Load, Interface: s.Interface, Registered: s.Registered, Detached: s.detached}
 }
 
 // Source is what is compiled.
@@ -49,6 +49,9 @@ type Source struct {
 	Load func(name string) ([]byte, error)
 	// Interface names the parameters; nil for those that the script reads.
 	Interface []abi.Parameter
+	// Registered are the names of the commands that the script can call, sorted;
+	// nil when they are not known. Findings alone follow it.
+	Registered []string
 
 	// detached leaves the manifest out of the module: it is run here and now.
 	detached bool

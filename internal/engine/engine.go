@@ -438,8 +438,8 @@ func (e *Engine) compile(source *Source) (*wasmhost.Module, diag.List, error) {
 
 // Check finds what is wrong with a script without running it. It takes its turn
 // among the compiles, for the client. The error is a *diag.Failure.
-func (e *Engine) Check(ctx context.Context, client, source string) (findings diag.List, err error) {
-	if err := e.checkSize(source); err != nil {
+func (e *Engine) Check(ctx context.Context, client string, source *Source) (findings diag.List, err error) {
+	if err := e.checkSize(source.Text); err != nil {
 		return nil, err
 	}
 	err = e.cache.work(ctx, client, func() {
@@ -448,7 +448,7 @@ func (e *Engine) Check(ctx context.Context, client, source string) (findings dia
 				findings = diag.List{diag.New(diag.Internal, diag.Span{}, "internal error")}
 			}
 		}()
-		findings = e.config.Compiler.Check(&Source{Text: source})
+		findings = e.config.Compiler.Check(source)
 	})
 	if err != nil {
 		return nil, findFailure(ctx, err)

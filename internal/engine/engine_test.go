@@ -123,10 +123,10 @@ func testFailures(t *testing.T, trialFuel int64) {
 			t.Errorf("%s: got %v, want %s", test.name, err, test.want)
 		}
 	}
-	if findings, err := e.Check(context.Background(), "", "bad"); len(findings) != 1 || err != nil {
+	if findings, err := e.Check(context.Background(), "", &Source{Text: "bad"}); len(findings) != 1 || err != nil {
 		t.Errorf("check: %v %v", findings, err)
 	}
-	if findings, _ := e.Check(context.Background(), "", "panic"); len(findings) != 1 || findings[0].Code != diag.Internal {
+	if findings, _ := e.Check(context.Background(), "", &Source{Text: "panic"}); len(findings) != 1 || findings[0].Code != diag.Internal {
 		t.Errorf("check of a script that breaks the compiler: %v", findings)
 	}
 }

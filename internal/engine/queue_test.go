@@ -59,7 +59,7 @@ func TestWaitsTooLongForCompile(t *testing.T) {
 	if _, err := e.Run(context.Background(), &Request{Source: "ok late"}); codeOf(err) != diag.NoCapacity {
 		t.Errorf("run: %v", err)
 	}
-	if _, err := e.Check(context.Background(), "", "ok"); codeOf(err) != diag.NoCapacity {
+	if _, err := e.Check(context.Background(), "", &Source{Text: "ok"}); codeOf(err) != diag.NoCapacity {
 		t.Errorf("check: %v", err)
 	}
 	imports := func(string) ([]byte, error) { return nil, nil }

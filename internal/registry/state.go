@@ -53,6 +53,15 @@ func (s *State) Revision() int64 { return s.summary.Revision }
 // Commands is how many commands there are.
 func (s *State) Commands() int { return len(s.names) }
 
+// Names are those of all commands, sorted, and never nil. The caller must not change
+// them.
+func (s *State) Names() []string {
+	if s.names == nil {
+		return []string{}
+	}
+	return s.names
+}
+
 // Command finds a command.
 func (s *State) Command(name string) (*Command, bool) {
 	c := s.commands.get(name)

@@ -153,6 +153,7 @@ func (s *Server) changing(c *fiber.Ctx, action string, do fiber.Handler) (err er
 		done := n.auditRecord(audit.Change, action)
 		done.Outcome, done.Status, done.Code = string(telemetry.OutcomeOf(code)), status, string(code)
 		done.Digest, done.DurationUS = n.digest, time.Since(begun.Time).Microseconds()
+		done.Detail = n.detail
 		if failed := s.audit.Append(context.Background(), done); failed != nil {
 			err = auditProblem(failed, "the change ended with status %d, and its end could not be written to the audit log, which has its beginning", status)
 		}

@@ -30,7 +30,9 @@ func (e *constantEngine) Run(context.Context, *engine.Request) (*engine.Answer, 
 	return &e.answer, nil
 }
 
-func (*constantEngine) Check(context.Context, string, string) (diag.List, error) { return nil, nil }
+func (*constantEngine) Check(context.Context, string, *engine.Source) (diag.List, error) {
+	return nil, nil
+}
 
 // path is a way of a request through the whole server, over a connection that
 // is kept and whose client side allocates nothing.

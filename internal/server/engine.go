@@ -22,7 +22,7 @@ type Engine interface {
 	Run(ctx context.Context, r *engine.Request) (*engine.Answer, error)
 	// Check finds what is wrong with a script without running it. It waits for
 	// its turn with those of the client; its error is a *diag.Failure.
-	Check(ctx context.Context, client, source string) (diag.List, error)
+	Check(ctx context.Context, client string, source *engine.Source) (diag.List, error)
 }
 
 // Interface guard.

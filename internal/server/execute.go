@@ -9,6 +9,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/avapd/avapd/internal/api"
+	"github.com/avapd/avapd/internal/auth"
 	"github.com/avapd/avapd/internal/diag"
 	"github.com/avapd/avapd/internal/engine"
 	"github.com/avapd/avapd/internal/signature"
@@ -182,6 +183,15 @@ type checkAnswer struct {
 	Diagnostics diag.List `json:"diagnostics"`
 }
 
+// callable are the names of the commands that a script could call here, as far as
+// who asks may know them.
+func (s *Server) callable(principal *auth.Principal) []string {
+	if s.commands == nil || !principal.May(auth.ReadCommands) || !s.commands.Settled() {
+		return nil
+	}
+	return s.commands.State().Names()
+}
+
 // check answers POST /api/v1/check: the findings about a script that is not
 // run. A script with faults is a good question, so the status is 200.
 func (s *Server) check(c *fiber.Ctx) error {
@@ -197,7 +207,7 @@ func (s *Server) check(c *fiber.Ctx) error {
 		return admissionProblem(ctx, err)
 	}
 	defer s.leave(client)
-	findings, err := s.engine.Check(ctx, client, in.script)
+	findings, err := s.engine.Check(ctx, client, &engine.Source{Text: in.script, Registered: s.callable(noteOf(c).principal)})
 	if err != nil {
 		return runProblem(noteOf(c), err)
 	}

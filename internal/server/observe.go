@@ -43,8 +43,9 @@ type note struct {
 	version int
 	// address is where the request comes from.
 	address netip.Addr
-	// target is what a change is about, where that is none of the others.
-	target string
+	// target is what a change is about, where that is none of the others, and detail
+	// what who makes it says about it.
+	target, detail string
 	// digest is that of the version of a command, and capabilities what its module
 	// was granted, or that of a script.
 	digest       audit.Digest

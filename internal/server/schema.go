@@ -2,6 +2,7 @@ package server
 
 import (
 	"reflect"
+	"strconv"
 	"strings"
 	"time"
 
@@ -52,12 +53,23 @@ func structSchema(t reflect.Type) apiSchema {
 	var required []string
 	for field := range t.Fields() {
 		name, options, _ := strings.Cut(field.Tag.Get("json"), ",")
-		members[name] = typeSchema(field.Type)
+		members[name] = bounded(typeSchema(field.Type), field.Tag)
 		if options == "" {
 			required = append(required, name)
 		}
 	}
 	return object(required, members)
+}
+
+// bounded adds what the tags of a member say about its text.
+func bounded(schema apiSchema, tag reflect.StructTag) apiSchema {
+	if words := tag.Get("enum"); words != "" {
+		schema["enum"] = strings.Split(words, ",")
+	}
+	if length, err := strconv.Atoi(tag.Get("maxLength")); err == nil {
+		schema["maxLength"] = length
+	}
+	return schema
 }
 
 func typeSchema(t reflect.Type) apiSchema {

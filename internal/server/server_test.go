@@ -99,11 +99,11 @@ func (e *fakeEngine) Run(ctx context.Context, r *engine.Request) (*engine.Answer
 	return &engine.Answer{Status: http.StatusOK, JSON: []byte(`{"success":true,"result":{}}`), Script: "digest"}, nil
 }
 
-func (e *fakeEngine) Check(_ context.Context, _, source string) (diag.List, error) {
-	if source == "queued" {
+func (e *fakeEngine) Check(_ context.Context, _ string, source *engine.Source) (diag.List, error) {
+	if source.Text == "queued" {
 		return nil, diag.NewFailure(diag.NoCapacity, "no capacity")
 	}
-	if source == "broken" {
+	if source.Text == "broken" {
 		return diag.List{diag.New(diag.SyntaxError, diag.Span{Start: diag.Position{Line: 1, Column: 2}}, "no script")}, nil
 	}
 	return nil, nil

@@ -139,7 +139,7 @@ func (s *Server) postRevocation(c *fiber.Ctx) error {
 	ctx := s.watch(c)
 	defer s.watcher.remove(&ctx.watched)
 	kind, value := registry.Revocable(in.Kind), strings.ToLower(in.Value)
-	noteOf(c).target = string(kind) + ":" + value
+	noteOf(c).target, noteOf(c).detail = string(kind)+":"+value, in.Reason
 	revoked, err := s.commands.Revoke(ctx, kind, value, in.Reason, changer(c))
 	if err != nil {
 		return s.registryProblem(noteOf(c), err)

@@ -221,3 +221,57 @@ func TestUploadsOfStrangers(t *testing.T) {
 	h.do(http.MethodPut, "/api/v1/commands/one", api.WASM, bytes.NewReader(module)).wantProblem(t, 401, diag.Unauthorized)
 	h.do(http.MethodPut, "/api/v1/commands/one", api.WASM, strings.NewReader("little")).wantProblem(t, 401, diag.Unauthorized)
 }
+
+// The reason of a revocation is optional and bounded; the list has it, whoever meets
+// the revocation is told, and it is in the audit log.
+func TestReasonOfRevocation(t *testing.T) {
+	h := startCommands(t)
+	revoke := func(id, reason string) reply {
+		body, err := json.Marshal(map[string]string{"kind": "key", "value": id, "reason": reason})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return h.ask(http.MethodPost, "/revocations", "application/json", body)
+	}
+	const first, second, third = "00000000000000000000000a", "00000000000000000000000b", "00000000000000000000000c"
+	if r := decode[api.Revocation](t, revoke(first, "the laptop was lost"), 200); r.Reason != "the laptop was lost" || r.By != "admin" {
+		t.Errorf("got %+v", r)
+	}
+	decode[api.Revocation](t, h.ask(http.MethodPost, "/revocations", "application/json", []byte(`{"kind":"key","value":"`+second+`"}`)), 200)
+	if p := revoke(third, strings.Repeat("x", 1001)).wantProblem(t, 400, diag.BadFieldValue); !strings.Contains(p.Error, "1000 bytes") {
+		t.Errorf("got %q", p.Error)
+	}
+	reasons := map[string]string{}
+	for _, r := range decode[api.Revocations](t, h.ask(http.MethodGet, "/revocations", "", nil), 200).Revocations {
+		reasons[r.Value] = r.Reason
+	}
+	if len(reasons) != 2 || reasons[first] != "the laptop was lost" || reasons[second] != "" {
+		t.Errorf("got %v", reasons)
+	}
+	page := decode[api.AuditPage](t, h.ask(http.MethodGet, "/audit?kind=change", "", nil), 200)
+	written := slices.ContainsFunc(page.Records, func(r api.AuditRecord) bool {
+		return r.Action == "revocation.add" && r.Target == "key:"+first && r.Detail == "the laptop was lost"
+	})
+	if !written {
+		t.Errorf("the audit log has no reason: %+v", page.Records)
+	}
+}
+
+// A server knows its commands when it checks a script, as far as who asks may know
+// them.
+func TestCheckKnowsCommands(t *testing.T) {
+	h := startCommands(t)
+	decode[api.Version](t, h.upload("/commands/price?activate=true", "return(1)"), 201)
+	body := `{"script":"x = price(1) + prise(2)\naddResult(x)"}`
+	type finding struct{ Code, Suggestion string }
+	check := func(h *commandHarness) []finding {
+		return decode[struct{ Diagnostics []finding }](t, h.do(http.MethodPost, pathCheck, "application/json", strings.NewReader(body)), 200).Diagnostics
+	}
+	if found := check(h); !slices.Equal(found, []finding{{string(diag.UnknownCommand), "did you mean price?"}}) {
+		t.Errorf("got %+v", found)
+	}
+	// Who may not list commands learns no names.
+	if found := check(startCommands(t, "--auth-anonymous-scopes", "check")); len(found) != 2 || strings.Contains(found[1].Suggestion, "price") {
+		t.Errorf("got %+v", found)
+	}
+}
