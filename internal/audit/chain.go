@@ -57,14 +57,13 @@ type chainWriter struct {
 	link []byte
 }
 
-// append gives a record its place and writes it.
-func (w *chainWriter) append(block []byte, r *Record) []byte {
-	r.settle()
+// append gives a record its place and writes it: its time, and what
+// appendContent wrote of it.
+func (w *chainWriter) append(block []byte, micros int64, content []byte) []byte {
 	w.last++
-	r.Sequence = w.last
-	w.time = max(w.time, r.Time.UnixMicro())
-	r.Time = time.UnixMicro(w.time)
-	w.link = appendBody(append(w.link[:0], w.hash[:]...), r)
+	w.time = max(w.time, micros)
+	w.link = appendPlace(append(w.link[:0], w.hash[:]...), w.last, w.time)
+	w.link = append(w.link, content...)
 	body := w.link[hashBytes:]
 	w.hash = sha256.Sum256(w.link)
 	w.total += int64(len(body))

@@ -45,9 +45,6 @@ func (l *Log) summarize() {
 		return
 	}
 	l.used.Add(1)
-	_, index := l.place(&Record{Time: time.Now(), Kind: Denied, Principal: Server, Action: "denied.more", Outcome: "refused", Count: l.denials.more})
-	if index == 0 {
-		signal(l.wake)
-	}
+	l.place(&Record{Time: time.Now(), Kind: Denied, Principal: Server, Action: "denied.more", Outcome: "refused", Count: l.denials.more})
 	l.denials.more = 0
 }

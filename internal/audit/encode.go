@@ -57,9 +57,19 @@ func clean(text string, most int) string {
 
 // appendBody writes the body of a settled record; see the package's comment.
 func appendBody(b []byte, r *Record) []byte {
+	return appendContent(appendPlace(b, r.Sequence, r.Time.UnixMicro()), r)
+}
+
+// appendPlace writes the part of a body that depends on what is before it in the
+// chain.
+func appendPlace(b []byte, sequence, micros int64) []byte {
 	b = binary.AppendUvarint(b, formVersion)
-	b = binary.AppendUvarint(b, uint64(r.Sequence))
-	b = binary.AppendUvarint(b, uint64(r.Time.UnixMicro()))
+	b = binary.AppendUvarint(b, uint64(sequence))
+	return binary.AppendUvarint(b, uint64(micros))
+}
+
+// appendContent writes the rest of it.
+func appendContent(b []byte, r *Record) []byte {
 	b = appendText(b, string(r.Kind))
 	b = appendText(b, r.Principal)
 	b = appendAddress(b, r.Address)

@@ -85,7 +85,8 @@ func makeVectors(t *testing.T, pem string) vectors {
 	w := chainWriter{hash: genesis(public)}
 	v := vectors{PrivateKey: pem, PublicKey: hex.EncodeToString(public), Node: NodeOf(public), Genesis: w.hash}
 	for _, r := range vectorRecords() {
-		w.append(nil, &r)
+		r.settle()
+		w.append(nil, r.Time.UnixMicro(), appendContent(nil, &r))
 		body := bytes.Clone(w.link[hashBytes:])
 		back, err := decodeBody(body)
 		if err != nil {

@@ -51,7 +51,7 @@ func Forge(t *testing.T, from, to store.Journal, sequence int64) {
 			if r.Sequence == sequence {
 				r.Principal = "somebody else"
 			}
-			made = w.append(made, &r)
+			made = w.append(made, r.Time.UnixMicro(), appendContent(nil, &r))
 			return true
 		})
 		b.Records = made

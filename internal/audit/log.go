@@ -2,9 +2,11 @@ package audit
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -53,9 +55,17 @@ var (
 	ErrClosed = errors.New("the audit log is closed")
 )
 
-// maxBatch is how many records are written at once; as many as half of the room
-// are written without a wait for more.
-const maxBatch = 8192
+const (
+	// maxBatch is how many records are written at once; as many as half of the room
+	// are written without a wait for more.
+	maxBatch = 8192
+	// groupPeriod is how long a group of records, all of which are waited for, waits
+	// to become as large as the one before it. It is a part of the 5 ms within which
+	// the commit of a group begins.
+	groupPeriod = 2 * time.Millisecond
+	// spareBytes is how much memory a batch leaves to another one at most.
+	spareBytes = 8 << 20
+)
 
 // Log is the audit log of a server. Its methods may be used concurrently.
 type Log struct {
@@ -69,11 +79,13 @@ type Log struct {
 	used atomic.Int64
 	late atomic.Bool
 
-	mu       sync.Mutex
-	pending  *batch
-	spare    []Record
-	inFlight bool
-	closed   bool
+	mu sync.Mutex
+	// pending is what comes next, writing what is being written, nil for nothing.
+	pending, writing *batch
+	spare            []byte
+	// before is how many records the last batch had.
+	before int
+	closed bool
 	// room is closed, and made anew, when some has become free.
 	room chan struct{}
 	// shipped is how far the central journal has got, news is closed and made anew
@@ -93,10 +105,13 @@ type Log struct {
 	stats       stats
 }
 
-// batch are records that are written together.
+// batch are records that are written together. They are encoded when they come:
+// that keeps nothing of requests alive, and is less to copy.
 type batch struct {
-	records []Record
-	oldest  time.Time
+	bytes  []byte
+	count  int
+	kinds  [kindCount]int64
+	oldest time.Time
 	// done is closed when they are durable, or lost; then first and err are set.
 	done  chan struct{}
 	first int64
@@ -108,8 +123,11 @@ type batch struct {
 func Open(ctx context.Context, c Config) (*Log, error) {
 	public := c.Key.Public().Key
 	l := &Log{
-		config: c, node: NodeOf(public), period: c.AtRisk / 4, keep: c.Keep,
+		config: c, node: NodeOf(public), period: c.AtRisk / 2, keep: c.Keep,
 		room: make(chan struct{}), news: make(chan struct{}), wake: make(chan struct{}, 1), hurry: make(chan struct{}, 1), stop: make(chan struct{}),
+	}
+	if c.Group {
+		l.period = groupPeriod
 	}
 	l.pending = &batch{done: make(chan struct{})}
 	l.lateTimer = time.AfterFunc(time.Hour, l.setLate)
@@ -226,6 +244,8 @@ func (l *Log) append(ctx context.Context, r *Record) (b *batch, index int, err e
 
 // put uses up a reservation.
 func (l *Log) put(r *Record, urgent bool) (b *batch, index int, err error) {
+	settled := *r
+	settled.settle()
 	l.mu.Lock()
 	if l.closed {
 		l.mu.Unlock()
@@ -233,31 +253,68 @@ func (l *Log) put(r *Record, urgent bool) (b *batch, index int, err error) {
 		l.stats.lost.Add(1)
 		return nil, 0, ErrClosed
 	}
-	b, index = l.place(r)
-	l.mu.Unlock()
-	if index == 0 {
-		signal(l.wake)
-	}
-	if urgent || index == min(l.config.Buffer/2, maxBatch) {
+	b, index = l.pending, l.pending.count
+	l.place(&settled)
+	if l.enough() || urgent && !l.config.Group {
 		signal(l.hurry)
 	}
+	l.mu.Unlock()
 	return b, index, nil
 }
 
-// place is the part of put that needs the lock.
-func (l *Log) place(r *Record) (b *batch, index int) {
-	b, index = l.pending, len(l.pending.records)
-	if index == 0 {
+// place is the part of put that summarize has, too. It needs the lock.
+func (l *Log) place(settled *Record) {
+	b := l.pending
+	if b.add(settled); b.count == 1 {
 		b.oldest = time.Now()
+		signal(l.wake)
 	}
-	b.records = append(b.records, *r)
-	return b, index
+}
+
+// enough tells whether the records that are pending are not to wait for more:
+// they are as many as may wait, or all of a group that are to be expected, which
+// is as many as in the one before. It needs the lock.
+func (l *Log) enough() bool {
+	count := l.pending.count
+	return count > min(l.config.Buffer/2, maxBatch) || l.config.Group && count >= l.before
+}
+
+// headBytes are those of time and length before what add writes of a record.
+const headBytes = 8 + 4
+
+// add encodes a settled record.
+func (b *batch) add(r *Record) {
+	head := len(b.bytes)
+	b.bytes = binary.LittleEndian.AppendUint64(b.bytes, uint64(r.Time.UnixMicro()))
+	b.bytes = appendContent(append(b.bytes, 0, 0, 0, 0), r)
+	binary.LittleEndian.PutUint32(b.bytes[head+8:], uint32(len(b.bytes)-head-headBytes))
+	b.count++
+	b.kinds[slices.Index(Kinds, r.Kind)]++
+}
+
+// each yields the records' times in microseconds, and what add encoded of them.
+func (b *batch) each(yield func(micros int64, content []byte) bool) {
+	for rest := b.bytes; len(rest) > 0; {
+		micros, end := binary.LittleEndian.Uint64(rest), headBytes+binary.LittleEndian.Uint32(rest[8:])
+		if !yield(int64(micros), rest[headBytes:end]) {
+			return
+		}
+		rest = rest[end:]
+	}
 }
 
 // signal leaves an item in a channel that has room for one.
 func signal(c chan struct{}) {
 	select {
 	case c <- struct{}{}:
+	default:
+	}
+}
+
+// quiet takes the item, if there is one.
+func quiet(c chan struct{}) {
+	select {
+	case <-c:
 	default:
 	}
 }
@@ -275,6 +332,26 @@ func (l *Log) durable(ctx context.Context, b *batch) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
+}
+
+// settled waits until what has been added is durable. It does not hasten that: who
+// asks must not be able to make the writer busy.
+func (l *Log) settled(ctx context.Context) error {
+	l.mu.Lock()
+	waits := []*batch{l.writing, l.pending}
+	if l.pending.count == 0 {
+		waits = waits[:1]
+	}
+	l.mu.Unlock()
+	for _, b := range waits {
+		if b == nil {
+			continue
+		}
+		if err := l.durable(ctx, b); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (l *Log) awaitShipped(ctx context.Context, sequence int64) error {
@@ -303,7 +380,7 @@ func (l *Log) awaitShipped(ctx context.Context, sequence int64) error {
 func (l *Log) setLate() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.late.Store(l.inFlight)
+	l.late.Store(l.writing != nil)
 }
 
 // take gives what is to be written now, if anything is.
@@ -311,26 +388,28 @@ func (l *Log) take() *batch {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	b := l.pending
-	if len(b.records) == 0 {
+	if b.count == 0 {
 		return nil
 	}
-	l.pending, l.spare = &batch{records: l.spare[:0], done: make(chan struct{})}, nil
-	l.inFlight = true
+	l.pending, l.spare = &batch{bytes: l.spare[:0], done: make(chan struct{})}, nil
+	l.before = b.count
+	quiet(l.hurry) // it was about these
+	l.writing = b
 	l.lateTimer.Reset(l.config.AtRisk - time.Since(b.oldest))
 	return b
 }
 
 // release ends a batch.
 func (l *Log) release(b *batch) {
-	n := len(b.records)
-	clear(b.records) // of what requests have
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.spare = b.records
-	l.inFlight = false
+	if cap(b.bytes) <= spareBytes {
+		l.spare = b.bytes
+	}
+	l.writing = nil
 	l.lateTimer.Stop()
 	l.late.Store(false)
-	l.used.Add(-int64(n))
+	l.used.Add(-int64(b.count))
 	close(b.done)
 	close(l.room)
 	l.room = make(chan struct{})

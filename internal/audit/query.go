@@ -310,8 +310,10 @@ func (l *Log) Page(ctx context.Context, f Filter, cursor string, limit int) (Pag
 	return page, nil
 }
 
-// Find gives the record of an execution that began at a time, if it is there.
+// Find gives the record of an execution that began at a time, if it is there. One
+// that is not durable yet is waited for.
 func (l *Log) Find(ctx context.Context, id ID, began time.Time) (found Entry, ok bool, err error) {
+	unsettled := l.settled(ctx)
 	sources, _, err := l.sources(ctx, "")
 	if err != nil {
 		return Entry{}, false, err
@@ -321,5 +323,8 @@ func (l *Log) Find(ctx context.Context, id ID, began time.Time) (found Entry, ok
 		found, ok = *e, true
 		return false
 	})
+	if err == nil && !ok {
+		err = unsettled
+	}
 	return found, ok, err
 }

@@ -24,6 +24,9 @@ const (
 // Kinds are all of them.
 var Kinds = []Kind{Execution, Change, Start, Stop, Reload, Denied}
 
+// kindCount is how many there are.
+const kindCount = 6
+
 // Begun is the outcome of a change that was let begin. Another record tells what
 // came of it.
 const Begun = "begun"

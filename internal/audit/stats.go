@@ -1,14 +1,13 @@
 package audit
 
 import (
-	"slices"
 	"sync/atomic"
 	"time"
 )
 
 // stats count what a log does.
 type stats struct {
-	records          [8]atomic.Int64 // by place in Kinds
+	records          [kindCount]atomic.Int64 // by place in Kinds
 	flushes, flushNS atomic.Int64
 	waiting          atomic.Int64
 	waits, refused   atomic.Int64
@@ -19,9 +18,9 @@ type stats struct {
 	broken, central  atomic.Bool
 }
 
-func (s *stats) wrote(records []Record, took time.Duration) {
-	for i := range records {
-		s.records[slices.Index(Kinds, records[i].Kind)].Add(1)
+func (s *stats) wrote(b *batch, took time.Duration) {
+	for i := range Kinds {
+		s.records[i].Add(b.kinds[i])
 	}
 	s.flushes.Add(1)
 	s.flushNS.Add(int64(took))

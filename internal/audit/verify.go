@@ -31,7 +31,11 @@ type ChainReport struct {
 
 // Report is what verifying found out.
 type Report struct {
-	OK     bool          `json:"ok"`
+	OK bool `json:"ok"`
+	// Proven is set if each chain is right and has a signed checkpoint that proves
+	// its records up to there. Hashes alone prove nothing: whoever changes a record
+	// can make them anew.
+	Proven bool          `json:"proven"`
 	Chains []ChainReport `json:"chains"`
 }
 
@@ -325,7 +329,7 @@ func (r *Report) add(v *chainVerifier, o VerifyOptions) {
 	r.Chains = append(r.Chains, v.report())
 }
 
-// end finds chains that should be there.
+// end finds chains that should be there, and judges all of them.
 func (r *Report) end(o VerifyOptions) {
 	missing := func(node string, last int64) {
 		if !slices.ContainsFunc(r.Chains, func(c ChainReport) bool { return c.Node == node }) {
@@ -336,4 +340,5 @@ func (r *Report) end(o VerifyOptions) {
 	for _, c := range o.Pinned {
 		missing(c.Node, c.Sequence)
 	}
+	r.Proven = r.OK && !slices.ContainsFunc(r.Chains, func(c ChainReport) bool { return c.Records > 0 && c.Checkpoints == 0 })
 }

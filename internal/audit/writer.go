@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -70,11 +71,18 @@ func (l *Log) run() {
 	}
 }
 
-// gather waits for more records, unless somebody waits for one.
+// gather waits for more records, unless those are there already that are waited
+// for.
 func (l *Log) gather() {
 	l.mu.Lock()
-	oldest := l.pending.oldest
+	oldest, enough := l.pending.oldest, l.config.Group && l.enough()
+	if !enough && l.config.Group {
+		quiet(l.hurry) // it was about another number of records
+	}
 	l.mu.Unlock()
+	if enough {
+		return
+	}
 	timer := time.NewTimer(l.period - time.Since(oldest))
 	defer timer.Stop()
 	select {
@@ -178,12 +186,12 @@ func (w *writer) flush() {
 		began := time.Now()
 		err := w.write(b)
 		if err == nil {
-			w.log.stats.wrote(b.records, time.Since(began))
+			w.log.stats.wrote(b, time.Since(began))
 			break
 		}
 		if w.gaveUp() {
 			b.err = err
-			w.log.stats.lost.Add(int64(len(b.records)))
+			w.log.stats.lost.Add(int64(b.count))
 			break
 		}
 		w.complain(err)
@@ -243,9 +251,11 @@ func (w *writer) adopt() {
 func (w *writer) write(b *batch) error {
 	next := w.chain
 	b.first = next.last + 1
-	blocks := w.encode(&next, b.records)
+	blocks := w.encode(&next, b)
 	e := store.Extension{Chain: w.chainAt(&next), From: headOf(&w.chain), Blocks: blocks}
-	due := next.last-w.signed >= w.log.config.CheckpointRecords || time.Since(w.signedAt) >= w.log.config.CheckpointEvery
+	// Each start is signed at once: no log of a server is without a checkpoint, and
+	// what a crash left unsigned does not stay so.
+	due := b.kinds[slices.Index(Kinds, Start)] > 0 || next.last-w.signed >= w.log.config.CheckpointRecords || time.Since(w.signedAt) >= w.log.config.CheckpointEvery
 	return w.extend(context.Background(), e, &next, due)
 }
 
@@ -275,17 +285,17 @@ func (w *writer) extend(ctx context.Context, e store.Extension, next *chainWrite
 	return nil
 }
 
-// encode writes records as blocks.
-func (w *writer) encode(next *chainWriter, records []Record) []store.Block {
+// encode writes a batch as blocks.
+func (w *writer) encode(next *chainWriter, records *batch) []store.Block {
 	w.bytes = w.bytes[:0]
 	blocks := make([]store.Block, 0, 1)
 	var starts []int
-	for i := range records {
+	for micros, content := range records.each {
 		if n := len(blocks); n == 0 || len(w.bytes)-starts[n-1] > blockBytes {
 			starts = append(starts, len(w.bytes))
 			blocks = append(blocks, store.Block{First: next.last + 1})
 		}
-		w.bytes = next.append(w.bytes, &records[i])
+		w.bytes = next.append(w.bytes, micros, content)
 		b := &blocks[len(blocks)-1]
 		b.Last, b.UntilTime = next.last, next.time
 		if b.First == next.last {
@@ -350,11 +360,14 @@ func (w *writer) pin(c *Checkpoint) {
 		return
 	}
 	document, err := json.Marshal(c)
+	var temporary string
 	if err == nil {
-		err = os.WriteFile(path+".new", append(document, '\n'), 0o600)
+		temporary, err = writeTemporary(path, append(document, '\n'))
 	}
 	if err == nil {
-		err = os.Rename(path+".new", path)
+		if err = os.Rename(temporary, path); err != nil {
+			err = errors.Join(err, os.Remove(temporary))
+		}
 	}
 	if err != nil {
 		w.log.config.Log.Warn("the last checkpoint of the audit log could not be kept in a file", "file", filepath.Base(path), "error", err.Error())

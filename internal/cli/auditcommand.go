@@ -44,6 +44,7 @@ type auditTrust struct{ keys, checkpoint string }
 
 func auditVerify(p *Process) *cobra.Command {
 	var output string
+	var unsigned bool
 	var trust auditTrust
 	cmd := &cobra.Command{
 		Use:   "verify [FILE]",
@@ -51,7 +52,10 @@ func auditVerify(p *Process) *cobra.Command {
 		Long: `Find out whether a record was changed, is missing or stands in another place:
 in the audit log of a server, or in an export. Each hash is made anew, and each
 checkpoint has to be signed by the key of its chain. The first record that is
-wrong is named for each chain, and the exit code is 6 then.
+wrong is named for each chain, and the exit code is 6 then. Records that fit
+together and have no checkpoint may have been made anew by anybody: the exit
+code is 8, unless --unsigned says that this will do. On the way it is told on
+stderr how many records were read.
 
 Whoever can write the log and has the key can write another log. --key names who
 counts, and --checkpoint a checkpoint that was kept elsewhere; for a data
@@ -66,10 +70,11 @@ directory it is the one in the file audit.checkpoint, if there is one.`,
 			if err != nil {
 				return err
 			}
-			return printAudit(p, output, &report)
+			return printAudit(p, output, &report, unsigned)
 		},
 	}
 	cmd.Flags().StringVar(&output, "output", "text", "form of the output: text or json")
+	cmd.Flags().BoolVar(&unsigned, "unsigned", false, "succeed although no checkpoint proves the records of a chain")
 	cmd.Flags().StringVar(&trust.keys, "key", "", "`file` of the public keys that count, one per line or as PEM")
 	cmd.Flags().StringVar(&trust.checkpoint, "checkpoint", "", "`file` of a checkpoint that was kept elsewhere")
 	config.AddFlags(cmd.Flags(), "data_dir", "postgres.url", "postgres.url_file")
@@ -168,10 +173,13 @@ func openJournal(ctx context.Context, c *config.Config) (j store.Journal, end fu
 	return journal, journal.Close, nil
 }
 
-func printAudit(p *Process, output string, report *audit.Report) error {
+func printAudit(p *Process, output string, report *audit.Report, unsigned bool) error {
 	failed := error(nil)
-	if !report.OK {
+	switch {
+	case !report.OK:
 		failed = &exitError{code: exitSignature}
+	case !report.Proven && !unsigned:
+		failed = &exitError{code: exitUnproven}
 	}
 	if output == "json" {
 		return errors.Join(printJSON(p, report), failed)
@@ -194,7 +202,7 @@ func judged(c *audit.ChainReport) string {
 	case c.Problem != "":
 		return fmt.Sprintf("record %d is the first that is wrong: %s", c.FirstBad, c.Problem)
 	case c.Checkpoints == 0:
-		return fmt.Sprintf("records %d to %d fit together, and no signed checkpoint proves them", c.First, c.Last)
+		return fmt.Sprintf("records %d to %d fit together, and no signed checkpoint proves them; --unsigned accepts that", c.First, c.Last)
 	case c.SignedUntil < c.Last:
 		return fmt.Sprintf("records %d to %d are right; the checkpoint at %d is the last of %d, and nothing proves the records behind it", c.First, c.Last, c.SignedUntil, c.Checkpoints)
 	}

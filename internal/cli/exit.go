@@ -17,6 +17,7 @@ const (
 	exitMore        = 5
 	exitSignature   = 6
 	exitUnavailable = 7
+	exitUnproven    = 8
 )
 
 // exits says what each exit code means, in order. It is the one list: help and
@@ -28,8 +29,9 @@ var exits = []string{
 	exitLimit:       "stopped by a limit",
 	exitInternal:    "internal error",
 	exitMore:        "a new version may do more or is called in another way",
-	exitSignature:   "not signed by a key that was given or is trusted",
+	exitSignature:   "not signed by a key that was given or is trusted, or changed afterwards",
 	exitUnavailable: "no server that can do it now",
+	exitUnproven:    "nothing signed that would prove it",
 }
 
 // exitTable is the list as a sentence.

@@ -78,12 +78,17 @@ func (s *Server) patience(asked engine.Limits) time.Duration {
 	return cmp.Or(asked.Duration, EngineLimits(s.settings.Load().Limits).Duration)
 }
 
+// cancelledProblem is about an execution that did not begin.
+func cancelledProblem(ctx context.Context, err error) error {
+	p := newProblem(http.StatusServiceUnavailable, diag.Cancelled, "cancelled: %v", context.Cause(ctx))
+	p.cause = err
+	return p
+}
+
 func admissionProblem(ctx context.Context, err error) error {
 	refused, ok := errors.AsType[*admission.Refusal](err)
 	if !ok {
-		p := newProblem(http.StatusServiceUnavailable, diag.Cancelled, "cancelled: %v", context.Cause(ctx))
-		p.cause = err
-		return p
+		return cancelledProblem(ctx, err)
 	}
 	p := newProblem(http.StatusServiceUnavailable, diag.Overloaded, "the server is overloaded: %v", refused.Reason)
 	if errors.Is(err, admission.ErrClientFull) {

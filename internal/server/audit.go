@@ -51,13 +51,17 @@ func (s *Server) reserve(ctx *runContext) error {
 		return nil
 	}
 	if err := s.audit.Reserve(ctx); err != nil {
+		if ctx.Err() != nil {
+			return cancelledProblem(ctx, err)
+		}
 		return auditProblem(err, "the audit log has no room for the record of the execution, which did not begin")
 	}
 	return nil
 }
 
 // record writes an execution that has ended down. One that found no place, or no
-// room for its record, did not begin and has none.
+// room for its record, did not begin and has none. What ended the execution does
+// not end the wait for its record, which has an end of its own.
 func (s *Server) record(ctx *runContext, n *note, script string, status int, code diag.Code) error {
 	if s.audit == nil || !ctx.admitted {
 		return nil
@@ -73,7 +77,7 @@ func (s *Server) record(ctx *runContext, n *note, script string, status int, cod
 	r.DurationUS = r.Time.Sub(ctx.started).Microseconds()
 	r.InputDigest, r.Input = n.inputDigest, n.input
 	r.Detail = n.route
-	if err := s.audit.Add(ctx, &r); err != nil {
+	if err := s.audit.Add(context.Background(), &r); err != nil {
 		return auditProblem(err, "the execution has ended, and its record is not durable yet; its answer is withheld")
 	}
 	return nil

@@ -3,15 +3,19 @@ package server
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/avapd/avapd/internal/api"
 	"github.com/avapd/avapd/internal/audit"
+	"github.com/avapd/avapd/internal/diag"
 	"github.com/avapd/avapd/internal/registry"
 	"github.com/avapd/avapd/internal/store"
 )
@@ -92,5 +96,53 @@ func TestAuditIsFull(t *testing.T) {
 		if r.StatusCode != http.StatusServiceUnavailable {
 			t.Fatalf("%d %s", r.StatusCode, r.body)
 		}
+	}
+}
+
+// What stops an execution does not stop its record, and who waits for both is told
+// that it was cancelled. Once it is no longer in memory, the audit log is asked.
+func TestStoppedIsRecorded(t *testing.T) {
+	for _, group := range []bool{false, true} {
+		t.Run(fmt.Sprintf("group=%t", group), func(t *testing.T) {
+			file := tokenFile(t)
+			token, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			log := newAuditWith(t, func(c *audit.Config) { c.Group, c.Wait = group, time.Minute })
+			h := startWith(t, func(o *Options) { o.Audit = log }, "--admin-token-file", file, "--executions-kept", "0")
+			authorization := []string{"Authorization", "Bearer " + strings.TrimSpace(string(token))}
+			answered := make(chan reply, 1)
+			go func() { answered <- h.execute(`{"script":"wait"}`) }()
+			<-h.engine.started
+			id := h.running("", authorization...).Executions[0].ID
+			path := pathExecutions + "/" + id
+			if r := h.do(http.MethodDelete, path, "", nil, authorization...); r.StatusCode != http.StatusAccepted {
+				t.Errorf("%d %s", r.StatusCode, r.body)
+			}
+			(<-answered).wantProblem(t, http.StatusServiceUnavailable, diag.Cancelled)
+			state := h.state(id)
+			if state.State != api.Cancelled || state.Code != string(diag.Cancelled) || state.Status != http.StatusServiceUnavailable ||
+				state.Script != digestOf("wait") || state.Client != "127.0.0.1" || state.Usage == nil {
+				t.Errorf("%+v", state)
+			}
+			h.do(http.MethodDelete, path, "", nil, authorization...).wantProblem(t, http.StatusConflict, diag.ExecutionOver)
+			ended := h.execute(`{"script":"fail AVAP4001"}`).Header.Get(api.HeaderExecution)
+			if state := h.state(ended); state.State != api.Failed || state.Code != "AVAP4001" || state.Usage.Fuel != 42 {
+				t.Errorf("%+v", state)
+			}
+		})
+	}
+}
+
+// Who has gone, or was stopped, while there was no room in the audit log is not
+// told that this is what ended the execution.
+func TestStoppedBeforeItBegan(t *testing.T) {
+	s := &Server{audit: newAuditWith(t, func(c *audit.Config) { c.Buffer, c.Wait = 0, time.Minute })}
+	ctx := new(runContext)
+	ctx.end(errStopped)
+	p, ok := errors.AsType[*problem](s.reserve(ctx))
+	if !ok || p.code != diag.Cancelled || !errors.Is(p, errStopped) {
+		t.Errorf("%+v", p)
 	}
 }

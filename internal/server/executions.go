@@ -255,17 +255,24 @@ func (s *Server) listExecutions(c *fiber.Ctx) error {
 // audit log.
 func (s *Server) getExecution(c *fiber.Ctx) error {
 	id := parseExecutionID(c.Params("id"))
+	state, err := s.findExecution(c, id)
+	if err != nil {
+		return err
+	}
+	return sendJSON(c, state)
+}
+
+func (s *Server) findExecution(c *fiber.Ctx, id executionID) (state api.ExecutionState, err error) {
 	state, ok := s.executions.find(id)
 	if !ok {
-		var err error
 		if state, ok, err = s.findAudited(id); err != nil {
-			return readProblem(err)
+			return state, readProblem(err)
 		}
 	}
 	if !ok {
-		return noExecution(c)
+		return state, noExecution(c)
 	}
-	return sendJSON(c, state)
+	return state, nil
 }
 
 // stopExecution answers DELETE /api/v1/executions/{id}. Who waits for the
@@ -277,9 +284,9 @@ func (s *Server) stopExecution(c *fiber.Ctx) error {
 		c.Status(http.StatusAccepted)
 		return sendJSON(c, ctx.state())
 	}
-	state, ok := s.executions.find(id)
-	if !ok {
-		return noExecution(c)
+	state, err := s.findExecution(c, id)
+	if err != nil {
+		return err
 	}
 	return newProblem(http.StatusConflict, diag.ExecutionOver, "the execution %s has ended before, as %s", id, state.State)
 }

@@ -12,7 +12,45 @@ import (
 const JournalFileName = "audit.db"
 
 // SQLiteJournal is a journal in a file.
-type SQLiteJournal struct{ sqliteFile }
+type SQLiteJournal struct {
+	sqliteFile
+
+	// extend are the statements of Extend, which are compiled once; a file that is
+	// only read has none.
+	extend *extendStatements
+}
+
+type extendStatements struct{ head, addBlock, addMark, setHead *sql.Stmt }
+
+// prepare compiles the statements on the connection that writes.
+func (j *SQLiteJournal) prepare(ctx context.Context) error {
+	j.extend = new(extendStatements)
+	for statement, into := range map[string]**sql.Stmt{
+		sqliteHead: &j.extend.head, sqliteAddBlock: &j.extend.addBlock, sqliteAddMark: &j.extend.addMark, sqliteSetHead: &j.extend.setHead,
+	} {
+		err := j.reading(ctx, func(ctx context.Context) (err error) {
+			*into, err = j.write.PrepareContext(ctx, statement) //nolint:sqlclosecheck // Close does
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Close implements Journal.
+func (j *SQLiteJournal) Close() error {
+	var err error
+	if e := j.extend; e != nil {
+		for _, s := range []*sql.Stmt{e.head, e.addBlock, e.addMark, e.setHead} {
+			if s != nil {
+				err = errors.Join(err, s.Close())
+			}
+		}
+	}
+	return errors.Join(err, j.sqliteFile.Close())
+}
 
 var _ Journal = (*SQLiteJournal)(nil)
 
@@ -23,8 +61,11 @@ func OpenSQLiteJournal(ctx context.Context, path string, options Options) (*SQLi
 	if err != nil {
 		return nil, err
 	}
-	j := &SQLiteJournal{*file}
+	j := &SQLiteJournal{sqliteFile: *file}
 	if err := j.check(ctx, known); err != nil {
+		return nil, errors.Join(err, j.Close())
+	}
+	if err := j.prepare(ctx); err != nil {
 		return nil, errors.Join(err, j.Close())
 	}
 	return j, nil
@@ -41,7 +82,7 @@ func ReadSQLiteJournal(ctx context.Context, path string, options Options) (*SQLi
 	if err != nil {
 		return nil, err
 	}
-	j := &SQLiteJournal{sqliteFile{write: read, read: read, options: options}}
+	j := &SQLiteJournal{sqliteFile: sqliteFile{write: read, read: read, options: options}}
 	if err := j.check(ctx, known); err != nil {
 		return nil, errors.Join(err, j.Close())
 	}
@@ -64,8 +105,14 @@ func (j *SQLiteJournal) Extend(ctx context.Context, e Extension) error {
 	if !e.valid() {
 		return ErrInvalid
 	}
+	if j.extend == nil {
+		return ErrReadOnly
+	}
 	return j.writing(ctx, func(t sqliteTx) error {
-		now, err := t.head(e.Chain.Name)
+		// What writes has the lock already, and waits for the disk at most, which is deaf
+		// to contexts: with one that may end, each statement would have a goroutine.
+		t.ctx = context.WithoutCancel(t.ctx)
+		now, err := t.head(j.extend.head, e.Chain.Name)
 		switch {
 		case err != nil:
 			return err
@@ -75,22 +122,28 @@ func (j *SQLiteJournal) Extend(ctx context.Context, e Extension) error {
 			return fmt.Errorf("%w: the chain %s ends with %d and not with %d", ErrConflict, e.Chain.Name, now.Last, e.From.Last)
 		}
 		for _, b := range e.Blocks {
-			if err := t.exec(sqliteAddBlock, e.Chain.Name, b.First, b.Last, b.FromTime, b.UntilTime, b.Records); err != nil {
+			if err := t.run(j.extend.addBlock, e.Chain.Name, b.First, b.Last, b.FromTime, b.UntilTime, b.Records); err != nil {
 				return err
 			}
 		}
 		for _, m := range e.Marks {
-			if err := t.exec(sqliteAddMark, e.Chain.Name, m.Sequence, m.Kind, m.Document); err != nil {
+			if err := t.run(j.extend.addMark, e.Chain.Name, m.Sequence, m.Kind, m.Document); err != nil {
 				return err
 			}
 		}
-		return t.exec(sqliteSetHead, e.Chain.Name, e.Chain.Key, e.Chain.Last, e.Chain.Hash[:])
+		return t.run(j.extend.setHead, e.Chain.Name, e.Chain.Key, e.Chain.Last, e.Chain.Hash[:])
 	})
 }
 
-func (t sqliteTx) head(chain string) (head Head, err error) {
+// run executes a statement that was compiled on this connection.
+func (t sqliteTx) run(statement *sql.Stmt, args ...any) error {
+	_, err := t.tx.StmtContext(t.ctx, statement).ExecContext(t.ctx, args...) //nolint:sqlclosecheck // the transaction does
+	return err
+}
+
+func (t sqliteTx) head(statement *sql.Stmt, chain string) (head Head, err error) {
 	var hash []byte
-	err = t.tx.QueryRowContext(t.ctx, sqliteHead, chain).Scan(&head.Last, &hash)
+	err = t.tx.StmtContext(t.ctx, statement).QueryRowContext(t.ctx, chain).Scan(&head.Last, &hash) //nolint:sqlclosecheck // as above
 	if errors.Is(err, sql.ErrNoRows) {
 		return Head{}, nil
 	}
