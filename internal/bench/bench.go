@@ -30,25 +30,26 @@ type bench struct {
 	fulfilled map[string]figure
 }
 
-// measure runs the sections that are asked for.
+// measure runs the sections that are asked for. When one fails, the report of
+// those before it comes with the error, as they took long.
 func measure(ctx context.Context, o options) (*report, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	b := &bench{options: o, ctx: ctx, pid: os.Getpid(), fulfilled: map[string]figure{}}
 	b.generator, b.subject = machine.Cores()
+	r := &report{Machine: b.machine(), Quick: o.quick}
 	var err error
 	if b.root, err = repository(ctx); err != nil {
-		return nil, err
+		return r, err
 	}
 	if b.dir, err = os.MkdirTemp("", "avap-bench"); err != nil {
-		return nil, err
+		return r, err
 	}
 	defer os.RemoveAll(b.dir)
 	defer b.stopAll()
 	if o.quick {
 		b.rounds = 1
 	}
-	r := &report{Machine: b.machine(), Quick: o.quick}
 	for _, s := range sections {
 		if !slices.Contains(o.only, s.name) {
 			continue
@@ -56,7 +57,7 @@ func measure(ctx context.Context, o options) (*report, error) {
 		began := time.Now()
 		b.section = &sectionReport{Name: s.name, Title: s.title}
 		if err := s.run(b); err != nil {
-			return nil, fmt.Errorf("%s: %w", s.name, err)
+			return r, fmt.Errorf("%s: %w", s.name, err)
 		}
 		b.section.Seconds = time.Since(began).Seconds()
 		r.Sections = append(r.Sections, b.section)

@@ -242,8 +242,8 @@ func inputRequest(script string, size int) []byte {
 }
 
 func (b *bench) concurrency(generator *process, size int, r round) error {
-	// All connections are one client's, which may not fill the queue alone.
-	s, err := b.serve("--compute-client-queue-length", "1024")
+	// All connections are one client's, which may not fill a queue alone.
+	s, err := b.serve("--compute-client-queue-length", "1024", "--admission-client-queue-length", "1024")
 	if err != nil {
 		return err
 	}

@@ -112,14 +112,14 @@ func command(ctx context.Context, arguments []string) error {
 	if err != nil {
 		return err
 	}
-	r, err := measure(ctx, o)
-	if err != nil {
-		return err
-	}
+	r, failure := measure(ctx, o)
 	if o.output == "json" {
 		err = r.writeJSON(os.Stdout)
 	} else {
 		err = r.writeText(os.Stdout)
+	}
+	if failure != nil {
+		return failure
 	}
 	if err == nil && o.document != "" {
 		err = r.renew(o.document)

@@ -104,6 +104,10 @@ func (b *bench) neighbour() error {
 		}
 	}
 	names := slices.Sorted(maps.Keys(aggressors(slow)))
+	// What is new to the server is slower, which would make every neighbour look better.
+	if err := b.suffer(round{}, "warm-up", product, roles, nil); err != nil {
+		return err
+	}
 	m, err := b.repeat(comparison{what: "neighbour", rounds: b.rounds, steady: "alone.p50", once: func(r round) error {
 		if err := b.suffer(r, "alone", product, roles, nil); err != nil {
 			return err

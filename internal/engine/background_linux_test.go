@@ -2,8 +2,10 @@ package engine
 
 import (
 	"runtime"
-	"syscall"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/avapd/avapd/internal/diag"
 )
@@ -25,22 +27,22 @@ func (c *seenCompiler) Check(s *Source) diag.List {
 	return c.fakeCompiler.Check(s)
 }
 
-// niceness is 20 less the nice value of the thread.
-func niceness(t *testing.T) int {
+// scheduled is how the system schedules the thread.
+func scheduled(t *testing.T) *unix.SchedAttr {
 	t.Helper()
-	raw, err := syscall.Getpriority(syscall.PRIO_PROCESS, 0)
+	attr, err := unix.SchedGetAttr(0, 0)
 	if err != nil {
-		t.Error(err)
+		t.Fatal(err)
 	}
-	return raw
+	return attr
 }
 
 func TestCompilesGiveWay(t *testing.T) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	own := niceness(t)
-	var compiles []int
-	c := &seenCompiler{seen: func() { compiles = append(compiles, niceness(t)) }}
+	own := scheduled(t)
+	var compiles []*unix.SchedAttr
+	c := &seenCompiler{seen: func() { compiles = append(compiles, scheduled(t)) }}
 	e := newEngine(t, &c.fakeCompiler, func(config *Config) { config.Compiler = c })
 	for _, source := range []string{"ok 1", "ok 2"} {
 		if _, err := e.Run(t.Context(), &Request{Source: source}); err != nil {
@@ -50,13 +52,16 @@ func TestCompilesGiveWay(t *testing.T) {
 	if _, err := e.Check(t.Context(), "", &Source{Text: "ok 3"}); err != nil {
 		t.Fatal(err)
 	}
-	want := max(1, own-politeness) // 1 is the least
-	for i, raw := range compiles {
-		if raw != want {
-			t.Errorf("compile %d at %d, requests at %d", i, raw, own)
+	for i, compile := range compiles {
+		if compile.Nice != min(own.Nice+politeness, 19) {
+			t.Errorf("compile %d is nice %d, requests %d", i, compile.Nice, own.Nice)
+		}
+		// Kernels that know no slices per thread say 0.
+		if slice := time.Duration(compile.Runtime); slice != shortSlice && slice != 0 {
+			t.Errorf("compile %d has slices of %v", i, slice)
 		}
 	}
-	if len(compiles) != 3 || niceness(t) != own {
-		t.Errorf("%d compiles, afterwards at %d", len(compiles), niceness(t))
+	if after := scheduled(t); len(compiles) != 3 || *after != *own {
+		t.Errorf("%d compiles, afterwards %+v, before %+v", len(compiles), *after, *own)
 	}
 }
