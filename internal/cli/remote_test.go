@@ -61,3 +61,32 @@ func TestRefusals(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// What others have written neither steers the terminal nor breaks a table: it may
+// come from whoever may upload, or from a server that is none of ours.
+func TestTextOfOthers(t *testing.T) {
+	const wild = `a\u001b[31m\tb\nc\u0000`
+	for path, document := range map[string]string{
+		"/api/v1/revocations":             `{"revocations":[{"kind":"key","value":"00","reason":"` + wild + `","at":"2026-01-02T03:04:05Z"}]}`,
+		"/api/v1/commands/price/versions": `{"versions":[{"name":"price","version":1,"note":"` + wild + `"}]}`,
+		"/api/v1/signers":                 "",
+	} {
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if document == "" || r.URL.Path != path {
+				w.Header().Set("Content-Type", "application/problem+json")
+				w.WriteHeader(http.StatusConflict)
+				_, _ = io.WriteString(w, `{"error":"`+wild+`","code":"AVAP5016","suggestion":"`+wild+`"}`)
+				return
+			}
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = io.WriteString(w, document)
+		}))
+		args := map[string][]string{"/api/v1/revocations": {"revocations"}, "/api/v1/commands/price/versions": {"versions", "price"}, "/api/v1/signers": {"signer", "list"}}[path]
+		var out strings.Builder
+		code := Main(t.Context(), Process{Args: append(args, "--server", s.URL), Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out})
+		s.Close()
+		if text := out.String(); !strings.Contains(text, "a?[31m b c?") || strings.ContainsAny(text, "\x1b\x00\t") {
+			t.Errorf("%s: exit code %d, %q", path, code, text)
+		}
+	}
+}

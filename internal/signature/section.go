@@ -25,6 +25,13 @@ func refuse(code diag.Code, format string, args ...any) error {
 	return diag.New(code, diag.Span{}, format, args...)
 }
 
+// twofold refuses signatures in two places, neither of which is damaged.
+func twofold(message, suggestion string) error {
+	d := diag.New(diag.SignatureMalformed, diag.Span{}, "%s", message)
+	d.Suggestion = suggestion
+	return d
+}
+
 // parts is a module taken apart: what the signature section holds, and the
 // sections that it signs.
 type parts struct {

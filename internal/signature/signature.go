@@ -46,7 +46,7 @@ func SignDetached(module, signature []byte, key PrivateKey) ([]byte, error) {
 		return nil, err
 	}
 	if p.signed {
-		return nil, refuse(diag.SignatureMalformed, "the module carries a signature itself; add to it, not to one beside it")
+		return nil, twofold("the module carries a signature itself; add to it, not to one beside it", "sign the module itself; the signatures in it stay")
 	}
 	var sets []hashSet
 	if len(signature) > 0 {
@@ -109,7 +109,7 @@ func VerifyDetached(module, signature []byte, keys []PublicKey) ([]PublicKey, er
 		return nil, err
 	}
 	if p.signed {
-		return nil, refuse(diag.SignatureMalformed, "the module carries a signature itself, beside the detached one")
+		return nil, twofold("the module carries a signature itself, beside the detached one", "verify the module by its own signatures, or the module that was signed beside")
 	}
 	return verify(signature, p.sections, keys)
 }
