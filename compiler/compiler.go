@@ -11,6 +11,7 @@
 //	infer   kinds of values and bounds of integers,
 //	        with copies of functions for some kinds package ir
 //	split   long functions into parts               package ir
+//	share   operations that were made before        package ir
 //	emit    WebAssembly functions                   package emit
 //	encode  bytes and manifest
 //
@@ -136,6 +137,9 @@ var bounds = ir.DefaultBounds
 // regionBytes is a variable for the tests, whose loops give memory back often.
 var regionBytes uint32 = emit.RegionBytes
 
+// share is a variable for the benchmark that runs without.
+var share = ir.Share
+
 // The stages, in three parts: what a script is, what becomes of it, and its
 // module.
 var (
@@ -149,6 +153,7 @@ var (
 		{"fold", func(c *compilation) { ir.Fold(c.program) }},
 		{"infer", (*compilation).infer},
 		{"split", (*compilation).split},
+		{"share", (*compilation).share},
 	}
 	writing = []stage{
 		{"emit", (*compilation).emit},
@@ -223,6 +228,12 @@ func (c *compilation) infer() {
 func (c *compilation) split() {
 	for _, number := range ir.Split(c.program, bounds) {
 		c.diags = append(c.diags, diag.New(diag.TooComplex, c.siteSpan(number), "the statement is too complex: it has too many parts that can fail"))
+	}
+}
+
+func (c *compilation) share() {
+	if c.opts.Optimize == OptimizeFully {
+		share(c.program)
 	}
 }
 

@@ -16,3 +16,11 @@ func CollectEvery(bytes uint32) (restore func()) {
 	regionBytes = bytes
 	return func() { regionBytes = old }
 }
+
+// WithoutSharing compiles as if no operation were made twice, and gives back
+// what was.
+func WithoutSharing() func() {
+	outer := share
+	share = func(*ir.Program) {}
+	return func() { share = outer }
+}

@@ -85,7 +85,7 @@ func (u *unit) rep(x *ir.Expr) rep {
 		return boolean
 	case ir.OpBinary, ir.OpUnary:
 		return u.arithmeticRep(x)
-	case ir.OpLoad, ir.OpCall, ir.OpHost:
+	case ir.OpLoad, ir.OpCall, ir.OpHost, ir.OpKeep, ir.OpKept:
 		return repOfKinds(x.Type)
 	case ir.OpAnd, ir.OpOr:
 		for _, a := range x.Args {
@@ -361,6 +361,32 @@ func (u *unit) control(x *ir.Expr) {
 		u.natural(x.Args[0])
 	case ir.OpSoft:
 		u.softly(x)
+	case ir.OpKeep:
+		u.keepValue(x)
+	case ir.OpKept:
+		for _, l := range u.kept[x.Var.Slot] {
+			f.LocalGet(l)
+		}
+	}
+}
+
+// keepValue leaves a value and has it in locals from here on.
+func (u *unit) keepValue(x *ir.Expr) {
+	f := u.f
+	r := repOfKinds(x.Type)
+	u.unboxed(x.Args[0], r)
+	locals := make([]wasm.Local, len(r.types()))
+	for i, t := range r.types() {
+		locals[i] = f.NewLocal(t)
+	}
+	u.kept[x.Var.Slot] = locals
+	last := len(locals) - 1
+	for i := last; i > 0; i-- {
+		f.LocalSet(locals[i])
+	}
+	f.LocalTee(locals[0])
+	for _, l := range locals[1:] {
+		f.LocalGet(l)
 	}
 }
 

@@ -19,6 +19,8 @@ type unit struct {
 	places map[int]*place // by slot; of the variables this unit mentions
 	cached []*place       // registers that stand for globals
 	live   []int          // slots of hidden variables that have locals
+	// kept are the locals of what is kept, by slot; see ir.Share.
+	kept map[int][]wasm.Local
 
 	handler *handler
 	loops   []loopLabels
@@ -72,7 +74,7 @@ type handler struct {
 
 func (e *emitter) newUnit(f *wasm.Func, fn *ir.Func) *unit {
 	e.units++
-	return &unit{e: e, f: f, fn: fn, places: map[int]*place{}, zero: f.NewLocal(wasm.I32)}
+	return &unit{e: e, f: f, fn: fn, places: map[int]*place{}, kept: map[int][]wasm.Local{}, zero: f.NewLocal(wasm.I32)}
 }
 
 // base leaves 0, to which the offset of an access to the control block or to a

@@ -16,6 +16,7 @@
 //	Specialise copies functions whose callers do not agree, and infers again
 //	Ranges  finds the bounds of integers, for what follows about operations
 //	Split   cuts long statement lists into helpers, to bound function size
+//	Share   finds operations that were made before
 //
 // Print shows the result; `avap build --emit ir` and the golden tests use it.
 package ir
@@ -162,6 +163,8 @@ const (
 	OpIsKind              // [x]: whether x is of one of Kinds; bool
 	OpIfCompare           // [x y] Operator, as the command if compares; bool
 	OpHost                // Host, args; Callee is the function that spawn starts
+	OpKeep                // [x]: x, which Var keeps from here on
+	OpKept                // Var: what is kept there
 )
 
 // Operator is an arithmetic operation or comparison.

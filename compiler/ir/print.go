@@ -240,6 +240,10 @@ func call(x *Expr) string {
 		return "concat(" + all + ")"
 	case OpSoft:
 		return "soft(" + all + ")"
+	case OpKeep:
+		return "(" + variable(x.Var) + " = " + all + ")"
+	case OpKept:
+		return variable(x.Var)
 	case OpIsKind:
 		return "(" + args[0] + " is " + x.Kinds.String() + ")"
 	case OpDo:
