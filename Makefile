@@ -10,7 +10,7 @@ LDFLAGS   := -s -w -X github.com/avapd/avapd/internal/cli.Version=$(VERSION)
 LINTER    := $(BIN)/golangci-lint
 # Pinned: a linter that changes by itself makes a red build out of a green one.
 LINTER_VERSION := v2.15.0
-FUZZTIME ?= 60s
+FUZZTIME ?= 30m
 PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 
 .PHONY: help
@@ -59,7 +59,7 @@ bench-document: ## Measure, and renew the tables and pictures of docs/performanc
 	$(GO) run ./internal/bench --document docs/performance.md --pictures docs/performance $(ARGS)
 
 .PHONY: fuzz
-fuzz: ## Fuzz every fuzz target and compare random programs, FUZZTIME for each
+fuzz: ## Fuzz every fuzz target and compare random programs, for FUZZTIME in all
 	.ci/fuzz $(FUZZTIME)
 
 .PHONY: conformance

@@ -6,6 +6,6 @@
 //   - testdata/oracle/tables holds single expressions by feature, one per line with its value behind `=>`;
 //   - testdata/oracle/programs.jsonl holds programs that Generate made from seeds, with their results.
 //
-// The tests need no Python. `go test ./internal/oracle -update` takes all answers anew, and `-fresh N` compares N
-// programs from seeds that no file holds; both need python3.
+// The tests need no Python. `go test ./internal/oracle -update` takes all answers anew, and `-run TestFreshPrograms
+// -duration 1m` compares programs from seeds that no file holds; both need python3.
 package oracle

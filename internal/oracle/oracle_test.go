@@ -17,9 +17,9 @@ import (
 )
 
 var (
-	update = flag.Bool("update", false, "take all golden answers anew (needs python3)")
-	fresh  = flag.Int("fresh", 0, "compare so many programs from fresh seeds (needs python3)")
-	seed   = flag.Uint64("seed", uint64(time.Now().UnixNano()), "first fresh seed")
+	update   = flag.Bool("update", false, "take all golden answers anew (needs python3)")
+	duration = flag.Duration("duration", 0, "compare programs from fresh seeds for so long (needs python3)")
+	seed     = flag.Uint64("seed", uint64(time.Now().UnixNano()), "first fresh seed")
 )
 
 const (
@@ -240,14 +240,19 @@ func TestPrograms(t *testing.T) {
 }
 
 func TestFreshPrograms(t *testing.T) {
-	if *fresh == 0 {
+	if *duration == 0 {
 		t.Skip("no fresh seeds asked for")
 	}
-	programs, err := answered(*seed, *fresh)
-	if err != nil {
-		t.Fatal(err)
+	const batch = 100
+	began, n := time.Now(), uint64(0)
+	for ; time.Since(began) < *duration && !t.Failed(); n += batch {
+		programs, err := answered(*seed+n, batch)
+		if err != nil {
+			t.Fatal(err)
+		}
+		checkPrograms(t, programs)
 	}
-	checkPrograms(t, programs)
+	t.Logf("%d programs from seed %d", n, *seed)
 }
 
 func checkPrograms(t *testing.T, programs []Program) {
