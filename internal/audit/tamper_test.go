@@ -276,3 +276,26 @@ func TestKeyIsPrivate(t *testing.T) {
 		t.Error(info.Mode(), err)
 	}
 }
+
+// Verifying tells how far it has got, and how far it has to go.
+func TestProgress(t *testing.T) {
+	h := newHome(t)
+	c := h.config(h.journal())
+	c.CheckpointRecords, c.Buffer = 10_000, 1<<16
+	l := open(t, c)
+	const count = 40_000
+	for i := range count {
+		add(t, l, execution(i))
+	}
+	closeLog(t, l)
+	var told []int64
+	verify(t, c.Journal, audit.VerifyOptions{Progress: func(done, total int64) {
+		if total != count {
+			t.Errorf("%d of %d", done, total)
+		}
+		told = append(told, done)
+	}})
+	if len(told) < 2 || !slices.IsSorted(told) || told[len(told)-1] > count {
+		t.Errorf("told %v", told)
+	}
+}
