@@ -73,7 +73,7 @@ directory it is the one in the file audit.checkpoint, if there is one.`,
 			return printAudit(p, output, &report, unsigned)
 		},
 	}
-	cmd.Flags().StringVar(&output, "output", "text", "form of the output: text or json")
+	outputFlag(cmd, &output)
 	cmd.Flags().BoolVar(&unsigned, "unsigned", false, "succeed although no checkpoint proves the records of a chain")
 	cmd.Flags().StringVar(&trust.keys, "key", "", "`file` of the public keys that count, one per line or as PEM")
 	cmd.Flags().StringVar(&trust.checkpoint, "checkpoint", "", "`file` of a checkpoint that was kept elsewhere")

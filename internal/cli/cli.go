@@ -235,6 +235,11 @@ func chosen(flag, value string, allowed ...string) error {
 	return usageError("--%s is %q; it takes %s", flag, value, strings.Join(allowed, ", "))
 }
 
+// outputFlag is --output of the commands that print text or JSON.
+func outputFlag(cmd *cobra.Command, output *string) {
+	cmd.Flags().StringVar(output, "output", "text", "form of the output: text or json")
+}
+
 // getenv gives a variable of the environment, or nothing.
 func (p *Process) getenv(name string) string {
 	for _, entry := range p.Environ {

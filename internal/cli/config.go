@@ -44,7 +44,7 @@ which it reads as serve does. Secrets are not shown.`,
 	}
 	cmd.Flags().SortFlags = false
 	cmd.Flags().BoolVar(&origin, "origin", false, "show where each value was written")
-	cmd.Flags().StringVar(&output, "output", "text", "form of the output: text or json")
+	outputFlag(cmd, &output)
 	config.AddFlags(cmd.Flags())
 	return cmd
 }
@@ -91,7 +91,7 @@ nor the environment count. Files of secrets that they name must be there.`,
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&output, "output", "text", "form of the output: text or json")
+	outputFlag(cmd, &output)
 	return cmd
 }
 

@@ -72,7 +72,7 @@ layout of a script is another one than this.`,
 	flags.BoolVarP(&f.list, "list", "l", false, "list the files with another layout")
 	flags.BoolVarP(&f.diff, "diff", "d", false, "show what would change")
 	flags.BoolVar(&f.check, "check", false, "write nothing; only the exit code tells")
-	flags.StringVar(&f.form, "output", "text", "form of the output: text or json")
+	outputFlag(cmd, &f.form)
 	return cmd
 }
 

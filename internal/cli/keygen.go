@@ -52,11 +52,6 @@ name it.`,
 	return cmd
 }
 
-// outputFlag is --output of the commands that print text or JSON.
-func outputFlag(cmd *cobra.Command, output *string) {
-	cmd.Flags().StringVar(output, "output", "text", "form of the output: text or json")
-}
-
 // keygenResult is the JSON form of what keygen made.
 type keygenResult struct {
 	KeyID      string `json:"key_id"`

@@ -78,7 +78,7 @@ func migrateStep(p *Process, name, short, did string, run func(context.Context, 
 	if name == "down" {
 		cmd.Example += " --yes"
 	}
-	cmd.Flags().StringVar(&output, "output", "text", "form of the output: text or json")
+	outputFlag(cmd, &output)
 	config.AddFlags(cmd.Flags(), "data_dir", "postgres.url", "postgres.url_file")
 	return cmd
 }

@@ -39,7 +39,7 @@ func versionCommand(p *Process) *cobra.Command {
 			return printVersion(p, output)
 		},
 	}
-	cmd.Flags().StringVar(&output, "output", "text", "form of the output: text or json")
+	outputFlag(cmd, &output)
 	return cmd
 }
 
