@@ -17,6 +17,7 @@ import (
 	"github.com/avapd/avapd/internal/server"
 	"github.com/avapd/avapd/internal/systemd"
 	"github.com/avapd/avapd/internal/telemetry"
+	"github.com/avapd/avapd/internal/tracing/otlp"
 )
 
 // node is a server with all that it lives on. Its services fill it as they start.
@@ -32,7 +33,7 @@ type node struct {
 	certificates *tls.Config // nil where there is no TLS
 
 	manager         *systemd.Manager // nil where none wants to know
-	spans           *spanService
+	spans           *otlp.Exporter
 	engine          *engine.Engine
 	commands        *commandServices
 	apps            *apps.Registry
@@ -101,13 +102,16 @@ func (n *node) startManager(context.Context) (err error) {
 func (n *node) stopManager(context.Context) error { return n.manager.Close() }
 
 func (n *node) startTracing(ctx context.Context) (err error) {
-	n.spans, err = openTracing(ctx, n.config, n.log)
-	n.spans.count(n.metrics)
-	return err
+	if n.spans, err = otlp.Open(ctx, tracingOptions(n.config, n.log)); err != nil {
+		return configError(err)
+	}
+	n.reload.spans = n.spans
+	n.metrics.Spans(n.spans.Stats)
+	return nil
 }
 
 func (n *node) stopTracing(context.Context) error {
-	n.spans.close(n.log)
+	closeTracing(n.spans, n.log)
 	return nil
 }
 
@@ -177,7 +181,7 @@ func (n *node) startServer(context.Context) error {
 	n.server = server.New(server.Options{
 		Config: n.config, Engine: n.engine, Apps: n.apps, Commands: n.commands.registry, Metrics: n.metrics,
 		Crowd: n.engine.Crowd, Redis: n.commands.conn,
-		Tracer: n.spans.tracer(), Once: n.commands.once(), TLS: n.certificates, Audit: n.reload.audit.Log, Log: n.log,
+		Tracer: n.spans.Tracer(), Once: n.commands.once(), TLS: n.certificates, Audit: n.reload.audit.Log, Log: n.log,
 	})
 	if n.admin != nil {
 		go func() { n.served <- n.server.ServeAdmin(n.admin) }()

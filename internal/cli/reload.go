@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -14,6 +15,7 @@ import (
 	"github.com/avapd/avapd/internal/engine"
 	"github.com/avapd/avapd/internal/server"
 	"github.com/avapd/avapd/internal/systemd"
+	"github.com/avapd/avapd/internal/tracing/otlp"
 )
 
 // reloader gives a running server what changed in its settings: after SIGHUP, and
@@ -25,6 +27,7 @@ type reloader struct {
 	engine  *engine.Engine
 	server  *server.Server
 	audit   *auditLog
+	spans   *otlp.Exporter
 	manager *systemd.Manager
 	log     *slog.Logger
 	level   *slog.LevelVar
@@ -130,8 +133,19 @@ func (r *reloader) take() ([]config.Change, error) {
 		settings.Commands.Log = r.log
 		adjustment.Commands = &settings.Commands
 	}
+	ctx := context.Background() // for what does not wait
+	collector, err := r.nextCollector(ctx, next.Config, changes)
+	if err != nil {
+		return nil, err
+	}
 	if err := r.engine.Adjust(adjustment); err != nil {
+		if collector != nil {
+			err = errors.Join(err, collector.Discard(ctx))
+		}
 		return nil, fmt.Errorf("adjust the engine: %w", err)
+	}
+	if collector != nil {
+		r.spans.Use(collector)
 	}
 	r.server.AdjustTLS(certificates)
 	r.server.Adjust(next.Config)
@@ -142,6 +156,14 @@ func (r *reloader) take() ([]config.Change, error) {
 	server.CollectSeldom(next.Config, r.environ)
 	r.current = next
 	return changes, nil
+}
+
+// nextCollector is where spans are to go from now on, nil for where they go already.
+func (r *reloader) nextCollector(ctx context.Context, c *config.Config, changes []config.Change) (*otlp.Target, error) {
+	if !slices.ContainsFunc(changes, func(c config.Change) bool { return strings.HasPrefix(c.Key, "tracing.") }) {
+		return nil, nil //nolint:nilnil // as said above
+	}
+	return otlp.Prepare(ctx, tracingOptions(c, r.log)) //nolint:wrapcheck // says what it is about
 }
 
 // concernsReach reports whether a change is about what scripts may reach.

@@ -224,3 +224,55 @@ func TestTraceOfACommand(t *testing.T) {
 		t.Errorf("the command is %q", got)
 	}
 }
+
+// Where spans go, and which, changes while the server runs: what ended before goes
+// where it was to go, what comes then elsewhere, and no span is lost between.
+func TestReloadTracing(t *testing.T) {
+	first, second := testservices.StartCollector(t), testservices.StartCollector(t)
+	file := filepath.Join(t.TempDir(), "avap.yaml")
+	const root = "POST /api/v1/execute"
+	execute := func(s *instance, digit string) (trace string) {
+		trace = strings.Repeat(digit, 32)
+		s.ask(http.MethodPost, "/api/v1/execute", trace, `{"script":"addVar(x, 1)"}`)
+		return trace
+	}
+	reload := func(s *instance, count int, tracing string) {
+		put(t, file+".new", "tracing: {"+tracing+"}\n")
+		if err := os.Rename(file+".new", file); err != nil {
+			t.Fatal(err)
+		}
+		s.awaitLog(`"msg":"configuration reloaded"`, count)
+	}
+	put(t, file, "tracing: {}\n")
+	s := startServe(t, "--config", file)
+	untraced := execute(s, "1")
+	reload(s, 1, "endpoint: \""+first.URL()+"\", headers: \"x-key=confidential-first\"")
+	early := execute(s, "2")
+	reload(s, 2, "endpoint: \""+second.HTTP()+"\", protocol: http, headers: \"x-key=confidential-second\"")
+	late := execute(s, "3")
+	first.Trace(t, early, hasAll(root, "avap.run"))
+	second.Trace(t, late, hasAll(root, "avap.run"))
+	reload(s, 3, "endpoint: \""+second.HTTP()+"\", protocol: http, requests_per_million: 0, parent_based: false")
+	unchosen := execute(s, "4")
+	reload(s, 4, "endpoint: \""+second.HTTP()+"\", protocol: http")
+	last := execute(s, "5")
+	s.stop()
+	second.Trace(t, last, hasAll(root, "avap.run"))
+	for _, c := range []struct {
+		collector *testservices.Collector
+		want      []string
+		key       string
+	}{{first, []string{early}, "confidential-first"}, {second, []string{late, last}, "confidential-second"}} {
+		for _, span := range c.collector.Spans() {
+			if !slices.Contains(c.want, span.Trace) || span.Trace == untraced || span.Trace == unchosen {
+				t.Errorf("%s of %s came", span.Name, span.Trace)
+			}
+		}
+		if got := c.collector.Headers()[0].Get("X-Key"); got != c.key {
+			t.Errorf("the header is %q", got)
+		}
+	}
+	if strings.Contains(s.stderr.String(), "confidential") {
+		t.Errorf("a secret is in the log: %s", s.stderr)
+	}
+}

@@ -659,27 +659,27 @@ var table = withTwins([]Key{
 		number: func(c *Config) *int64 { return &c.Executions.Kept },
 	},
 	{
-		Name: "tracing.endpoint", Default: "", check: checkEndpoint,
+		Name: "tracing.endpoint", Reload: true, Default: "", check: checkEndpoint,
 		Doc:  "URL of the collector that gets the spans of requests by OTLP, such as http://127.0.0.1:4317; none means that nothing is traced",
 		text: func(c *Config) *string { return &c.Tracing.Endpoint },
 	},
 	{
-		Name: "tracing.protocol", Default: "grpc", Allowed: []string{"grpc", "http"},
+		Name: "tracing.protocol", Reload: true, Default: "grpc", Allowed: []string{"grpc", "http"},
 		Doc:  "How spans are sent to the collector; http adds /v1/traces to a URL without a path",
 		text: func(c *Config) *string { return &c.Tracing.Protocol },
 	},
 	{
-		Name: "tracing.headers", Secret: true, Default: "", check: checkTracingHeaders,
+		Name: "tracing.headers", Reload: true, Secret: true, Default: "", check: checkTracingHeaders,
 		Doc:  "Headers that go with the spans, such as authorization=Bearer TOKEN, separated by commas",
 		text: func(c *Config) *string { return &c.Tracing.Headers },
 	},
 	{
-		Name: "tracing.requests_per_million", Default: "1000000", Min: 0, Max: 1_000_000,
+		Name: "tracing.requests_per_million", Reload: true, Default: "1000000", Min: 0, Max: 1_000_000,
 		Doc:    "How many of a million requests are traced",
 		number: func(c *Config) *int64 { return &c.Tracing.RequestsPerMillion },
 	},
 	{
-		Name: "tracing.parent_based", Default: "true",
+		Name: "tracing.parent_based", Reload: true, Default: "true",
 		Doc:     "Trace a request if its caller traces, and not if the caller does not, whatever tracing.requests_per_million says of others",
 		boolean: func(c *Config) *bool { return &c.Tracing.ParentBased },
 	},

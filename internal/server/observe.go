@@ -108,7 +108,7 @@ func (s *Server) observe(c *fiber.Ctx) error {
 	n := noteOf(c)
 	n.locate(c, s.settings.Load())
 	s.metrics.RequestBegan()
-	if s.tracer != nil {
+	if s.tracer.On() {
 		n.span = s.beginSpan(c, n)
 	}
 	err := s.protected(c)

@@ -95,8 +95,8 @@ type Server struct {
 	accounts *quota.Accounts
 	keys     *idempotency.Keys
 	metrics  *telemetry.Metrics
-	tracer   *tracing.Tracer // nil where nobody traces
-	audit    *audit.Log      // nil where nothing is written down
+	tracer   *tracing.Tracer
+	audit    *audit.Log // nil where nothing is written down
 	scrape   fasthttp.RequestHandler
 	// admin answers operators, and is nil where they have no listener.
 	admin *fiber.App

@@ -34,7 +34,11 @@ func (s *Server) beginSpan(c *fiber.Ctx, n *note) *tracing.Span {
 	}
 	span := s.tracer.Request(from)
 	span.Text(tracing.RequestID, n.id)
-	span.Text(tracing.URLScheme, string(c.Request().URI().Scheme()))
+	scheme := "http"
+	if c.Context().IsTLS() {
+		scheme = "https"
+	}
+	span.Text(tracing.URLScheme, scheme)
 	return span
 }
 

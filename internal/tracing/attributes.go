@@ -4,23 +4,26 @@ import (
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 )
 
+// Key names an attribute.
+type Key string
+
 // Attributes of the semantic conventions.
 const (
-	ErrorType = semconv.ErrorTypeKey
+	ErrorType = Key(semconv.ErrorTypeKey)
 
-	HTTPMethod          = semconv.HTTPRequestMethodKey
-	HTTPRoute           = semconv.HTTPRouteKey
-	HTTPStatus          = semconv.HTTPResponseStatusCodeKey
-	HTTPResends         = semconv.HTTPRequestResendCountKey
-	URLScheme           = semconv.URLSchemeKey
-	ServerAddress       = semconv.ServerAddressKey
-	ServerPort          = semconv.ServerPortKey
-	NetworkProtocol     = semconv.NetworkProtocolVersionKey
-	DBSystem            = semconv.DBSystemNameKey
-	DBOperation         = semconv.DBOperationNameKey
-	DBResponseStatus    = semconv.DBResponseStatusCodeKey
-	DBBatchSize         = semconv.DBOperationBatchSizeKey
-	DBReturnedRows      = semconv.DBResponseReturnedRowsKey
+	HTTPMethod          = Key(semconv.HTTPRequestMethodKey)
+	HTTPRoute           = Key(semconv.HTTPRouteKey)
+	HTTPStatus          = Key(semconv.HTTPResponseStatusCodeKey)
+	HTTPResends         = Key(semconv.HTTPRequestResendCountKey)
+	URLScheme           = Key(semconv.URLSchemeKey)
+	ServerAddress       = Key(semconv.ServerAddressKey)
+	ServerPort          = Key(semconv.ServerPortKey)
+	NetworkProtocol     = Key(semconv.NetworkProtocolVersionKey)
+	DBSystem            = Key(semconv.DBSystemNameKey)
+	DBOperation         = Key(semconv.DBOperationNameKey)
+	DBResponseStatus    = Key(semconv.DBResponseStatusCodeKey)
+	DBBatchSize         = Key(semconv.DBOperationBatchSizeKey)
+	DBReturnedRows      = Key(semconv.DBResponseReturnedRowsKey)
 	OtherMethod         = "_OTHER" // of HTTPMethod
 	SystemPostgreSQL    = "postgresql"
 	SystemSQLite        = "sqlite"

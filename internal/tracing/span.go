@@ -2,132 +2,73 @@ package tracing
 
 import (
 	"context"
-	"sync/atomic"
-
-	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/codes"
-	"go.opentelemetry.io/otel/propagation"
-	"go.opentelemetry.io/otel/trace"
+	"time"
 )
 
 // Kind is on which side of a call the work is done.
-type Kind = trace.SpanKind
+type Kind uint8
 
-// The kinds.
+// The kinds, with the numbers that they have in OTLP.
 const (
-	Internal = trace.SpanKindInternal
-	Server   = trace.SpanKindServer
-	Client   = trace.SpanKindClient
+	Internal Kind = 1
+	Server   Kind = 2
+	Client   Kind = 3
 )
-
-// maxSpans bounds the spans of one request: a script can make any number of
-// calls. What comes later is not recorded.
-const maxSpans = 512
-
-// Tracer begins the spans of requests.
-type Tracer struct{ tracer trace.Tracer }
-
-// New makes a tracer of what records the spans.
-func New(provider trace.TracerProvider) *Tracer {
-	return &Tracer{provider.Tracer("github.com/avapd/avapd")}
-}
-
-// Headers are what is sent along with a request, as "W3C Trace Context" has it.
-// Baggage is neither taken nor sent: it may hold anything of whoever asked, and
-// those whom a script asks are others.
-type Headers struct{ Parent, State string }
-
-// The names of the headers.
-const (
-	HeaderParent = "traceparent"
-	HeaderState  = "tracestate"
-)
-
-// Interface guard.
-var _ propagation.TextMapCarrier = (*Headers)(nil)
-
-// Get implements propagation.TextMapCarrier.
-func (h *Headers) Get(name string) string {
-	switch name {
-	case HeaderParent:
-		return h.Parent
-	case HeaderState:
-		return h.State
-	}
-	return ""
-}
-
-// Set implements propagation.TextMapCarrier.
-func (h *Headers) Set(name, value string) {
-	switch name {
-	case HeaderParent:
-		h.Parent = value
-	case HeaderState:
-		h.State = value
-	}
-}
-
-// Keys implements propagation.TextMapCarrier.
-func (*Headers) Keys() []string { return []string{HeaderParent, HeaderState} }
 
 // Span is a piece of work that a trace shows. A nil one is one that nobody
 // records.
 type Span struct {
-	tracer trace.Tracer
-	inner  trace.Span
-	// left counts what the request may still record, and id is its trace's.
-	left *atomic.Int32
-	id   string
+	Finished
+
+	trace *identity
+	// record is that of the request, nil where it was not chosen.
+	record *Record
+	number uint16
+	// attributes counts those that the span has.
+	attributes uint16
 }
 
-// Request begins the span of a request that came with headers. Ill-formed ones
-// count as none. The span of a nil tracer is nil. Where the request is not
-// recorded there is a span still, to be passed on.
-func (t *Tracer) Request(from Headers) *Span {
-	if t == nil { // which allocates nothing
-		return nil
-	}
-	return t.request(from)
-}
-
-func (t *Tracer) request(from Headers) *Span {
-	ctx := propagation.TraceContext{}.Extract(context.Background(), &from)
-	_, inner := t.tracer.Start(ctx, "request", trace.WithSpanKind(Server)) //nolint:spancheck // End ends it
-	s := &Span{tracer: t.tracer, inner: inner, left: new(atomic.Int32), id: inner.SpanContext().TraceID().String()}
-	s.left.Store(maxSpans)
-	return s //nolint:spancheck // as above
+// Finished is what is told of a span. It does not change any more when it is told.
+type Finished struct {
+	Name       string
+	ID, Parent [8]byte
+	// Start and End are in Unix nanoseconds.
+	Start, End int64
+	Kind       Kind
+	Failed     bool
+	// Remote tells that the parent is in another process.
+	Remote bool
 }
 
 // Child begins a part of the work. It is nil where nobody records.
 func (s *Span) Child(name string, kind Kind) *Span {
-	if s == nil || !s.inner.IsRecording() || s.left.Add(-1) < 0 {
+	if !s.Recording() {
 		return nil
 	}
-	_, inner := s.tracer.Start(trace.ContextWithSpan(context.Background(), s.inner), name, trace.WithSpanKind(kind)) //nolint:spancheck // as above
-	return &Span{tracer: s.tracer, inner: inner, left: s.left, id: s.id}                                             //nolint:spancheck // as above
+	return s.record.add(Finished{Name: name, Kind: kind, Parent: s.ID})
 }
 
 // Name renames the span, where what it is about becomes known late.
 func (s *Span) Name(name string) {
-	if s != nil {
-		s.inner.SetName(name)
+	if s.Recording() {
+		s.change(func() { s.Finished.Name = name })
 	}
 }
 
 // Recording reports whether attributes go anywhere.
-func (s *Span) Recording() bool { return s != nil && s.inner.IsRecording() }
+func (s *Span) Recording() bool { return s != nil && s.record != nil }
 
 // Text notes a text.
 func (s *Span) Text(key Key, value string) {
 	if s.Recording() {
-		s.inner.SetAttributes(key.String(value))
+		s.record.note(s, Attribute{Key: key, Text: shorten(value)})
 	}
 }
 
 // Number notes a number.
 func (s *Span) Number(key Key, value int64) {
 	if s.Recording() {
-		s.inner.SetAttributes(key.Int64(value))
+		s.record.note(s, Attribute{Key: key, Number: value, IsNumber: true})
 	}
 }
 
@@ -135,15 +76,24 @@ func (s *Span) Number(key Key, value int64) {
 // few, and not the message, which may quote anything.
 func (s *Span) Fail(kind string) {
 	if s.Recording() {
-		s.inner.SetAttributes(ErrorType.String(kind))
-		s.inner.SetStatus(codes.Error, "")
+		s.Text(ErrorType, kind)
+		s.change(func() { s.Failed = true })
+	}
+}
+
+// change changes a span that has not ended.
+func (s *Span) change(how func()) {
+	s.record.mu.Lock()
+	defer s.record.mu.Unlock()
+	if s.Finished.End == 0 {
+		how()
 	}
 }
 
 // End ends the span.
 func (s *Span) End() {
-	if s != nil {
-		s.inner.End()
+	if s.Recording() {
+		s.record.end(s, time.Now().UnixNano())
 	}
 }
 
@@ -152,7 +102,7 @@ func (s *Span) TraceID() string {
 	if s == nil {
 		return ""
 	}
-	return s.id
+	return s.trace.name
 }
 
 // Headers are what to send along with a request that is part of the work.
@@ -160,16 +110,8 @@ func (s *Span) Headers() Headers {
 	if s == nil {
 		return Headers{}
 	}
-	return s.headers()
+	return Headers{Parent: parentOf(s.trace.name, s.ID, s.record != nil), State: s.trace.State}
 }
-
-func (s *Span) headers() (h Headers) {
-	propagation.TraceContext{}.Inject(trace.ContextWithSpan(context.Background(), s.inner), &h)
-	return h
-}
-
-// Key names an attribute.
-type Key = attribute.Key
 
 type key struct{}
 

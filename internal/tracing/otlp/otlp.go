@@ -3,29 +3,19 @@ package otlp
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
-	"net/url"
-	"os"
-	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
-
-	"go.opentelemetry.io/otel/exporters/otlp/otlptrace"
-	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracegrpc"
-	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
-	"go.opentelemetry.io/otel/sdk/resource"
-	sdktrace "go.opentelemetry.io/otel/sdk/trace"
-	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 
 	"github.com/avapd/avapd/internal/tracing"
 )
 
 // Options say where spans go, and which.
 type Options struct {
-	// Endpoint is the URL of the collector. HTTP adds /v1/traces to one without
-	// a path; https means TLS.
+	// Endpoint is the URL of the collector, empty for none. HTTP adds /v1/traces to
+	// one without a path; https means TLS.
 	Endpoint string
 	HTTP     bool // gRPC otherwise
 	// Headers go with every export.
@@ -45,89 +35,80 @@ const (
 	batchTime  = time.Second
 	exportTime = 5 * time.Second
 
-	valueBytes = 256
-	attributes = 32
-	// few of what we do not use: events and links.
-	few = 8
 	// complainEvery is between two lines of log about exports that fail.
 	complainEvery = time.Minute
 )
 
 // Exporter records spans and sends them away.
 type Exporter struct {
-	provider *sdktrace.TracerProvider
-	sender   *sender
-	// recorded counts spans that ended.
-	recorded atomic.Int64
+	tracer *tracing.Tracer
+	log    *slog.Logger
+
+	mu      sync.Mutex
+	queue   []*tracing.Record
+	waiting int // spans in the queue
+	turns   []turn
+
+	// began tells of the first record in the queue, full of a whole batch and
+	// turned of another target.
+	began, full, turned chan struct{}
+	closing, done       chan struct{}
+	cancel              context.CancelFunc
+
+	recorded, exported, failed atomic.Int64
+	complained                 time.Time
 }
 
-// Open makes an exporter. It does not wait for the collector, which need not be
-// up. What the options do not say, certificates for example, is taken from the
-// variables of OpenTelemetry (OTEL_EXPORTER_OTLP_…, OTEL_RESOURCE_ATTRIBUTES).
+// turn is a change of the target: what ended before goes to the former one.
+type turn struct {
+	before []*tracing.Record
+	next   *Target
+}
+
+// Open makes an exporter that uses a target. Whoever makes one must close it.
 func Open(ctx context.Context, o Options) (*Exporter, error) {
-	inner, err := newSender(ctx, &o)
+	target, err := Prepare(ctx, o)
 	if err != nil {
-		return nil, fmt.Errorf("tracing: %w", err)
+		return nil, err
 	}
-	about, err := describe(ctx, o.Version)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("tracing: %w", err), inner.Shutdown(ctx))
+	e := &Exporter{
+		log: o.Log, began: make(chan struct{}, 1), full: make(chan struct{}, 1), turned: make(chan struct{}, 1),
+		closing: make(chan struct{}), done: make(chan struct{}),
 	}
-	e := &Exporter{sender: &sender{SpanExporter: inner, log: o.Log}}
-	sampler := sdktrace.TraceIDRatioBased(float64(o.PerMillion) / 1_000_000)
-	if o.ParentBased {
-		sampler = sdktrace.ParentBased(sampler)
-	}
-	batches := sdktrace.NewBatchSpanProcessor(e.sender, sdktrace.WithMaxQueueSize(queueSpans), sdktrace.WithMaxExportBatchSize(batchSpans),
-		sdktrace.WithBatchTimeout(batchTime), sdktrace.WithExportTimeout(exportTime))
-	e.provider = sdktrace.NewTracerProvider(sdktrace.WithResource(about), sdktrace.WithSampler(sampler), sdktrace.WithSpanProcessor(&counting{batches, &e.recorded}),
-		sdktrace.WithRawSpanLimits(sdktrace.SpanLimits{
-			AttributeValueLengthLimit: valueBytes, AttributeCountLimit: attributes,
-			EventCountLimit: few, LinkCountLimit: few, AttributePerEventCountLimit: few, AttributePerLinkCountLimit: few,
-		}))
+	e.tracer = tracing.New(e.take)
+	e.tracer.Sample(target.sampling)
+	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	e.cancel = cancel
+	go e.run(work, target)
 	return e, nil
 }
 
-func newSender(ctx context.Context, o *Options) (*otlptrace.Exporter, error) {
-	u, err := url.Parse(o.Endpoint)
-	if err != nil {
-		return nil, errors.New("the endpoint is no URL") // the cause quotes it
-	}
-	if !o.HTTP {
-		options := []otlptracegrpc.Option{otlptracegrpc.WithEndpointURL(u.String()), otlptracegrpc.WithTimeout(exportTime)}
-		if len(o.Headers) > 0 {
-			options = append(options, otlptracegrpc.WithHeaders(o.Headers))
-		}
-		return otlptracegrpc.New(ctx, options...)
-	}
-	if strings.Trim(u.Path, "/") == "" {
-		u.Path = "/v1/traces"
-	}
-	options := []otlptracehttp.Option{otlptracehttp.WithEndpointURL(u.String()), otlptracehttp.WithTimeout(exportTime)}
-	if len(o.Headers) > 0 {
-		options = append(options, otlptracehttp.WithHeaders(o.Headers))
-	}
-	return otlptracehttp.New(ctx, options...)
-}
-
-// describe says who sends the spans. OTEL_SERVICE_NAME and
-// OTEL_RESOURCE_ATTRIBUTES win, as they do in other programs.
-func describe(ctx context.Context, version string) (*resource.Resource, error) {
-	host, _ := os.Hostname()
-	return resource.New(ctx, resource.WithAttributes(
-		semconv.ServiceName("avapd"), semconv.ServiceVersion(version), semconv.ServiceInstanceID(fmt.Sprintf("%s-%d", host, os.Getpid())),
-	), resource.WithTelemetrySDK(), resource.WithFromEnv())
-}
-
 // Tracer begins spans that are sent.
-func (e *Exporter) Tracer() *tracing.Tracer { return tracing.New(e.provider) }
+func (e *Exporter) Tracer() *tracing.Tracer { return e.tracer }
+
+// Use replaces the target. Spans that have ended go to the former one, others to
+// the new one.
+func (e *Exporter) Use(t *Target) {
+	e.tracer.Sample(t.sampling)
+	e.mu.Lock()
+	e.turns = append(e.turns, turn{e.queue, t})
+	e.queue, e.waiting = nil, 0
+	e.mu.Unlock()
+	poke(e.turned)
+}
 
 // Close sends what is left, until ctx ends.
 func (e *Exporter) Close(ctx context.Context) error {
-	if err := e.provider.Shutdown(ctx); err != nil {
-		return fmt.Errorf("send the last spans: %w", err)
+	close(e.closing)
+	defer e.cancel()
+	select {
+	case <-e.done:
+		return nil
+	case <-ctx.Done():
+		e.cancel()
+		<-e.done
+		return fmt.Errorf("send the last spans: %w", ctx.Err())
 	}
-	return nil
 }
 
 // Stats counts spans since the start.
@@ -139,46 +120,129 @@ type Stats struct {
 
 // Stats tells how many spans there were.
 func (e *Exporter) Stats() Stats {
-	return Stats{Exported: e.sender.exported.Load(), Failed: e.sender.failed.Load(), Recorded: e.recorded.Load()}
+	return Stats{Exported: e.exported.Load(), Failed: e.failed.Load(), Recorded: e.recorded.Load()}
 }
 
-// counting counts the spans that a processor is given.
-type counting struct {
-	sdktrace.SpanProcessor
-
-	n *atomic.Int64
-}
-
-// OnEnd implements sdktrace.SpanProcessor.
-func (c *counting) OnEnd(s sdktrace.ReadOnlySpan) {
-	if s.SpanContext().IsSampled() {
-		c.n.Add(1)
+// take puts a record into the queue, if there is room.
+func (e *Exporter) take(r *tracing.Record) {
+	e.recorded.Add(int64(r.Len()))
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.waiting+r.Len() > queueSpans {
+		return
 	}
-	c.SpanProcessor.OnEnd(s)
+	if e.queue = append(e.queue, r); len(e.queue) == 1 {
+		poke(e.began)
+	}
+	if e.waiting += r.Len(); e.waiting >= batchSpans {
+		poke(e.full)
+	}
 }
 
-// sender counts what is exported, and tells the log of failures from time to
-// time: nobody else is told of them.
-type sender struct {
-	sdktrace.SpanExporter
-
-	log              *slog.Logger
-	exported, failed atomic.Int64
-	// complained is when the log was told, in Unix nanoseconds.
-	complained atomic.Int64
+func poke(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default: // it is known already
+	}
 }
 
-// ExportSpans implements sdktrace.SpanExporter.
-func (s *sender) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpan) error {
-	err := s.SpanExporter.ExportSpans(ctx, spans)
-	if err == nil {
-		s.exported.Add(int64(len(spans)))
-		return nil
+// run sends what comes, a batch at a time.
+func (e *Exporter) run(ctx context.Context, target *Target) {
+	defer close(e.done)
+	late := time.NewTimer(batchTime)
+	late.Stop()
+	defer late.Stop()
+	for {
+		select {
+		case <-e.began:
+			late.Reset(batchTime)
+			continue
+		case <-e.full:
+		case <-late.C:
+		case <-e.turned:
+		case <-e.closing:
+			target = e.turn(ctx, target)
+			e.flush(ctx, target)
+			e.discard(ctx, target)
+			return
+		}
+		target = e.turn(ctx, target)
+		e.flush(ctx, target)
 	}
-	s.failed.Add(int64(len(spans)))
-	now, before := time.Now().UnixNano(), s.complained.Load()
-	if now-before > int64(complainEvery) && s.complained.CompareAndSwap(before, now) {
-		s.log.Warn("spans could not be sent to the collector", "error", err.Error(), "failed", s.failed.Load())
+}
+
+// turn goes over to the last target there is.
+func (e *Exporter) turn(ctx context.Context, target *Target) *Target {
+	e.mu.Lock()
+	turns := e.turns
+	e.turns = nil
+	e.mu.Unlock()
+	for _, turn := range turns {
+		for len(turn.before) > 0 {
+			n, spans := batchOf(turn.before)
+			e.send(ctx, target, turn.before[:n], spans)
+			turn.before = turn.before[n:]
+		}
+		e.discard(ctx, target)
+		target = turn.next
 	}
-	return nil
+	return target
+}
+
+func (e *Exporter) discard(ctx context.Context, target *Target) {
+	if err := target.Discard(ctx); err != nil {
+		e.log.Warn("the connection to the collector was not closed", "error", err.Error())
+	}
+}
+
+// flush sends all that is in the queue.
+func (e *Exporter) flush(ctx context.Context, target *Target) {
+	for {
+		batch, spans := e.batch()
+		if len(batch) == 0 {
+			return
+		}
+		e.send(ctx, target, batch, spans)
+	}
+}
+
+func (e *Exporter) send(ctx context.Context, target *Target, batch []*tracing.Record, spans int) {
+	sending, cancel := context.WithTimeout(ctx, exportTime)
+	defer cancel()
+	if err := target.send(sending, batch, spans); err != nil {
+		e.failed.Add(int64(spans))
+		e.complain(err)
+		return
+	}
+	e.exported.Add(int64(spans))
+}
+
+// batchOf is how many of the records are sent at once, and their spans.
+func batchOf(records []*tracing.Record) (n, spans int) {
+	for n < len(records) && spans < batchSpans {
+		spans += records[n].Len()
+		n++
+	}
+	return n, spans
+}
+
+// batch takes records out of the queue, with as many spans as are sent at once.
+func (e *Exporter) batch() (batch []*tracing.Record, spans int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	n, spans := batchOf(e.queue)
+	batch = e.queue[:n:n]
+	e.queue = e.queue[n:]
+	if e.waiting -= spans; len(e.queue) == 0 {
+		e.queue = nil
+	}
+	return batch, spans
+}
+
+// complain tells the log of failures from time to time: nobody else is told.
+func (e *Exporter) complain(err error) {
+	if time.Since(e.complained) > complainEvery {
+		e.complained = time.Now()
+		e.log.Warn("spans could not be sent to the collector", "error", err.Error(), "failed", e.failed.Load())
+	}
 }

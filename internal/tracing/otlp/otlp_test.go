@@ -39,13 +39,13 @@ func TestCloseSendsTheRest(t *testing.T) {
 		e := open(t, o, &log)
 		s := e.Tracer().Request(tracing.Headers{})
 		s.Name("work")
-		s.Text(tracing.Command, strings.Repeat("x", 10*valueBytes))
+		s.Text(tracing.Command, strings.Repeat("x", 10*256))
 		s.End()
 		if err := e.Close(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		got := collector.Trace(t, s.TraceID(), func(list []testservices.Span) bool { return len(list) == 1 })[0]
-		if got.Name != "work" || len(got.Attributes[string(tracing.Command)]) != valueBytes || got.Resource["service.version"] != "1.2.3" {
+		if got.Name != "work" || len(got.Attributes[string(tracing.Command)]) != 256 || got.Resource["service.version"] != "1.2.3" {
 			t.Errorf("%+v", got)
 		}
 		if stats := e.Stats(); stats != (Stats{Recorded: 1, Exported: 1}) || log.Len() > 0 {
@@ -132,5 +132,43 @@ func TestSilentCollector(t *testing.T) {
 		if err := c.Close(); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// What ended before the target changed goes to the former one, what ends later to
+// the new one, and nothing is lost, also if it changes again at once.
+func TestUse(t *testing.T) {
+	first, second := testservices.StartCollector(t), testservices.StartCollector(t)
+	var log bytes.Buffer
+	e := open(t, Options{Endpoint: first.URL(), PerMillion: 1_000_000}, &log)
+	use := func(o Options) {
+		t.Helper()
+		target, err := Prepare(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e.Use(target)
+	}
+	early := e.Tracer().Request(tracing.Headers{})
+	under := e.Tracer().Request(tracing.Headers{})
+	early.End()
+	use(Options{Endpoint: second.URL(), PerMillion: 1_000_000})
+	use(Options{Endpoint: second.HTTP(), HTTP: true, PerMillion: 1_000_000})
+	under.End()
+	late := e.Tracer().Request(tracing.Headers{})
+	late.End()
+	use(Options{})
+	if e.Tracer().Request(tracing.Headers{}) != nil {
+		t.Error("it traces without an endpoint")
+	}
+	if err := e.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	one := func(list []testservices.Span) bool { return len(list) == 1 }
+	first.Trace(t, early.TraceID(), one)
+	second.Trace(t, under.TraceID(), one)
+	second.Trace(t, late.TraceID(), one)
+	if got := e.Stats(); got != (Stats{Recorded: 3, Exported: 3}) || log.Len() > 0 {
+		t.Errorf("%+v, %s", got, &log)
 	}
 }
