@@ -2,14 +2,12 @@ package cache
 
 import (
 	"crypto/sha256"
-	"fmt"
 	"log/slog"
 	"os"
 	"testing"
 	"time"
 
 	"github.com/redis/rueidis"
-	"go.uber.org/goleak"
 
 	"github.com/avapd/avapd/internal/redisconn"
 	"github.com/avapd/avapd/internal/testservices"
@@ -20,19 +18,7 @@ var (
 	redisErr error
 )
 
-func TestMain(m *testing.M) {
-	redis, redisErr = testservices.StartRedis()
-	code := m.Run()
-	if err := redis.Stop(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	if err := goleak.Find(testservices.Leaks()...); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { os.Exit(testservices.RunWithRedis(m, &redis, &redisErr)) }
 
 const maxTestBytes = 1 << 20
 

@@ -195,7 +195,7 @@ func (s *commandServices) count(m *telemetry.Metrics, scripts *engine.Engine) {
 	if s.postgres != nil {
 		own = s.postgres.Pool
 	}
-	m.Pools(scripts.DataPool, own)
+	m.Pools(scripts.DataPool, own, s.local.Pool)
 }
 
 // Artifact implements registry.Artifacts.

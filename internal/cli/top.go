@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"os/signal"
@@ -37,7 +38,7 @@ func topCommand(p *Process) *cobra.Command {
 		Long: `Show what a server is doing: requests and executions per second, latency, caches,
 queue and memory, and the executions that have run for longest, for which it needs
 a key that may see them. It reads the metrics twice an interval apart, shows the
-difference, and goes on until it is interrupted; with --once it ends after that.`,
+difference, and goes on until q or Ctrl-C is pressed; with --once it ends after that.`,
 		Example: `  avap top
   avap top --server https://avap.example.com --token-file token
   avap top --once --output json | jq .requests_per_second`,
@@ -69,7 +70,10 @@ func (t *top) run(ctx context.Context) error {
 	}
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	s := t.screen()
+	s, err := t.screen(stop)
+	if err != nil {
+		return err
+	}
 	defer s.close()
 	before, err := t.look(ctx)
 	for err == nil {
@@ -125,9 +129,12 @@ func (t *top) look(ctx context.Context) (*look, error) {
 type screen struct {
 	process  *Process
 	terminal *os.File
-	last     *activity
-	width    int
-	height   int
+	// keys is where keys are read, and state what it was before.
+	keys   *os.File
+	state  *term.State
+	last   *activity
+	width  int
+	height int
 }
 
 // Sequences of ECMA-48: another page of the terminal without a cursor, back to the
@@ -140,18 +147,59 @@ const (
 	ansiClearRest = "\x1b[J"
 )
 
-func (t *top) screen() *screen {
+// screen finds out where to draw. On a terminal it reads keys, and calls quit for
+// those that end the command.
+func (t *top) screen(quit func()) (*screen, error) {
 	s := &screen{process: t.process}
-	if file, ok := t.process.Stdout.(*os.File); ok && !t.once && !t.asJSON && term.IsTerminal(int(file.Fd())) {
-		s.terminal = file
-		fmt.Fprint(file, ansiEnter)
+	if t.once || t.asJSON {
+		return s, nil
 	}
-	return s
+	if s.terminal = terminal(t.process.Stdout); s.terminal == nil {
+		return s, nil
+	}
+	if keys := terminal(t.process.Stdin); keys != nil {
+		state, err := term.MakeRaw(int(keys.Fd()))
+		if err != nil {
+			return nil, fmt.Errorf("the keys of the terminal: %w", err)
+		}
+		s.keys, s.state = keys, state
+		go readKeys(keys, quit)
+	}
+	fmt.Fprint(s.terminal, ansiEnter)
+	return s, nil
 }
 
+// terminal is the terminal that something is, or nil.
+func terminal(stream any) *os.File {
+	if file, ok := stream.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
+		return file
+	}
+	return nil
+}
+
+// readKeys calls quit for q and Ctrl-C, which is no signal while a terminal is raw.
+func readKeys(keys io.Reader, quit func()) {
+	const interrupt = 3
+	key := make([]byte, 1)
+	for {
+		if _, err := keys.Read(key); err != nil {
+			return
+		}
+		if key[0] == 'q' || key[0] == 'Q' || key[0] == interrupt {
+			quit()
+			return
+		}
+	}
+}
+
+// close leaves the terminal as it was.
 func (s *screen) close() {
 	if s.terminal != nil {
 		fmt.Fprint(s.terminal, ansiLeave)
+	}
+	if s.keys != nil {
+		_ = term.Restore(int(s.keys.Fd()), s.state) // there is nobody to tell
+		_ = s.keys.SetReadDeadline(time.Now())      // ends who reads, where that can be; else the end of the program does
 	}
 }
 

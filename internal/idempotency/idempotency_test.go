@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"go.uber.org/goleak"
 
 	"github.com/avapd/avapd/internal/redisconn"
 	"github.com/avapd/avapd/internal/testservices"
@@ -23,19 +22,7 @@ var (
 	redisErr error
 )
 
-func TestMain(m *testing.M) {
-	redis, redisErr = testservices.StartRedis()
-	code := m.Run()
-	if err := redis.Stop(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	if err := goleak.Find(testservices.Leaks()...); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { os.Exit(testservices.RunWithRedis(m, &redis, &redisErr)) }
 
 func digest(text string) Digest { return sha256.Sum256([]byte(text)) }
 

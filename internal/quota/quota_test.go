@@ -7,8 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/avapd/avapd/internal/redisconn"
 	"github.com/avapd/avapd/internal/testservices"
 )
@@ -18,19 +16,7 @@ var (
 	redisErr error
 )
 
-func TestMain(m *testing.M) {
-	redis, redisErr = testservices.StartRedis()
-	code := m.Run()
-	if err := redis.Stop(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	if err := goleak.Find(testservices.Leaks()...); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { os.Exit(testservices.RunWithRedis(m, &redis, &redisErr)) }
 
 // clock gives a time that a test sets.
 type clock struct{ now time.Time }

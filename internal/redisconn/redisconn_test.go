@@ -3,7 +3,6 @@ package redisconn
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"os"
 	"strings"
@@ -21,19 +20,9 @@ var (
 )
 
 func TestMain(m *testing.M) {
-	server, serverErr = testservices.StartRedis()
-	code := m.Run()
-	if err := server.Stop(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
 	// It sleeps for as long as nobody else is to dial.
 	dialled := goleak.IgnoreAnyFunction("github.com/redis/rueidis.(*call).DelayDo.func1")
-	if err := goleak.Find(append(testservices.Leaks(), dialled)...); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
+	os.Exit(testservices.RunWithRedis(m, &server, &serverErr, dialled))
 }
 
 func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }

@@ -120,11 +120,12 @@ type Stats struct {
 	// Calls were made, Failures of them had no answer; Skipped were not made
 	// because of Failures.
 	Calls, Failures, Skipped int64
-	// Open says that Redis is not asked now.
+	// Open says that Redis is not asked now, and Rest for how long.
 	Open bool
+	Rest time.Duration
 }
 
 // Stats counts the scripts.
 func (s *Scripts) Stats() Stats {
-	return Stats{Calls: s.calls.Load(), Failures: s.failures.Load(), Skipped: s.skipped.Load(), Open: s.breaker.IsOpen()}
+	return Stats{Calls: s.calls.Load(), Failures: s.failures.Load(), Skipped: s.skipped.Load(), Open: s.breaker.IsOpen(), Rest: s.breaker.RemainingDelay()}
 }

@@ -342,11 +342,11 @@ func TestOpenAPI(t *testing.T) {
 		}
 	}
 	want := map[string]string{
-		"PUT /orders/{number}":    `app other:Changes "it" <all>: number`,
+		"PUT /orders/{number}":    `app other:Changes "it" <all>: number Idempotency-Key`,
 		"GET /ä/{é}":              "app other:: é",
 		"GET /orders/{number}":    "app shop:One order: number",
-		"DELETE /orders/{number}": "app shop:Removes an order: number",
-		"POST /orders":            "app shop:A new order:",
+		"DELETE /orders/{number}": "app shop:Removes an order: number Idempotency-Key",
+		"POST /orders":            "app shop:A new order: Idempotency-Key",
 		"GET /broken":             "app shop::",
 		"GET /endless":            "app shop::",
 		"GET /":                   "app shop:Home:",

@@ -3,6 +3,7 @@ package server
 import (
 	"bytes"
 	"context"
+	"net/http"
 	"strings"
 
 	"github.com/gofiber/fiber/v2"
@@ -26,7 +27,15 @@ func (s *Server) endpoint(c *fiber.Ctx) error {
 		if err := permitName(c, ""); err != nil {
 			return err
 		}
-		return s.answerEndpoint(c, &match)
+		note := noteOf(c)
+		note.app, note.route = match.App, match.Path
+		if err := s.rateRoute(c, classExecute); err != nil {
+			return err
+		}
+		if !isWrite(c.Method()) || len(c.Request().Header.PeekAll(headerIdempotencyKey)) == 0 {
+			return s.answerEndpoint(c, &match)
+		}
+		return s.answerOnce(c, &route{computes: true, handle: func(s *Server, c *fiber.Ctx) error { return s.answerEndpoint(c, &match) }})
 	case len(allowed) > 0:
 		c.Response().Header.Set(fiber.HeaderAllow, strings.Join(allowed, ", "))
 		return fiber.ErrMethodNotAllowed
@@ -34,12 +43,17 @@ func (s *Server) endpoint(c *fiber.Ctx) error {
 	return c.Next()
 }
 
-func (s *Server) answerEndpoint(c *fiber.Ctx, match *apps.Match) error {
-	note := noteOf(c)
-	note.app, note.route = match.App, match.Path
-	if err := s.rateRoute(c, classExecute); err != nil {
-		return err
+// isWrite tells whether a method is for changes. What only reads may be asked for
+// again without a key.
+func isWrite(method string) bool {
+	switch method {
+	case http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete:
+		return true
 	}
+	return false
+}
+
+func (s *Server) answerEndpoint(c *fiber.Ctx, match *apps.Match) error {
 	body, form, release, err := s.endpointBody(c)
 	if err != nil {
 		return err
@@ -53,7 +67,7 @@ func (s *Server) answerEndpoint(c *fiber.Ctx, match *apps.Match) error {
 		return match.Script.Endpoint(ctx, match.Index, &engine.Request{
 			Client: clientOf(c),
 			Path:   match.Parameters, Query: query, Body: body, Form: form,
-			Capabilities: s.granted(note),
+			Capabilities: s.granted(noteOf(c)),
 		})
 	})
 }

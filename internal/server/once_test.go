@@ -202,6 +202,35 @@ func TestIdempotencyKeysAtOnce(t *testing.T) {
 	}
 }
 
+// Requests that may change something by an app are done once as well; those that
+// only read need no key and are not looked at for one.
+func TestIdempotentEndpoints(t *testing.T) {
+	h := startApps(t, testToken)
+	if r := h.put("shop", shop); r.StatusCode != http.StatusCreated {
+		t.Fatalf("%d %s", r.StatusCode, r.body)
+	}
+	ask := func(method, path, body, key string) reply {
+		return h.do(method, path, "application/json", strings.NewReader(body), headerIdempotencyKey, key)
+	}
+	first, second := ask(http.MethodPost, "/orders", `{"name":"tea"}`, "k"), ask(http.MethodPost, "/orders", `{"name":"tea"}`, "k")
+	if first.StatusCode != http.StatusCreated || second.StatusCode != http.StatusCreated || string(first.body) != string(second.body) || second.Header.Get(headerReplayed) != "true" {
+		t.Errorf("%d %s, %d %s", first.StatusCode, first.body, second.StatusCode, second.body)
+	}
+	if id := first.Header.Get(api.HeaderExecution); id == "" || second.Header.Get(api.HeaderExecution) != id {
+		t.Errorf("the executions are %q and %q", id, second.Header.Get(api.HeaderExecution))
+	}
+	ask(http.MethodPost, "/orders", `{"name":"salt"}`, "k").wantProblem(t, http.StatusUnprocessableEntity, diag.KeyReused)
+	ask(http.MethodPost, "/orders", `{"name":"tea"}`, "a b").wantProblem(t, http.StatusBadRequest, diag.BadKey)
+	for range 2 {
+		if r := ask(http.MethodDelete, "/orders/1", "", "d"); r.StatusCode != http.StatusNoContent {
+			t.Errorf("%d %s", r.StatusCode, r.body)
+		}
+		if r := ask(http.MethodGet, "/orders/1?token=secret", "", "k"); r.StatusCode != http.StatusOK || r.Header.Get(headerReplayed) != "" {
+			t.Errorf("%d %s", r.StatusCode, r.body)
+		}
+	}
+}
+
 // Changes are made once: going back a version is not repeated.
 func TestIdempotentChanges(t *testing.T) {
 	h := startApps(t, testToken)

@@ -67,6 +67,8 @@ type (
 const (
 	tagServer  = "server"
 	schemeName = "token"
+	// schemeCertificate is of those who are known by their certificate.
+	schemeCertificate = "certificate"
 )
 
 // openAPI answers GET /api/v1/openapi.json.
@@ -78,11 +80,12 @@ func (s *Server) description() *openAPI {
 	if s.apps != nil {
 		list = s.apps.List()
 	}
-	return describeAPI(s.routes, list, s.strangers.Load())
+	settings := s.tls.Load()
+	return describeAPI(s.routes, list, access{s.strangers.Load(), settings != nil && settings.ClientCAs != nil})
 }
 
 // describeAPI is the document about the server's own routes and those of apps.
-func describeAPI(own []route, list []apps.App, strangers *strangers) *openAPI {
+func describeAPI(own []route, list []apps.App, access access) *openAPI {
 	d := &openAPI{
 		OpenAPI: "3.1.0", Info: apiInfo{"AVAP", "1"},
 		Paths: map[string]map[string]*apiCall{},
@@ -92,8 +95,11 @@ func describeAPI(own []route, list []apps.App, strangers *strangers) *openAPI {
 		},
 		Tags: []apiTag{{tagServer, "The server's own routes"}},
 	}
+	if access.certificates {
+		d.Components.SecuritySchemes[schemeCertificate] = map[string]string{"type": "mutualTLS"}
+	}
 	for _, r := range own {
-		d.add(r.path, r.method, r.call(strangers))
+		d.add(r.path, r.method, r.call(access))
 	}
 	shown := map[string]string{}
 	for _, a := range list {
@@ -101,7 +107,7 @@ func describeAPI(own []route, list []apps.App, strangers *strangers) *openAPI {
 			d.Tags = append(d.Tags, apiTag{"app " + a.Name, "The app " + a.Name})
 		}
 		for _, r := range a.Routes {
-			d.addRoute(shown, r, strangers)
+			d.addRoute(shown, r, access)
 		}
 	}
 	return d
@@ -118,7 +124,7 @@ func (d *openAPI) add(path, method string, call *apiCall) {
 // addRoute describes a route of an app. Two paths that differ in the names of
 // their parameters only are one path of the document, so the names that are
 // shown are those of the first.
-func (d *openAPI) addRoute(shown map[string]string, r apps.Route, strangers *strangers) {
+func (d *openAPI) addRoute(shown map[string]string, r apps.Route, access access) {
 	shape := r.Shape()
 	path, ok := shown[shape]
 	if !ok {
@@ -127,11 +133,14 @@ func (d *openAPI) addRoute(shown map[string]string, r apps.Route, strangers *str
 	}
 	call := &apiCall{
 		Summary: r.Description, Tags: []string{"app " + r.App},
-		Parameters: pathParameters(path), Security: strangers.security(auth.Execute),
+		Parameters: pathParameters(path), Security: access.security(auth.Execute),
 		Answers: map[string]apiAnswer{
 			"200":     {"The results, or the output variable of the route", media(fiber.MIMEApplicationJSON, nil)},
 			"default": problemAnswer,
 		},
+	}
+	if isWrite(r.Method) {
+		call.Parameters = append(call.Parameters, keyParameter)
 	}
 	switch r.Method {
 	case http.MethodPost, http.MethodPut, http.MethodPatch:
@@ -166,7 +175,7 @@ func reference(name string) apiSchema { return apiSchema{"$ref": "#/components/s
 var problemAnswer = apiAnswer{"What went wrong", media(problemType, reference("Problem"))}
 
 // call describes one of the server's own routes.
-func (r *route) call(strangers *strangers) *apiCall {
+func (r *route) call(access access) *apiCall {
 	call := &apiCall{
 		Summary: r.summary, Tags: []string{tagServer}, Parameters: pathParameters(r.path),
 		Answers: map[string]apiAnswer{"default": problemAnswer},
@@ -180,17 +189,37 @@ func (r *route) call(strangers *strangers) *apiCall {
 	if r.body != nil {
 		call.Body = &apiBody{Required: true, Content: r.body.media()}
 	}
-	call.Security = strangers.security(r.scope)
+	if (r.action != "" || r.computes) && !r.secret {
+		call.Parameters = append(call.Parameters, keyParameter)
+	}
+	call.Security = access.security(r.scope)
 	return call
+}
+
+// keyParameter is what requests may have that are done once, however often they
+// come.
+var keyParameter = apiParameter{
+	Name: headerIdempotencyKey, In: "header", Schema: typed("string"),
+	Description: "A request that comes again with its key is answered as before, and not done again",
+}
+
+// access is who is answered: strangers, and those with a certificate where clients
+// are asked for one.
+type access struct {
+	*strangers
+	certificates bool
 }
 
 // security describes what a caller needs. What strangers may do needs nothing where
 // they are answered.
-func (s *strangers) security(scope auth.Scope) []map[string][]string {
+func (s access) security(scope auth.Scope) []map[string][]string {
 	if scope == 0 {
 		return nil
 	}
 	security := []map[string][]string{{schemeName: scope.Names()}}
+	if s.certificates {
+		security = append(security, map[string][]string{schemeCertificate: scope.Names()})
+	}
 	if s.may(scope) {
 		security = append(security, map[string][]string{})
 	}

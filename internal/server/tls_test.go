@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"fmt"
 	"math/big"
 	"net"
 	"net/http"
@@ -191,6 +192,21 @@ func TestUploadWithCertificate(t *testing.T) {
 	h.client = a.httpClient(a.client(x509.Certificate{DNSNames: []string{"ci.example.com"}}))
 	if r := push(); r.StatusCode != 201 {
 		t.Errorf("%d %s", r.StatusCode, r.body)
+	}
+}
+
+// The document names certificates where clients are asked for one, and only there.
+func TestDocumentNamesCertificates(t *testing.T) {
+	schemes := func(h *harness) (schemes map[string]map[string]string, of string) {
+		t.Helper()
+		d := h.description()
+		return d.Components.SecuritySchemes, fmt.Sprint(d.Paths["/api/v1/keys"]["post"].Security)
+	}
+	if all, of := schemes(newAuthority(t).startTLS().harness); all[schemeCertificate]["type"] != "mutualTLS" || of != "[map[token:[keys:write]] map[certificate:[keys:write]]]" {
+		t.Errorf("%v, keys need %s", all, of)
+	}
+	if all, of := schemes(startCommands(t).harness); len(all) != 1 || of != "[map[token:[keys:write]]]" {
+		t.Errorf("without TLS: %v, keys need %s", all, of)
 	}
 }
 

@@ -25,6 +25,16 @@ type sqliteFile struct {
 	options     Options
 }
 
+// Pool tells how the connections to the file are. How often they are taken is not
+// counted, AcquireTime is of those that waited.
+func (s *sqliteFile) Pool() PoolStats {
+	one, others := s.write.Stats(), s.read.Stats()
+	return PoolStats{
+		InUse: one.InUse + others.InUse, Idle: one.Idle + others.Idle, Limit: one.MaxOpenConnections + others.MaxOpenConnections,
+		AcquireTime: one.WaitDuration + others.WaitDuration,
+	}
+}
+
 var (
 	_ Store = (*SQLite)(nil)
 	_ Copy  = (*SQLite)(nil)

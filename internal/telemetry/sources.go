@@ -196,11 +196,13 @@ const (
 	// scriptsPool is the database of scripts, storePool that of the server.
 	scriptsPool = "scripts"
 	storePool   = "store"
+	// filePool is the file of SQLite that is the server's store or its copy of that.
+	filePool = "sqlite"
 )
 
-// Pools reads the pools of connections to PostgreSQL: that of scripts, and that
-// of the server's own data. Either may be nil or tell that it is not there.
-func (m *Metrics) Pools(scripts func() (datasource.PoolStats, bool), own func() store.PoolStats) {
+// Pools reads the pools of connections: to the PostgreSQL of scripts, to that of the
+// server's own data, and to its file. Each may be nil or tell that it is not there.
+func (m *Metrics) Pools(scripts func() (datasource.PoolStats, bool), own, file func() store.PoolStats) {
 	m.read(func(s *sample) {
 		if scripts != nil {
 			if now, ok := scripts(); ok {
@@ -210,14 +212,22 @@ func (m *Metrics) Pools(scripts func() (datasource.PoolStats, bool), own func() 
 		if own != nil {
 			s.pool(storePool, own())
 		}
+		if file != nil {
+			s.connections(filePool, file())
+		}
 	}, poolConnections, poolLimit, poolAcquires, poolAcquireSeconds, poolCanceled)
 }
 
-func (s *sample) pool(name string, now store.PoolStats) {
+// connections are what is known of any pool.
+func (s *sample) connections(name string, now store.PoolStats) {
 	s.put(poolConnections, float64(now.InUse), name, "in_use")
 	s.put(poolConnections, float64(now.Idle), name, "idle")
 	s.put(poolLimit, float64(now.Limit), name)
-	s.put(poolAcquires, float64(now.Acquires), name)
 	s.put(poolAcquireSeconds, now.AcquireTime.Seconds(), name)
+}
+
+func (s *sample) pool(name string, now store.PoolStats) {
+	s.connections(name, now)
+	s.put(poolAcquires, float64(now.Acquires), name)
 	s.put(poolCanceled, float64(now.Canceled), name)
 }

@@ -111,10 +111,10 @@ var (
 	tierSeconds        = define(definition{name: "avap_artifact_lookup_seconds_total", kind: counter, labels: []string{"tier"}, help: "Time that look-ups of artifacts in a tier of the cache took."})
 	tierFills          = define(definition{name: "avap_artifact_fills_total", kind: counter, labels: []string{"tier"}, help: "Artifacts that were put into a tier of the cache."})
 	tierOpen           = define(definition{name: "avap_artifact_breaker_open", kind: gauge, labels: []string{"tier"}, help: "1 while a tier of the cache is left alone because it failed."})
-	poolConnections    = define(definition{name: "avap_pool_connections", kind: gauge, labels: []string{"pool", "state"}, help: "Connections to PostgreSQL, in use or idle."})
+	poolConnections    = define(definition{name: "avap_pool_connections", kind: gauge, labels: []string{"pool", "state"}, help: "Connections to the databases of the scripts and of the store, which are PostgreSQL, and to the server's own file (sqlite), in use or idle."})
 	poolLimit          = define(definition{name: "avap_pool_connections_limit", kind: gauge, labels: []string{"pool"}, help: "The most connections that a pool opens."})
-	poolAcquires       = define(definition{name: "avap_pool_acquires_total", kind: counter, labels: []string{"pool"}, help: "Connections that were taken out of a pool."})
-	poolAcquireSeconds = define(definition{name: "avap_pool_acquire_seconds_total", kind: counter, labels: []string{"pool"}, help: "Time that taking them took."})
+	poolAcquires       = define(definition{name: "avap_pool_acquires_total", kind: counter, labels: []string{"pool"}, help: "Connections that were taken out of a pool of PostgreSQL."})
+	poolAcquireSeconds = define(definition{name: "avap_pool_acquire_seconds_total", kind: counter, labels: []string{"pool"}, help: "Time that taking connections took, and with sqlite waiting for one."})
 	poolCanceled       = define(definition{name: "avap_pool_canceled_acquires_total", kind: counter, labels: []string{"pool"}, help: "Attempts to take a connection that were given up."})
 
 	spansTotal = define(definition{name: "avap_tracing_spans_total", kind: counter, labels: []string{"result"}, help: "Spans of traces: recorded, and of these exported, or failed to be; the others wait, or found the queue full."})

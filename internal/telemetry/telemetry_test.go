@@ -48,7 +48,9 @@ func full() *Metrics {
 	})
 	m.Pools(
 		func() (datasource.PoolStats, bool) { return datasource.PoolStats{Idle: 2, Limit: 8}, true },
-		func() store.PoolStats { return store.PoolStats{InUse: 1, AcquireTime: 250 * time.Millisecond} })
+		func() store.PoolStats { return store.PoolStats{InUse: 1, AcquireTime: 250 * time.Millisecond} },
+		func() store.PoolStats { return store.PoolStats{Idle: 3, Limit: 9, AcquireTime: time.Second} })
+	m.AdmissionWaited(20 * time.Millisecond)
 	m.Spans(func() otlp.Stats { return otlp.Stats{Recorded: 9, Exported: 8} })
 	m.RequestBegan()
 	m.RequestEnded(Request{Route: "/a/{b}", Method: "GET", Status: 404}, diag.NoSuchApp, 3*time.Millisecond, Names{Request: "id-1"})
@@ -103,6 +105,9 @@ func TestValues(t *testing.T) {
 		`avap_registry_removed_bytes_total{store="primary"} 300`,
 		`avap_registry_removed_tombstones_total{store="copy"} 0`,
 		`avap_pool_connections{pool="scripts",state="idle"} 2`,
+		`avap_pool_connections{pool="sqlite",state="idle"} 3`,
+		`avap_pool_connections_limit{pool="sqlite"} 9`,
+		`avap_admission_wait_seconds_bucket{le="0.025"} 1`,
 		`avap_pool_acquire_seconds_total{pool="store"} 0.25`,
 		`avap_build_info{go_version=`,
 		`go_goroutines `,

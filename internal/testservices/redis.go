@@ -16,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"go.uber.org/goleak"
 )
 
 // Redis is a Redis server for the tests of one binary. It keeps nothing over
@@ -45,6 +47,19 @@ func StartRedis() (*Redis, error) {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	return r, nil
+}
+
+// RunWithRedis runs the tests of a package beside a server, or an error that says
+// why there is none, and gives the exit code. No test may leave a goroutine, but
+// those that are named.
+func RunWithRedis(m *testing.M, server **Redis, missing *error, leaks ...goleak.Option) int {
+	*server, *missing = StartRedis()
+	code := m.Run()
+	if err := errors.Join((*server).Stop(), goleak.Find(append(Leaks(), leaks...)...)); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	return code
 }
 
 func (r *Redis) start() error {
