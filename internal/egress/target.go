@@ -91,7 +91,12 @@ func checkSpelling(host string, bracketed bool) error {
 		if err != nil || !addr.Is6() {
 			return invalid("the host is not a valid IPv6 address")
 		}
-		return nil // zones and mapped forms are the policy's business
+		// A zone is a network interface of this machine: it may hold any byte, and
+		// no policy allows an address with one.
+		if addr.Zone() != "" {
+			return &refusal{reason: "the host is an IPv6 address with a zone; write the address without % and what follows"}
+		}
+		return nil // mapped forms are the policy's business
 	}
 	if !isName(strings.TrimSuffix(host, ".")) {
 		return invalid("the host is not valid; names in other scripts are written in their xn-- form")
