@@ -102,7 +102,7 @@ func (b *bench) http() error {
 				b.fulfil("http."+s.name, ratio)
 			}
 		}
-		b.note("%d connections: the load generator was busy for %.0f %% of the echo's time.", connections, m.of("echo.generator", percent).Value)
+		b.note("%d connections: the echo computed for %.0f %% of its time, the rest it waited for requests.", connections, m.of("echo.busy", percent).Value)
 	}
 	b.note("The budgets count at %d connections.", budgetConnections)
 	return nil
@@ -115,16 +115,16 @@ func (b *bench) compete(r round, sides []competitor, generator *process, connect
 	for _, s := range sides {
 		plan := load.Plan{
 			Address: s.site.address, Requests: [][]byte{smallRequest(s.path)}, Expect: greeting,
-			Connections: connections, Duration: b.window(400 * time.Millisecond),
+			Connections: connections, Duration: b.window(400 * time.Millisecond), Poll: true,
 		}
-		cpu, own := machine.CPU(s.site.cmd.Process.Pid), machine.CPU(generator.cmd.Process.Pid)
+		before := machine.CPU(s.site.cmd.Process.Pid)
 		var o load.Outcome
 		if err := generator.ask(plan, &o); err != nil {
 			return fmt.Errorf("%s: %w", titles[s.name], err)
 		}
 		r.add(s.name, o)
-		r[s.name+".cpu"] = float64(machine.CPU(s.site.cmd.Process.Pid)-cpu) / float64(o.Requests)
-		r[s.name+".generator"] = 100 * float64(machine.CPU(generator.cmd.Process.Pid)-own) / float64(plan.Duration)
+		cpu := float64(machine.CPU(s.site.cmd.Process.Pid) - before)
+		r[s.name+".cpu"], r[s.name+".busy"] = cpu/float64(o.Requests), 100*cpu/float64(plan.Duration)
 	}
 	return nil
 }

@@ -34,6 +34,11 @@ type Plan struct {
 	From        string
 	Connections int
 	Duration    time.Duration
+	// Poll has the connections of a closed loop ask for answers over and over. To
+	// wake who sleeps on another core takes a server on the same machine about as
+	// long as the rest of its answer, and only a slow one finds anybody asleep.
+	// Whoever loads a server that way needs a core of his own.
+	Poll bool
 	// Rate is requests per second that are due however the server does, spaced
 	// evenly; 0 for a closed loop. The time of a request counts from when it was
 	// due.
@@ -159,7 +164,14 @@ func (r *run) pace() bool {
 
 // work is what one connection does.
 func (r *run) work(c net.Conn) ([]time.Duration, error) {
-	reader := bufio.NewReaderSize(c, 64<<10)
+	var in io.Reader = c
+	if r.plan.Poll {
+		var err error
+		if in, err = poll(c); err != nil {
+			return nil, err
+		}
+	}
+	reader := bufio.NewReaderSize(in, 64<<10)
 	expect := []byte(r.plan.Expect)
 	times := make([]time.Duration, 0, 4096)
 	for {

@@ -25,24 +25,26 @@ func echo(w http.ResponseWriter, r *http.Request) { _, _ = io.Copy(w, r.Body) }
 
 // Once sends every request a single time, however many connections there are.
 func TestOnce(t *testing.T) {
-	var seen [50]atomic.Int32
-	address := server(t, func(w http.ResponseWriter, r *http.Request) {
-		var n int
-		_, _ = fmt.Fscan(r.Body, &n)
-		seen[n].Add(1)
-		fmt.Fprint(w, "good")
-	})
-	plan := load.Plan{Address: address, Connections: 3, Once: true, Expect: "good"}
-	for i := range seen {
-		plan.Requests = append(plan.Requests, load.Post("/", []byte(fmt.Sprint(i))))
-	}
-	o, err := load.Run(plan)
-	if err != nil || o.Requests != len(seen) || o.P50 <= 0 || o.P99 < o.P50 {
-		t.Fatal(o, err)
-	}
-	for i := range seen {
-		if n := seen[i].Load(); n != 1 {
-			t.Errorf("request %d was sent %d times", i, n)
+	for _, poll := range []bool{false, true} {
+		var seen [50]atomic.Int32
+		address := server(t, func(w http.ResponseWriter, r *http.Request) {
+			var n int
+			_, _ = fmt.Fscan(r.Body, &n)
+			seen[n].Add(1)
+			fmt.Fprint(w, "good")
+		})
+		plan := load.Plan{Address: address, Connections: 3, Once: true, Expect: "good", Poll: poll}
+		for i := range seen {
+			plan.Requests = append(plan.Requests, load.Post("/", []byte(fmt.Sprint(i))))
+		}
+		o, err := load.Run(plan)
+		if err != nil || o.Requests != len(seen) || o.P50 <= 0 || o.P99 < o.P50 {
+			t.Fatal(o, err)
+		}
+		for i := range seen {
+			if n := seen[i].Load(); n != 1 {
+				t.Errorf("request %d was sent %d times", i, n)
+			}
 		}
 	}
 }
@@ -55,9 +57,14 @@ func TestWrongAnswers(t *testing.T) {
 		}
 	}
 	for name, handler := range map[string]http.HandlerFunc{"status": refuse, "content": echo, "end": hang} {
-		plan := load.Plan{Address: server(t, handler), Connections: 1, Once: true, Expect: "good", Requests: [][]byte{load.Post("/", []byte("bad"))}}
-		if o, err := load.Run(plan); err == nil {
-			t.Errorf("%s: %+v", name, o)
+		for _, poll := range []bool{false, true} {
+			plan := load.Plan{
+				Address: server(t, handler), Connections: 1, Once: true, Expect: "good", Poll: poll,
+				Requests: [][]byte{load.Post("/", []byte("bad"))},
+			}
+			if o, err := load.Run(plan); err == nil {
+				t.Errorf("%s, poll %t: %+v", name, poll, o)
+			}
 		}
 	}
 }
