@@ -57,7 +57,7 @@ func TestIdempotencyKey(t *testing.T) {
 // answer says that its outcome is not known, and names the execution.
 func TestUncertainRequests(t *testing.T) {
 	j := new(stubborn)
-	log := newAuditWith(t, func(c *audit.Config) { j.Journal, c.Journal, c.Group = c.Journal, j, true })
+	log := newAuditWith(t, func(c *audit.Config) { j.Journal, c.Journal, c.Group, c.Wait = c.Journal, j, true, shortWait })
 	h := startWith(t, func(o *Options) { o.Audit = log }, "--admin-token-file", tokenFile(t))
 	admin := []string{"Authorization", "Bearer " + testToken}
 	uncertain := func(t *testing.T, body, key string, first reply) {
@@ -133,7 +133,7 @@ func wantUncertain(t *testing.T, r reply) {
 // Before an execution or a change begins, a refusal gives its key up.
 func TestRefusedRequestsKeepNoKey(t *testing.T) {
 	j := new(stubborn)
-	h := startCommandsOn(t, newAuditWith(t, func(c *audit.Config) { j.Journal, c.Journal, c.Group = c.Journal, j, true }), func(*registry.Config) {})
+	h := startCommandsOn(t, newAuditWith(t, func(c *audit.Config) { j.Journal, c.Journal, c.Group, c.Wait = c.Journal, j, true, shortWait }), func(*registry.Config) {})
 	put := func() reply {
 		return h.do(http.MethodPut, "/api/v1/commands/one", "text/plain", strings.NewReader("x = 1"), "Authorization", "Bearer "+testToken, headerIdempotencyKey, "put")
 	}
