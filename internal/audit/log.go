@@ -97,12 +97,14 @@ type Log struct {
 
 	// wake has an item when there is a record, hurry when somebody waits for it.
 	wake, hurry chan struct{}
-	stop        chan struct{}
-	ended       sync.WaitGroup
-	lateTimer   *time.Timer
-	writer      writer
-	shipper     *shipper
-	stats       stats
+	// looking has an item while somebody looks for an execution.
+	looking   chan struct{}
+	stop      chan struct{}
+	ended     sync.WaitGroup
+	lateTimer *time.Timer
+	writer    writer
+	shipper   *shipper
+	stats     stats
 }
 
 // batch are records that are written together. They are encoded when they come:
@@ -124,7 +126,7 @@ func Open(ctx context.Context, c Config) (*Log, error) {
 	public := c.Key.Public().Key
 	l := &Log{
 		config: c, node: NodeOf(public), period: c.AtRisk / 2, keep: c.Keep,
-		room: make(chan struct{}), news: make(chan struct{}), wake: make(chan struct{}, 1), hurry: make(chan struct{}, 1), stop: make(chan struct{}),
+		room: make(chan struct{}), news: make(chan struct{}), wake: make(chan struct{}, 1), hurry: make(chan struct{}, 1), looking: make(chan struct{}, 1), stop: make(chan struct{}),
 	}
 	if c.Group {
 		l.period = groupPeriod

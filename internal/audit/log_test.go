@@ -179,12 +179,107 @@ func TestGroup(t *testing.T) {
 			if err := errors.Join(l.Reserve(t.Context()), l.Add(t.Context(), &r)); err != nil {
 				t.Error(err)
 			}
-			if found, ok, err := l.Find(t.Context(), r.ExecutionID, r.Time.Add(-time.Second)); err != nil || !ok || found.Fuel != r.Fuel {
+			if found, ok, err := l.Find(t.Context(), r.ExecutionID, r.Time.Add(-time.Second), r.Time.Add(time.Second)); err != nil || !ok || found.Fuel != r.Fuel {
 				t.Errorf("%d: %+v %v %v", i, found, ok, err)
 			}
 		})
 	}
 	group.Wait()
+}
+
+// read is a journal that counts what is read of its blocks.
+type read struct {
+	store.Journal
+	queries, blocks atomic.Int64
+	// asked has an item for each query, which waits for one of goOn, if there are any.
+	asked, goOn chan struct{}
+}
+
+func (r *read) Blocks(ctx context.Context, q store.BlockQuery) ([]store.Block, error) {
+	if r.asked != nil {
+		r.asked <- struct{}{}
+		<-r.goOn
+	}
+	blocks, err := r.Journal.Blocks(ctx, q)
+	r.queries.Add(1)
+	r.blocks.Add(int64(len(blocks)))
+	return blocks, err
+}
+
+// Who looks for an execution has the log read from its beginning to its end, and
+// not to that of the log.
+func TestFindReadsLittle(t *testing.T) {
+	h := newHome(t)
+	j := &read{Journal: h.journal()}
+	c := h.config(j)
+	c.Group = true // so that each has a block
+	l := open(t, c)
+	const count = 200
+	began := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	for i := range count {
+		r := execution(i)
+		r.Time = began.Add(time.Duration(i) * time.Minute)
+		add(t, l, r)
+	}
+	for _, test := range []struct {
+		name            string
+		id              int
+		from, until     int // in minutes
+		found           bool
+		queries, atMost int64
+	}{
+		{"in time", 50, 48, 52, true, 1, 16},
+		{"at the first moment", 50, 50, 51, true, 1, 16},
+		{"too late", 50, 46, 49, false, 1, 16},
+		{"too early", 50, 51, 54, false, 1, 16},
+		{"unknown", count, 50, 53, false, 1, 16},
+		{"before everything", count, -30, -20, false, 1, 16},
+		{"after everything", count, count + 30, count + 40, false, 1, 0},
+		{"unknown in a long time", count, 50, 90, false, 3, 48},
+	} {
+		j.queries.Store(0)
+		j.blocks.Store(0)
+		at := func(minute int) time.Time { return began.Add(time.Duration(minute) * time.Minute) }
+		found, ok, err := l.Find(t.Context(), execution(test.id).ExecutionID, at(test.from), at(test.until))
+		if err != nil || ok != test.found || ok && found.Fuel != int64(test.id) {
+			t.Errorf("%s: %+v %v %v", test.name, found, ok, err)
+		}
+		if q, b := j.queries.Load(), j.blocks.Load(); q != test.queries || b > test.atMost {
+			t.Errorf("%s: %d queries for %d blocks, want %d for at most %d", test.name, q, b, test.queries, test.atMost)
+		}
+	}
+}
+
+// One look reads at a time, and others wait no longer than they like to.
+func TestFindOneAtATime(t *testing.T) {
+	h := newHome(t)
+	j := &read{Journal: h.journal()}
+	l := open(t, h.config(j))
+	note(t, l, execution(1))
+	j.asked, j.goOn = make(chan struct{}), make(chan struct{})
+	find := func(ctx context.Context) (bool, error) {
+		_, ok, err := l.Find(ctx, execution(1).ExecutionID, time.Time{}, time.Now().Add(time.Hour))
+		return ok, err
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if ok, err := find(t.Context()); !ok || err != nil {
+			t.Error(ok, err)
+		}
+	}()
+	<-j.asked
+	impatient, cancel := context.WithCancel(t.Context())
+	cancel()
+	if ok, err := find(impatient); ok || !errors.Is(err, context.Canceled) {
+		t.Error(ok, err)
+	}
+	j.goOn <- struct{}{}
+	<-done
+	go func() { <-j.asked; j.goOn <- struct{}{} }()
+	if ok, err := find(t.Context()); !ok || err != nil {
+		t.Error(ok, err)
+	}
 }
 
 // faulty is a journal that can be away.

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -171,21 +172,8 @@ func newChainReader(s source, f *Filter, from place, descending bool) *chainRead
 func (r *chainReader) next(ctx context.Context) (*Entry, error) {
 	for len(r.entries) == 0 {
 		if len(r.blocks) == 0 {
-			if r.ended {
-				return nil, nil
-			}
-			var err error
-			if r.blocks, err = r.journal.Blocks(ctx, r.query); err != nil {
-				return nil, fmt.Errorf("read the audit log: %w", err)
-			}
-			if len(r.blocks) == 0 {
-				r.ended = true
-				return nil, nil
-			}
-			if last := r.blocks[len(r.blocks)-1]; r.query.Descending {
-				r.query.Before = last.First
-			} else {
-				r.query.After = max(last.Last, r.query.After+1)
+			if err := r.fetch(ctx); err != nil || r.ended {
+				return nil, err
 			}
 		}
 		if err := r.open(r.blocks[0]); err != nil {
@@ -194,6 +182,52 @@ func (r *chainReader) next(ctx context.Context) (*Entry, error) {
 		r.blocks = r.blocks[1:]
 	}
 	return &r.entries[0], nil
+}
+
+// fetch reads the blocks that come next, if there are any.
+func (r *chainReader) fetch(ctx context.Context) (err error) {
+	if r.ended {
+		return nil
+	}
+	if r.blocks, err = r.journal.Blocks(ctx, r.query); err != nil {
+		return fmt.Errorf("read the audit log: %w", err)
+	}
+	if r.ended = len(r.blocks) == 0; r.ended {
+		return nil
+	}
+	if last := r.blocks[len(r.blocks)-1]; r.query.Descending {
+		r.query.Before = last.First
+	} else {
+		r.query.After = max(last.Last, r.query.After+1)
+	}
+	return nil
+}
+
+// find gives the record of an execution. A body has the identifier as it is, so
+// that blocks without these bytes need not be taken apart. The end of the time is
+// looked at here: the journal would search all that is newer for more.
+func (r *chainReader) find(ctx context.Context, f *Filter) (found Entry, ok bool, err error) {
+	r.query.UntilTime = 0
+	for seen := int64(0); seen < scanned; {
+		if err := r.fetch(ctx); err != nil || r.ended {
+			return Entry{}, false, err
+		}
+		for _, b := range r.blocks {
+			if seen += b.Last - b.First + 1; b.FromTime >= f.Until.UnixMicro() {
+				return Entry{}, false, nil
+			}
+			if !bytes.Contains(b.Records, f.ExecutionID[:]) {
+				continue
+			}
+			if err := r.open(b); err != nil {
+				return Entry{}, false, err
+			}
+			if i := slices.IndexFunc(r.entries, func(e Entry) bool { return f.matches(&e.Record) }); i >= 0 {
+				return r.entries[i], true, nil
+			}
+		}
+	}
+	return Entry{}, false, nil
 }
 
 // open takes a block apart.
@@ -310,21 +344,27 @@ func (l *Log) Page(ctx context.Context, f Filter, cursor string, limit int) (Pag
 	return page, nil
 }
 
-// Find gives the record of an execution that began at a time, if it is there. One
-// that is not durable yet is waited for.
-func (l *Log) Find(ctx context.Context, id ID, began time.Time) (found Entry, ok bool, err error) {
+// Find gives the record of an execution, if it is there. The execution began at a
+// time and had ended at another one: nothing else is read, since anybody may ask,
+// with identifiers that never were. For the same reason only one look at a time
+// reads, and others wait for it. A record that is not durable yet is waited for.
+func (l *Log) Find(ctx context.Context, id ID, began, ended time.Time) (found Entry, ok bool, err error) {
 	unsettled := l.settled(ctx)
+	select {
+	case l.looking <- struct{}{}:
+		defer func() { <-l.looking }()
+	case <-ctx.Done():
+		return Entry{}, false, fmt.Errorf("wait for others that read the audit log: %w", ctx.Err())
+	}
 	sources, _, err := l.sources(ctx, "")
 	if err != nil {
 		return Entry{}, false, err
 	}
-	f := Filter{ExecutionID: id, Kind: Execution, From: began}
-	_, _, err = each(ctx, sources, &f, place{}, false, scanned, func(e *Entry) bool {
-		found, ok = *e, true
-		return false
-	})
-	if err == nil && !ok {
-		err = unsettled
+	f := Filter{ExecutionID: id, Kind: Execution, From: began, Until: ended}
+	for _, s := range sources {
+		if found, ok, err = newChainReader(s, &f, place{}, false).find(ctx, &f); err != nil || ok {
+			return found, ok, err
+		}
 	}
-	return found, ok, err
+	return Entry{}, false, unsettled
 }

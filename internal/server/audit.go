@@ -27,8 +27,11 @@ const (
 	// actionExecute is the action of all executions.
 	actionExecute = "execute"
 	outcomeDone   = string(telemetry.OK)
-	// findTime bounds the look for an execution that is no longer in memory.
-	findTime = 5 * time.Second
+	// findTime bounds the look for an execution that is no longer in memory, and
+	// findSpare is how much later than an execution can end its record may be: for
+	// the wait for the audit log, and what came after the limits.
+	findTime  = 5 * time.Second
+	findSpare = time.Minute
 )
 
 // What audit.inputs can be.
@@ -372,7 +375,9 @@ func (s *Server) findAudited(id executionID) (state api.ExecutionState, ok bool,
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), findTime)
 	defer cancel()
-	e, ok, err := s.audit.Find(ctx, audit.ID(id), id.time())
+	c := s.settings.Load()
+	ended := id.time().Add(longestRequest(c) + time.Duration(c.Audit.WaitMS)*time.Millisecond + findSpare)
+	e, ok, err := s.audit.Find(ctx, audit.ID(id), id.time(), ended)
 	if err != nil || !ok {
 		return state, false, err
 	}

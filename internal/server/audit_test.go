@@ -102,6 +102,38 @@ func TestAuditIsFull(t *testing.T) {
 	}
 }
 
+// counting is a journal that counts the queries for its blocks.
+type counting struct {
+	store.Journal
+	queries atomic.Int64
+}
+
+func (j *counting) Blocks(ctx context.Context, q store.BlockQuery) ([]store.Block, error) {
+	j.queries.Add(1)
+	return j.Journal.Blocks(ctx, q) //nolint:wrapcheck // it stands in for the journal
+}
+
+// Anybody may ask for an execution, and nobody has the server read all of its log by
+// an identifier that never was.
+func TestUnknownExecutionReadsLittle(t *testing.T) {
+	j := new(counting)
+	log := newAuditWith(t, func(c *audit.Config) { j.Journal, c.Journal, c.Group = c.Journal, j, true })
+	h := startWith(t, func(o *Options) { o.Audit = log }, "--executions-kept", "0")
+	var ended string
+	for range 40 { // each has a block
+		ended = h.execute(`{"script":"echo"}`).Header.Get(api.HeaderExecution)
+	}
+	if state := h.state(ended); state.State != api.Succeeded {
+		t.Errorf("%+v", state)
+	}
+	unknown := newExecutionID(time.Now().Add(-24 * time.Hour))
+	j.queries.Store(0)
+	h.do(http.MethodGet, pathExecutions+"/"+unknown.String(), "", nil).wantProblem(t, http.StatusNotFound, diag.NoSuchExecution)
+	if got := j.queries.Load(); got != 1 {
+		t.Errorf("the log was read %d times", got)
+	}
+}
+
 // What stops an execution does not stop its record, and who waits for both is told
 // that it was cancelled. Once it is no longer in memory, the audit log is asked.
 func TestStoppedIsRecorded(t *testing.T) {

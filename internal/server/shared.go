@@ -51,10 +51,14 @@ func (s *Server) slots() int {
 // leaseSpare is what a claim holds longer than a request can take.
 const leaseSpare = time.Minute
 
+// longestRequest is how long a request can take at most.
+func longestRequest(c *config.Config) time.Duration {
+	return time.Duration(c.LimitsMax.TimeMS+c.Admission.WaitMS)*time.Millisecond + c.BatchTime()
+}
+
 func keyLimits(c *config.Config) idempotency.Limits {
-	longest := time.Duration(c.LimitsMax.TimeMS+c.Admission.WaitMS)*time.Millisecond + c.BatchTime()
 	return idempotency.Limits{
 		Keys: int(c.Idempotency.Keys), Bytes: int(c.Idempotency.Bytes),
-		Keep: time.Duration(c.Idempotency.KeepSeconds) * time.Second, Lease: longest + leaseSpare,
+		Keep: time.Duration(c.Idempotency.KeepSeconds) * time.Second, Lease: longestRequest(c) + leaseSpare,
 	}
 }
