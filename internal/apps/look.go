@@ -85,7 +85,8 @@ func (m *Match) Release() { m.Script.Release() }
 // came, still encoded. Without one it gives the methods that the path has; none
 // means that no app knows the path. HEAD is answered as GET is.
 func (r *Registry) Match(method, path string) (m Match, allowed []string, ok bool) {
-	segments := segmentsOf(path)
+	var few [8]string // which most paths do not exceed
+	segments := appendSegments(few[:0], path)
 	if segments == nil || slices.Contains(r.config.Reserved, segments[0]) {
 		return Match{}, nil, false
 	}

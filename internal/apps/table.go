@@ -99,15 +99,14 @@ func parameterName(segment string) (string, bool) {
 // more.
 const maxSegments = 64
 
-// segmentsOf takes a path apart as it came, and only then decodes its parts: an
+// appendSegments takes a path apart as it came, and only then decodes its parts: an
 // encoded slash is part of a segment. It gives nothing for a path that cannot
 // be one of an app.
-func segmentsOf(path string) []string {
+func appendSegments(segments []string, path string) []string {
 	if !strings.HasPrefix(path, "/") || strings.Count(path, "/") > maxSegments {
 		return nil
 	}
-	segments := strings.Split(path[1:], "/")
-	for i, s := range segments {
+	for s := range strings.SplitSeq(path[1:], "/") {
 		clean, err := url.PathUnescape(s)
 		if err != nil {
 			return nil
@@ -115,7 +114,7 @@ func segmentsOf(path string) []string {
 		if !utf8.ValidString(clean) {
 			clean = strings.ToValidUTF8(clean, "\ufffd")
 		}
-		segments[i] = clean
+		segments = append(segments, clean)
 	}
 	return segments
 }

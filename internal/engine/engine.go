@@ -111,14 +111,14 @@ func (c *Config) setDefaults() {
 
 // Engine compiles and runs scripts. It is safe for concurrent use.
 type Engine struct {
-	config  Config
-	host    *wasmhost.Host
-	bounds  atomic.Pointer[bounds]
-	gate    *fairqueue.Slots
-	cache   *cache
-	shadow  *shadow   // nil when nothing is repeated
-	buffers sync.Pool // of *[]byte
-	trials  trials
+	config Config
+	host   *wasmhost.Host
+	bounds atomic.Pointer[bounds]
+	gate   *fairqueue.Slots
+	cache  *cache
+	shadow *shadow   // nil when nothing is repeated
+	desks  sync.Pool // of *desk
+	trials trials
 
 	mu       sync.Mutex
 	reach    *reach
@@ -162,7 +162,7 @@ func New(config Config) (*Engine, error) {
 	e.host, e.shadow = host, shadowOf(&config, settings)
 	e.cache = newCache(gate, config.CacheBytes, config.CompileWorkers, config.QueueLength+config.CompileWorkers, config.ClientQueueLength+config.CompileWorkers)
 	e.cache.compiled = config.Compiled
-	e.buffers.New = func() any { b := make([]byte, 0, pooledBytes); return &b }
+	e.desks.New = func() any { return &desk{buffer: make([]byte, 0, pooledBytes)} }
 	return e, nil
 }
 
@@ -473,15 +473,24 @@ func (e *Engine) Compile(ctx context.Context, client string, source *Source) (ar
 // copied out of them; a larger answer takes its buffer along.
 const pooledBytes = 64 << 10
 
+// desk is what an execution needs that nobody holds on to afterwards.
+type desk struct {
+	input  wasmhost.Input
+	buffer []byte
+}
+
 func (e *Engine) run(ctx context.Context, f found, r *Request, limits Limits) (*Answer, *diag.Failure) {
-	in := &wasmhost.Input{
+	d, _ := e.desks.Get().(*desk)
+	defer func() {
+		d.input = wasmhost.Input{}
+		e.desks.Put(d)
+	}()
+	d.input = wasmhost.Input{
 		Client:    r.Client,
 		Variables: r.Variables, Body: r.Body, Path: r.Path, Query: r.Query, Form: r.Form,
 		EchoVariables: r.EchoVariables, Endpoint: r.endpoint, Registered: e.registered(f.module, r),
 	}
-	buffer := e.buffers.Get().(*[]byte)
-	defer e.buffers.Put(buffer)
-	out, usage, failure := e.runOnHost(ctx, f.module, in, limits, (*buffer)[:0])
+	out, usage, failure := e.runOnHost(ctx, f.module, &d.input, limits, d.buffer[:0])
 	if failure != nil {
 		suggest(failure, f.findings)
 		return nil, failure

@@ -177,7 +177,7 @@ func (r *batchStream) Close() error {
 // start begins the items. Whoever calls it waits for the workers and calls
 // finish.
 func (b *batch) start(conn net.Conn, parallelism int) {
-	b.server.watcher.add(&b.watched, conn, b.end)
+	b.server.watcher.add(&b.watched, conn, b)
 	b.timer = time.AfterFunc(b.server.settings.Load().BatchTime(), func() { b.end(errBatchLate) })
 	for range min(parallelism, len(b.items)) {
 		b.workers.Go(func() {

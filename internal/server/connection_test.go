@@ -164,7 +164,7 @@ func TestLateExecutionIsCancelled(t *testing.T) {
 	defer w.close()
 	w.cancelAll(errShutdown)
 	var late runContext
-	w.add(&late.watched, nil, late.end)
+	w.add(&late.watched, nil, &late)
 	defer w.remove(&late.watched)
 	if err := late.Err(); !errors.Is(err, errShutdown) {
 		t.Errorf("cancelled by %v", err)

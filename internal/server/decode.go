@@ -166,15 +166,33 @@ func (s *Server) decodeMember(d *decoder, name string, c *call) (err error) {
 type limitMember struct {
 	name  string
 	least int64
-	place func(*config.Limits) *int64
 }
 
-var limitMembers = []limitMember{
-	{"fuel", 1, func(l *config.Limits) *int64 { return &l.Fuel }},
-	{"time_ms", 1, func(l *config.Limits) *int64 { return &l.TimeMS }},
-	{"memory_bytes", config.MinMemoryBytes, func(l *config.Limits) *int64 { return &l.MemoryBytes }},
-	{"call_depth", 1, func(l *config.Limits) *int64 { return &l.CallDepth }},
-	{"output_bytes", 1, func(l *config.Limits) *int64 { return &l.OutputBytes }},
+var limitMembers = []limitMember{{limitFuel, 1}, {limitTime, 1}, {limitMemory, config.MinMemoryBytes}, {limitDepth, 1}, {limitOutput, 1}}
+
+const (
+	limitFuel   = "fuel"
+	limitTime   = "time_ms"
+	limitMemory = "memory_bytes"
+	limitDepth  = "call_depth"
+	limitOutput = "output_bytes"
+)
+
+// place is where a limit is. That it is no table of functions lets the compiler see
+// that the limits of a request need not be on the heap.
+func (m limitMember) place(l *config.Limits) *int64 {
+	switch m.name {
+	case limitFuel:
+		return &l.Fuel
+	case limitTime:
+		return &l.TimeMS
+	case limitMemory:
+		return &l.MemoryBytes
+	case limitDepth:
+		return &l.CallDepth
+	default:
+		return &l.OutputBytes
+	}
 }
 
 func (s *Server) decodeLimits(d *decoder, c *call) error {

@@ -35,7 +35,8 @@ func (s *Server) endpoint(c *fiber.Ctx) error {
 		if !isWrite(c.Method()) || len(c.Request().Header.PeekAll(headerIdempotencyKey)) == 0 {
 			return s.answerEndpoint(c, &match)
 		}
-		return s.answerOnce(c, &route{computes: true, handle: func(s *Server, c *fiber.Ctx) error { return s.answerEndpoint(c, &match) }})
+		again := match // which may be on the heap, other than that of most requests
+		return s.answerOnce(c, &route{computes: true, handle: func(s *Server, c *fiber.Ctx) error { return s.answerEndpoint(c, &again) }})
 	case len(allowed) > 0:
 		c.Response().Header.Set(fiber.HeaderAllow, strings.Join(allowed, ", "))
 		return fiber.ErrMethodNotAllowed

@@ -173,7 +173,7 @@ func hasBody(status int) bool {
 // from the watcher.
 func (s *Server) watch(c *fiber.Ctx) *runContext {
 	ctx := &runContext{span: noteOf(c).span}
-	s.watcher.add(&ctx.watched, c.Context().Conn(), ctx.end)
+	s.watcher.add(&ctx.watched, c.Context().Conn(), ctx)
 	return ctx
 }
 

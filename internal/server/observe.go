@@ -4,11 +4,13 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
+	"io"
 	"log/slog"
 	"math/rand/v2"
 	"net/netip"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -20,7 +22,9 @@ import (
 	"github.com/avapd/avapd/internal/tracing"
 )
 
-// note is what handlers tell the log about a request.
+// note is what handlers tell the log about a request. That of a request is used
+// again for another one when fasthttp has sent the answer, a stream with its last
+// part, and forgets what the request has kept. Nobody may hold on to it.
 type note struct {
 	id string
 	// principal is who asks, as soon as that is known.
@@ -60,13 +64,26 @@ type note struct {
 
 type noteKey struct{}
 
+var notes = sync.Pool{New: func() any { return new(note) }}
+
+// Close is called when a request's values are forgotten.
+func (n *note) Close() error {
+	*n = note{}
+	notes.Put(n)
+	return nil
+}
+
+// Interface guard.
+var _ io.Closer = (*note)(nil)
+
 // noteOf gives the request's note. A request that reached no handler has none
 // and gets one.
 func noteOf(c *fiber.Ctx) *note {
 	if n, ok := c.Locals(noteKey{}).(*note); ok {
 		return n
 	}
-	n := &note{id: requestID(c), address: addressOf(c)}
+	n, _ := notes.Get().(*note)
+	n.id, n.address = requestID(c), addressOf(c)
 	c.Locals(noteKey{}, n)
 	c.Response().Header.Set(fiber.HeaderXRequestID, n.id)
 	return n
@@ -87,7 +104,9 @@ func requestID(c *fiber.Ctx) string {
 	for i := range 8 {
 		b[i], b[8+i] = byte(hi>>(8*i)), byte(lo>>(8*i))
 	}
-	return hex.EncodeToString(b[:])
+	var text [2 * len(b)]byte
+	hex.Encode(text[:], b[:])
+	return string(text[:])
 }
 
 func isIdentifier(id []byte) bool {

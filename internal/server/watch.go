@@ -49,11 +49,14 @@ type watcher struct {
 type watched struct {
 	prev, next *watched
 	conn       net.Conn
-	cancel     func(error)
+	owner      ender
 	seen       bool    // was in the list at an earlier look
 	socket     uintptr // once it is known
 	known      bool
 }
+
+// ender is whose execution it is.
+type ender interface{ end(cause error) }
 
 func newWatcher() *watcher {
 	w := &watcher{asleep: true, wake: make(chan struct{}, 1), done: make(chan struct{}), stop: make(chan struct{})}
@@ -62,16 +65,16 @@ func newWatcher() *watcher {
 	return w
 }
 
-// add watches conn until remove; cancel is called at most once, when its peer
-// is gone or when everything is cancelled. cancel must not block.
-func (w *watcher) add(e *watched, conn net.Conn, cancel func(error)) {
-	*e = watched{conn: conn, cancel: cancel}
+// add watches conn until remove; the owner is ended at most once, when the peer
+// is gone or when everything is cancelled. That must not block.
+func (w *watcher) add(e *watched, conn net.Conn, owner ender) {
+	*e = watched{conn: conn, owner: owner}
 	w.mu.Lock()
 	e.prev, e.next = w.head.prev, &w.head
 	e.prev.next, e.next.prev = e, e
 	if w.over != nil {
-		cancel(w.over)
-		e.cancel = nil
+		owner.end(w.over)
+		e.owner = nil
 	}
 	wake := w.asleep
 	w.asleep, w.idle = false, 0
@@ -81,8 +84,8 @@ func (w *watcher) add(e *watched, conn net.Conn, cancel func(error)) {
 	}
 }
 
-// remove ends the watching. When it returns, cancel is not running and will
-// not be called.
+// remove ends the watching. When it returns, the owner is not being ended and will
+// not be.
 func (w *watcher) remove(e *watched) {
 	w.mu.Lock()
 	e.prev.next, e.next.prev = e.next, e.prev
@@ -122,7 +125,7 @@ func (w *watcher) look() bool {
 	defer w.mu.Unlock()
 	w.asked, w.sockets = w.asked[:0], w.sockets[:0]
 	for e := w.head.next; e != &w.head; e = e.next {
-		if e.seen && e.cancel != nil {
+		if e.seen && e.owner != nil {
 			w.ask(e)
 		}
 		e.seen = true
@@ -131,7 +134,7 @@ func (w *watcher) look() bool {
 		gone := peersGone(w.sockets)
 		for i, e := range w.asked {
 			if gone(i) {
-				e.end()
+				e.gone()
 			}
 		}
 		clear(w.asked)
@@ -156,7 +159,7 @@ func (w *watcher) ask(e *watched) {
 			err = raw.Control(func(fd uintptr) { e.socket = fd })
 		}
 		if err != nil {
-			e.end() // closed on this side
+			e.gone() // closed on this side
 			return
 		}
 		e.known = true
@@ -164,9 +167,9 @@ func (w *watcher) ask(e *watched) {
 	w.asked, w.sockets = append(w.asked, e), append(w.sockets, e.socket)
 }
 
-func (e *watched) end() {
-	e.cancel(errClientGone)
-	e.cancel = nil
+func (e *watched) gone() {
+	e.owner.end(errClientGone)
+	e.owner = nil
 }
 
 // cancelAll cancels every execution there is, and those that still come: a
@@ -176,9 +179,9 @@ func (w *watcher) cancelAll(cause error) {
 	defer w.mu.Unlock()
 	w.over = cause
 	for e := w.head.next; e != &w.head; e = e.next {
-		if e.cancel != nil {
-			e.cancel(cause)
-			e.cancel = nil
+		if e.owner != nil {
+			e.owner.end(cause)
+			e.owner = nil
 		}
 	}
 }
