@@ -90,7 +90,7 @@ func (b *bench) first() error {
 	seen := 0
 	m, err := b.repeat(comparison{what: "first answers", rounds: b.rounds, steady: "50.p50", once: func(r round) error {
 		for _, size := range sizes {
-			plan := load.Plan{Address: s.address, Once: true, Expect: `"success":true`, Connections: 1}
+			plan := load.Plan{Address: s.address, Once: true, Expect: `"success":true`, Connections: 1, Poll: true}
 			for range b.some(size.count) {
 				plan.Requests = append(plan.Requests, executeRequest(scriptOfLines(size.lines, seen)))
 				seen++

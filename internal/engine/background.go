@@ -12,7 +12,8 @@ import (
 //
 // Low priority is not enough where others wait: a thread has one of the Go
 // scheduler's processors also while the system gives it no CPU. So a thread that
-// has worked while others waited rests as long.
+// has worked while others waited rests restFactor times as long: it then has a tenth
+// of the time.
 type background struct {
 	most int
 	// crowded tells that others wait.
@@ -25,6 +26,8 @@ type background struct {
 	started int
 	closed  bool
 }
+
+const restFactor = 9
 
 // longestRest is the most that a thread rests: what worked for longer was slow
 // because it got no CPU.
@@ -78,7 +81,7 @@ func (b *background) serve(job func()) {
 	for {
 		began := time.Now()
 		job()
-		if b.crowded() && !b.rest(min(time.Since(began), longestRest)) {
+		if b.crowded() && !b.rest(min(restFactor*time.Since(began), longestRest)) {
 			return
 		}
 		select {
