@@ -393,13 +393,11 @@ func (s *sharer) expr(x *Expr) (valueNumber, *value) {
 		s.changeAll(s.apart(func() { s.expr(x.Args[1]) }))
 		return 0, nil
 	}
+	// What statements give has no number: they would be lost where it is read from
+	// elsewhere.
 	s.stmts(x.Body)
-	n, v := valueNumber(0), (*value)(nil)
 	for _, a := range x.Args {
-		n, v = s.expr(a)
-	}
-	if x.Op == OpDo {
-		return n, v
+		s.expr(a)
 	}
 	s.effects(x)
 	return 0, nil

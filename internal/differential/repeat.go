@@ -36,7 +36,7 @@ func (r *repeats) statements(n int) {
 func (r *repeats) operation() string {
 	x := pick(r.generator, r.n+" * "+r.m, r.n+" * "+r.i+" + "+r.m, r.xs+"["+r.i+"]", r.xs+"["+r.i+"]", r.xs+"["+r.i+" + 1]", r.ys+"["+r.i+"]",
 		"len("+r.xs+")", "len("+r.xs+") - "+r.i, "("+r.n+" - "+r.m+") * ("+r.n+" - "+r.m+")", r.i+" * "+r.i+" % 3", r.n+" / ("+r.i+" + 1)", r.m+" / 3", r.m+" % 5",
-		r.xs+"["+r.i+" * "+r.i+" % 3]", r.xs+"[-1]", "-("+r.n+" * "+r.m+")")
+		r.xs+"["+r.i+" * "+r.i+" % 3]", r.xs+"[-1]", "-("+r.n+" * "+r.m+")", "3 * "+r.m, "addVar("+r.n+", 3) * "+r.m)
 	if r.chance(25) {
 		return "(" + x + ") " + pick(r.generator, "+", "-", "*") + " (" + r.operation() + ")"
 	}
