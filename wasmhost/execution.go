@@ -113,7 +113,7 @@ func (h *Host) Run(ctx context.Context, m *Module, in *Input, limits Limits, dst
 		return Output{}, diag.Usage{}, failure
 	}
 	defer h.discharge(e)
-	e.outer, e.module, e.limits, e.began, e.hashSeed = ctx, m, limits, time.Now(), in.HashSeed
+	e.outer, e.module, e.limits, e.began, e.hashSeed = ctx, m, limits, e.turnBegan, in.HashSeed
 	if span != nil {
 		e.span = span.Child("avap.run", tracing.Internal)
 		e.outer = tracing.With(ctx, e.span)

@@ -385,7 +385,7 @@ func findFailure(ctx context.Context, err error) error {
 }
 
 // fromSource finds or makes the module of a request's source.
-func (e *Engine) fromSource(ctx context.Context, r *Request) (_ found, err error) {
+func (e *Engine) fromSource(ctx context.Context, r *Request) (found, error) {
 	if r.Source == "" {
 		return found{findings: diag.List{emptyScript()}}, nil
 	}
@@ -393,12 +393,7 @@ func (e *Engine) fromSource(ctx context.Context, r *Request) (_ found, err error
 		return found{}, err
 	}
 	if r.Load != nil {
-		var f found
-		source := &Source{File: r.File, Text: r.Source, Logs: r.Logs, Load: r.Load}
-		if queued := e.cache.work(ctx, r.Client, func() { f, err = e.make(source) }); queued != nil {
-			return found{}, queued
-		}
-		return f, err
+		return e.fromSources(ctx, r)
 	}
 	text := unsafe.Slice(unsafe.StringData(r.Source), len(r.Source)) // only read
 	k := key{digest: sha256.Sum256(text), file: r.File, logs: r.Logs}
@@ -409,6 +404,15 @@ func (e *Engine) fromSource(ctx context.Context, r *Request) (_ found, err error
 		source := e.source(r)
 		return work{compile: func() (*wasmhost.Module, diag.List, error) { return e.compile(source) }}
 	})
+}
+
+// fromSources makes the module of a source that can import others.
+func (e *Engine) fromSources(ctx context.Context, r *Request) (f found, err error) {
+	source := &Source{File: r.File, Text: r.Source, Logs: r.Logs, Load: r.Load}
+	if queued := e.cache.work(ctx, r.Client, func() { f, err = e.make(source) }); queued != nil {
+		return found{}, queued
+	}
+	return f, err
 }
 
 // source copies what is to be compiled: that may outlast the request and the

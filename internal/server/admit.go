@@ -50,7 +50,10 @@ func (s *Server) admitted(ctx *runContext, n *note, patience time.Duration, run 
 	if err := s.gate.Enter(ctx, ctx.client, patience); err != nil {
 		return nil, admissionProblem(ctx, err)
 	}
-	defer s.leave(ctx.client)
+	defer func() {
+		ctx.over = time.Now()
+		s.gate.Leave(ctx.client, ctx.over)
+	}()
 	// Who waits for a place has no part of the room in the audit log.
 	if err := s.reserve(ctx); err != nil {
 		return nil, err

@@ -57,13 +57,14 @@ func (s *strangers) refusal(ctx *fasthttp.RequestCtx, host []byte) string {
 
 // isForwarded tells whether a proxy says that it asks for somebody else.
 func isForwarded(header *fasthttp.RequestHeader) bool {
-	return slices.ContainsFunc(forwarding, func(name string) bool { return len(header.Peek(name)) > 0 })
+	return slices.ContainsFunc(forwarding, func(key []byte) bool { return len(header.PeekCanonical(key)) > 0 })
 }
 
 // forwarding are headers that proxies add. A client that adds one itself only
 // loses by it.
-var forwarding = []string{
-	fiber.HeaderXForwardedFor, fiber.HeaderForwarded, fiber.HeaderVia, fiber.HeaderXForwardedHost, fiber.HeaderXForwardedProto, "X-Real-Ip",
+var forwarding = [][]byte{
+	canonical(fiber.HeaderXForwardedFor), canonical(fiber.HeaderForwarded), canonical(fiber.HeaderVia),
+	canonical(fiber.HeaderXForwardedHost), canonical(fiber.HeaderXForwardedProto), canonical("X-Real-Ip"),
 }
 
 // knowsHost tells whether a request is meant for this machine. A page of another

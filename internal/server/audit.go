@@ -69,7 +69,7 @@ func (s *Server) record(ctx *runContext, n *note, script string, status int, cod
 	if s.audit == nil || !ctx.admitted {
 		return nil
 	}
-	r := n.auditRecord(audit.Execution, actionExecute)
+	r := n.auditRecord(ctx.over, audit.Execution, actionExecute)
 	r.Outcome, r.Status, r.Code = string(telemetry.OutcomeOf(code)), status, string(code)
 	r.Digest = n.digest
 	if r.Digest == (audit.Digest{}) {
@@ -77,7 +77,7 @@ func (s *Server) record(ctx *runContext, n *note, script string, status int, cod
 	}
 	r.Capabilities = n.capabilities
 	r.Fuel, r.MemoryBytes = n.used.FuelUsed, int64(n.used.MemoryPages)*abi.PageBytes
-	r.DurationUS = r.Time.Sub(ctx.started).Microseconds()
+	r.DurationUS = ctx.over.Sub(ctx.started).Microseconds()
 	r.InputDigest, r.Input = n.inputDigest, n.input
 	r.Detail = n.route
 	if err := s.audit.Add(context.Background(), &r); err != nil {
@@ -87,9 +87,9 @@ func (s *Server) record(ctx *runContext, n *note, script string, status int, cod
 }
 
 // auditRecord is what a request says of itself.
-func (n *note) auditRecord(kind audit.Kind, action string) audit.Record {
+func (n *note) auditRecord(now time.Time, kind audit.Kind, action string) audit.Record {
 	r := audit.Record{
-		Time: time.Now(), Kind: kind, Address: n.address, RequestID: n.id, ExecutionID: audit.ID(n.execution),
+		Time: now, Kind: kind, Address: n.address, RequestID: n.id, ExecutionID: audit.ID(n.execution),
 		TraceID: audit.ParseID(n.span.TraceID()), Action: action, Target: n.target, Version: n.version,
 	}
 	if n.principal != nil {
@@ -150,14 +150,14 @@ func (s *Server) changing(c *fiber.Ctx, action string, do fiber.Handler) (err er
 		return s.attempt(c, n, do)
 	}
 	n.target = pathTarget(c)
-	begun := n.auditRecord(audit.Change, action)
+	begun := n.auditRecord(time.Now(), audit.Change, action)
 	begun.Outcome = audit.Begun
 	if err := s.audit.Append(context.Background(), begun); err != nil {
 		return auditProblem(err, "the audit log cannot be written; nothing was changed")
 	}
 	status, code := http.StatusInternalServerError, diag.Internal // of what ends by a panic
 	defer func() {
-		done := n.auditRecord(audit.Change, action)
+		done := n.auditRecord(time.Now(), audit.Change, action)
 		done.Outcome, done.Status, done.Code = string(telemetry.OutcomeOf(code)), status, string(code)
 		done.Digest, done.DurationUS = n.digest, time.Since(begun.Time).Microseconds()
 		done.Detail = n.detail
@@ -196,7 +196,7 @@ func (s *Server) denied(c *fiber.Ctx, n *note, p *problem) {
 	if s.audit == nil || p == nil || p.status != http.StatusUnauthorized && p.status != http.StatusForbidden {
 		return
 	}
-	r := n.auditRecord(audit.Denied, c.Method()+" "+s.counted(c, n).Route)
+	r := n.auditRecord(time.Now(), audit.Denied, c.Method()+" "+s.counted(c, n).Route)
 	r.Outcome, r.Status, r.Code = string(telemetry.Refused), p.status, string(p.code)
 	s.audit.Denied(&r)
 }

@@ -30,9 +30,9 @@ func (s *Server) authenticate(c *fiber.Ctx) error {
 }
 
 func (s *Server) whoAsks(c *fiber.Ctx) (*auth.Principal, error) {
-	header := c.Request().Header.Peek(fiber.HeaderAuthorization)
+	header := c.Request().Header.PeekCanonical(keyAuthorization)
 	if len(header) == 0 {
-		if len(c.Request().Header.Peek(headerSignatureInput)) > 0 {
+		if len(c.Request().Header.PeekCanonical(keySignatureInput)) > 0 {
 			return s.signature(c)
 		}
 		if shown := certificateOf(c.Context()); shown != nil {

@@ -8,7 +8,6 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 
-	"github.com/avapd/avapd/internal/api"
 	"github.com/avapd/avapd/internal/auth"
 	"github.com/avapd/avapd/internal/diag"
 	"github.com/avapd/avapd/internal/engine"
@@ -120,7 +119,7 @@ func (s *Server) answer(c *fiber.Ctx, patience time.Duration, run func(context.C
 	note := noteOf(c)
 	s.executions.begin(ctx, note, clientOf(c))
 	id := note.execution.text()
-	c.Response().Header.SetBytesV(api.HeaderExecution, id[:])
+	c.Response().Header.SetCanonical(keyExecution, id[:])
 	answer, err := s.perform(ctx, note, patience, run)
 	if err != nil {
 		return err

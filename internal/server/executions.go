@@ -108,7 +108,10 @@ func (t *executions) begin(ctx *runContext, n *note, client string) {
 // end keeps what became of an execution, and tells the digest of its script.
 func (t *executions) end(ctx *runContext, n *note, status int, code diag.Code) (script string) {
 	e := ctx.execution // only read by others
-	e.took, e.status, e.code, e.used = time.Since(e.started), status, code, n.used
+	if ctx.over.IsZero() {
+		ctx.over = time.Now()
+	}
+	e.took, e.status, e.code, e.used = ctx.over.Sub(e.started), status, code, n.used
 	if e.script = n.script; e.script == "" {
 		e.script = digestOf(e.source)
 	}

@@ -95,7 +95,7 @@ const maxIDLength = 128
 // requestID takes the client's identifier if it is harmless in logs and
 // headers, and makes one otherwise.
 func requestID(c *fiber.Ctx) string {
-	if id := c.Request().Header.Peek(fiber.HeaderXRequestID); isIdentifier(id) {
+	if id := c.Request().Header.PeekCanonical(keyRequestID); isIdentifier(id) {
 		return string(id)
 	}
 	var b [16]byte

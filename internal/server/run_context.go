@@ -37,6 +37,8 @@ type runContext struct {
 	// admitted says that it has a place, and room in the audit log for what becomes
 	// of it: it counts as an execution.
 	admitted bool
+	// over is when it gave its place back; not set if it had none.
+	over time.Time
 	// span is what the work is part of; nil where nobody traces.
 	span *tracing.Span
 

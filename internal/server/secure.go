@@ -110,13 +110,13 @@ func guard(c *fiber.Ctx, allowed bool) error {
 	if allowed {
 		return c.Next()
 	}
-	switch string(c.Request().Header.Peek("Sec-Fetch-Site")) {
+	switch string(c.Request().Header.PeekCanonical(keySecFetchSite)) {
 	case "", "none", "same-origin":
 	default:
 		return crossSite()
 	}
-	if origin := c.Get(fiber.HeaderOrigin); origin != "" {
-		if u, err := url.Parse(origin); err != nil || u.Host != string(c.Request().Host()) {
+	if origin := c.Request().Header.PeekCanonical(keyOrigin); len(origin) > 0 {
+		if u, err := url.Parse(string(origin)); err != nil || u.Host != string(c.Request().Host()) {
 			return crossSite()
 		}
 	}

@@ -160,6 +160,7 @@ func (s *Server) newApp(connections int, admin bool) *fiber.App {
 	server := app.Server()
 	server.CloseOnShutdown = true
 	server.Logger = connectionLog{s.log}
+	server.LazyRequestTime = true // nobody asks fasthttp when a request came
 	server.Handler = s.knownMethods(app, server.Handler)
 	app.Use(s.observe, s.secure)
 	if !admin {
