@@ -56,7 +56,7 @@ func TestBackgroundRests(t *testing.T) {
 			ended = time.Now()
 		})
 		b.run(func() {
-			if rested := time.Since(ended); waiting && rested < restFactor*took {
+			if rested := time.Since(ended); waiting && rested < min(restFactor*took, longestRest) {
 				t.Errorf("rested %v after %v", rested, took)
 			}
 		})
