@@ -177,6 +177,29 @@ addResult(rows)`
 	}
 }
 
+// A batch that is answered in lines is under way for longer than its request, and
+// still in one trace with all of its items, between which nothing may be under way.
+func TestTraceOfABatch(t *testing.T) {
+	collector := testservices.StartCollector(t)
+	trace := strings.Repeat("5e", 16)
+	s := startServe(t, "--tracing-endpoint", collector.URL(), "--batch-parallelism", "1")
+	s.ask(http.MethodPost, "/api/v1/execute/batch", trace, `[{"script":"a = 1"},{"script":"a = 2"},{"script":"a = 3"}]`, "Accept", "application/x-ndjson")
+	s.stop()
+	const item = "avap.batch.item"
+	spans := collector.Trace(t, trace, func(spans []testservices.Span) bool {
+		items := 0
+		for _, span := range spans {
+			if span.Name == item {
+				items++
+			}
+		}
+		return items == 3
+	})
+	if got, want := parents(connected(t, spans), item), []string{item, "avap.batch", "POST /api/v1/execute/batch"}; !slices.Equal(got, want) {
+		t.Errorf("the items are below %q, want %q", got, want)
+	}
+}
+
 // A change is traced to the statements of the store, and the first execution on
 // another node to Redis.
 func TestTraceOfACommand(t *testing.T) {

@@ -47,7 +47,7 @@ type batch struct {
 	requestID, client string
 	address           netip.Addr
 	principal         *auth.Principal
-	span              *tracing.Span // of the request
+	span              *tracing.Span // of the request, and from start on of the batch
 	items             []jsontext.Value
 	// deliver takes what is told about an item, and whether that is an answer. It
 	// is called by several goroutines at once.
@@ -177,6 +177,11 @@ func (r *batchStream) Close() error {
 // start begins the items. Whoever calls it waits for the workers and calls
 // finish.
 func (b *batch) start(conn net.Conn, parallelism int) {
+	// That of the request ends before the last line is sent, and a trace when no span
+	// is under way.
+	if span := b.span.Child("avap.batch", tracing.Internal); span != nil {
+		b.span = span
+	}
 	b.server.watcher.add(&b.watched, conn, b)
 	b.timer = time.AfterFunc(b.server.settings.Load().BatchTime(), func() { b.end(errBatchLate) })
 	for range min(parallelism, len(b.items)) {
@@ -192,6 +197,7 @@ func (b *batch) start(conn net.Conn, parallelism int) {
 func (b *batch) finish() {
 	b.timer.Stop()
 	b.server.watcher.remove(&b.watched)
+	b.span.End()
 	b.server.log.LogAttrs(context.Background(), slog.LevelInfo, "batch",
 		slog.String("request_id", b.requestID), slog.Int("items", len(b.items)), slog.Int64("failed", b.failed.Load()),
 		slog.Float64("duration_ms", inMilliseconds(time.Since(b.began))))
