@@ -155,8 +155,34 @@ func verifyFiles(t *testing.T, data string) {
 	if code, out := auditRun(t, "verify", "--unsigned", "--output", "json", file); code != exitOK || !strings.Contains(out, `"ok":true,"proven":false`) {
 		t.Errorf("%d %s", code, out)
 	}
+	verifyWithKeys(t, file, export, report.Chains[0].Key)
 	if code, out := auditRun(t, "verify", "--data-dir", filepath.Join(data, "none")); code != exitUsage {
 		t.Errorf("%d %s", code, out)
+	}
+}
+
+// verifyWithKeys gives the key in the form in which the log of the server and the
+// exports write it, as it is and in a file.
+func verifyWithKeys(t *testing.T, file, export, key string) {
+	t.Helper()
+	put(t, file, export)
+	other := strings.Repeat("07", len(key)/2)
+	keys := filepath.Join(t.TempDir(), "keys")
+	for _, c := range []struct {
+		flag, content, said string
+		code                int
+	}{
+		{key, "", "are right", exitOK},
+		{other, "", "nobody trusts the key of the chain", exitSignature},
+		{keys, other + "\n" + key + "\n", "are right", exitOK},
+		{keys, other + "\n", "nobody trusts the key of the chain", exitSignature},
+		{keys, key + "\nmore\n", "the file is no public key", exitUsage},
+		{key[1:], "", "it takes a file, or the key that the log of the server shows", exitUsage},
+	} {
+		put(t, keys, c.content)
+		if code, out := auditRun(t, "verify", file, "--key", c.flag); code != c.code || !strings.Contains(out, c.said) {
+			t.Errorf("--key %s with %q: %d %s, want %d %s", c.flag, c.content, code, out, c.code, c.said)
+		}
 	}
 }
 

@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"context"
 	"crypto/ed25519"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -60,7 +62,7 @@ stderr how many records were read.
 Whoever can write the log and has the key can write another log. --key names who
 counts, and --checkpoint a checkpoint that was kept elsewhere; for a data
 directory it is the one in the file audit.checkpoint, if there is one.`,
-		Example: "  avap audit verify --data-dir /var/lib/avap --output json\n  avap audit verify --postgres-url-file /run/secrets/avap-postgres\n  avap audit verify audit.ndjson --key nodes.pub",
+		Example: "  avap audit verify --data-dir /var/lib/avap --output json\n  avap audit verify --postgres-url-file /run/secrets/avap-postgres\n  avap audit verify audit.ndjson --key nodes.txt",
 		Args:    arguments(0, 1, "one export at most"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := chosen("output", output, "text", "json"); err != nil {
@@ -75,7 +77,7 @@ directory it is the one in the file audit.checkpoint, if there is one.`,
 	}
 	outputFlag(cmd, &output)
 	cmd.Flags().BoolVar(&unsigned, "unsigned", false, "succeed although no checkpoint proves the records of a chain")
-	cmd.Flags().StringVar(&trust.keys, "key", "", "`file` of the public keys that count, one per line or as PEM")
+	cmd.Flags().StringVar(&trust.keys, "key", "", "public `key` that counts, as the log of the server shows it, or a file of keys: one per line, or PEM")
 	cmd.Flags().StringVar(&trust.checkpoint, "checkpoint", "", "`file` of a checkpoint that was kept elsewhere")
 	config.AddFlags(cmd.Flags(), "data_dir", "postgres.url", "postgres.url_file")
 	return cmd
@@ -119,16 +121,8 @@ func runVerify(cmd *cobra.Command, p *Process, args []string, trust auditTrust, 
 // options reads the files that say what counts.
 func (t auditTrust) options(c *config.Config, fromDir bool) (o audit.VerifyOptions, err error) {
 	if t.keys != "" {
-		content, err := os.ReadFile(t.keys)
-		if err != nil {
-			return o, usageError("%s", fileProblem(t.keys, err))
-		}
-		keys, err := signature.ParsePublicKeys(content)
-		if err != nil {
-			return o, usageError("%s: %v", t.keys, err)
-		}
-		for _, k := range keys {
-			o.Keys = append(o.Keys, ed25519.PublicKey(bytes.Clone(k.Key)))
+		if o.Keys, err = auditKeys(t.keys); err != nil {
+			return o, err
 		}
 	}
 	file, wanted := t.checkpoint, t.checkpoint != ""
@@ -146,6 +140,42 @@ func (t auditTrust) options(c *config.Config, fromDir bool) (o audit.VerifyOptio
 		return o, usageError("%s: %v", file, err)
 	}
 	return o, nil
+}
+
+// auditKeys are the keys that a flag gives: one as the log of a server and the
+// exports write it, or a file of such ones, or of keys in the forms of files.
+func auditKeys(flag string) ([]ed25519.PublicKey, error) {
+	if keys := hexKeys(flag); keys != nil {
+		return keys, nil
+	}
+	content, err := readFile(flag)
+	if err != nil {
+		return nil, usageError("--key %s; it takes a file, or the key that the log of the server shows at its start", fileProblem(flag, err))
+	}
+	if keys := hexKeys(string(content)); keys != nil {
+		return keys, nil
+	}
+	parsed, err := signature.ParsePublicKeys(content)
+	if err != nil {
+		return nil, usageError("--key %s: %v", flag, err)
+	}
+	keys := make([]ed25519.PublicKey, len(parsed))
+	for i, k := range parsed {
+		keys[i] = bytes.Clone(k.Key)
+	}
+	return keys, nil
+}
+
+// hexKeys are the keys in a text of hexadecimal ones, and nil if it is another.
+func hexKeys(text string) (keys []ed25519.PublicKey) {
+	for word := range strings.FieldsSeq(text) {
+		key, err := hex.DecodeString(word)
+		if err != nil || len(key) != ed25519.PublicKeySize {
+			return nil
+		}
+		keys = append(keys, key)
+	}
+	return keys
 }
 
 func showProgress(out io.Writer, done, total int64) {

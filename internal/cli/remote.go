@@ -2,8 +2,10 @@ package cli
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"text/tabwriter"
@@ -117,6 +119,9 @@ func (r *remote) open(p *Process) (*client.Client, error) {
 		}
 		*f.content = content
 	}
+	if (len(o.Cert) > 0) != (len(o.Key) > 0) {
+		return nil, usageError("a certificate to be known by takes both --client-cert-file and --client-key-file")
+	}
 	if err := r.signing(p, &o); err != nil {
 		return nil, err
 	}
@@ -200,8 +205,17 @@ func refused(err error) error {
 // unreachableStep is what a reader can do where there was no answer.
 func unreachableStep(e *client.UnreachableError) string {
 	step := "Check --server, and whether the server runs."
-	if errors.Is(e, context.DeadlineExceeded) {
+	_, strangerSigned := errors.AsType[x509.UnknownAuthorityError](e)
+	_, otherName := errors.AsType[x509.HostnameError](e)
+	switch {
+	case errors.Is(e, context.DeadlineExceeded):
 		step = "Check whether the server is busy, or what lies between; --timeout-ms gives it more time."
+	case strangerSigned:
+		step = "Name the certificate of the authority that signed the server's with --ca-file, or in " + config.CAFileVariable + "."
+	case otherName:
+		step = "Ask for the server, with --server, under a name that is in its certificate."
+	case errors.Is(e, io.EOF) && strings.HasPrefix(e.Server, "http:"):
+		step = "Check --server: one that speaks TLS is asked with https://."
 	}
 	if e.Sent {
 		step += " What was asked for may have been done all the same: look before you ask again."
@@ -211,13 +225,15 @@ func unreachableStep(e *client.UnreachableError) string {
 
 // clientSteps are the next steps of problems whose own speak of HTTP.
 var clientSteps = map[diag.Code]string{
-	diag.Unauthorized:    "Name the file that holds a key of the server, or its token, with --token-file, or in " + config.TokenFileVariable + ".",
+	diag.Unauthorized: "Name the file that holds a key of the server, or its token, with --token-file, or in " + config.TokenFileVariable +
+		"; who signs requests or shows a certificate becomes known by avap key create NAME with --public-key or --subject.",
 	diag.ScopeMissing:    "Use a key that may do this; avap key create NAME --scope SCOPE makes one.",
 	diag.NoSuchKey:       "avap key list shows the keys there are.",
 	diag.NoSuchCommand:   "avap list shows the commands, avap versions NAME the versions of one.",
 	diag.Conflict:        "Look at what is there, with avap list, avap versions NAME or avap key list, and ask for what fits it.",
 	diag.CommandUnusable: "avap versions NAME lists the versions; avap activate NAME VERSION makes one run, and avap enable NAME a command that is disabled.",
 	diag.NoSuchSigner:    "avap signer list shows the signers there are.",
+	diag.SignerUnknown:   "avap signer list shows whose signatures the server takes; avap signer add NAME --key FILE adds a signer.",
 	diag.RequestTooLarge: "Send less; of a module, a server takes registry.artifact_limit_bytes.",
 	diag.NoCapacity:      "Try again in some seconds.",
 	diag.TooManyRequests: "Try again when an earlier command has ended.",

@@ -2,13 +2,18 @@ package cli
 
 import (
 	"cmp"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"syscall"
 	"testing"
 
+	"github.com/avapd/avapd/internal/client"
 	"github.com/avapd/avapd/internal/diag"
 )
 
@@ -26,8 +31,8 @@ func TestRefusals(t *testing.T) {
 		{404, diag.NoSuchCommand, exitScript, "avap list shows the commands, avap versions NAME the versions of one."},
 		{409, diag.Conflict, exitScript, "Look at what is there, with avap list, avap versions NAME or avap key list, and ask for what fits it."},
 		{422, diag.PolicyRefused, exitScript, ""},
-		{422, diag.SignerUnknown, exitSignature, ""},
-		{401, diag.Unauthorized, exitUsage, "Name the file that holds a key of the server, or its token, with --token-file, or in AVAP_TOKEN_FILE."},
+		{422, diag.SignerUnknown, exitSignature, "avap signer list shows whose signatures the server takes; avap signer add NAME --key FILE adds a signer."},
+		{401, diag.Unauthorized, exitUsage, "Name the file that holds a key of the server, or its token, with --token-file, or in AVAP_TOKEN_FILE; who signs requests or shows a certificate becomes known by avap key create NAME with --public-key or --subject."},
 		{403, diag.ScopeMissing, exitUsage, "Use a key that may do this; avap key create NAME --scope SCOPE makes one."},
 		{403, diag.Forbidden, exitScript, ""}, // whoever asks
 		{400, diag.Forbidden, exitScript, ""}, // the script's, not the caller's
@@ -59,6 +64,26 @@ func TestRefusals(t *testing.T) {
 	err := refused(usageError("a mistake"))
 	if e, ok := errors.AsType[*exitError](err); !ok || e.code != exitUsage {
 		t.Errorf("got %v", err)
+	}
+}
+
+// Where there is no answer, what to do depends on why.
+func TestUnreachable(t *testing.T) {
+	for _, test := range []struct {
+		server string
+		err    error
+		want   string
+	}{
+		{"https://a", &tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}}, "--ca-file"},
+		{"https://a", &tls.CertificateVerificationError{Err: x509.HostnameError{Certificate: &x509.Certificate{}, Host: "a"}}, "under a name that is in its certificate"},
+		{"http://a", io.EOF, "asked with https://"},
+		{"https://a", io.EOF, "whether the server runs"},
+		{"http://a", context.DeadlineExceeded, "--timeout-ms"},
+		{"http://a", syscall.ECONNREFUSED, "whether the server runs"},
+	} {
+		if got := unreachableStep(&client.UnreachableError{Server: test.server, Err: test.err}); !strings.Contains(got, test.want) {
+			t.Errorf("%s, %v: %q does not say %q", test.server, test.err, got, test.want)
+		}
 	}
 }
 
