@@ -280,3 +280,15 @@ func TestKeptValuesAreBounded(t *testing.T) {
 		t.Errorf("kept %d, want %d", kept, maxKeptValues)
 	}
 }
+
+// A command goes on with the turn of its caller: what it had before, as executions
+// are used again, is not charged to the client.
+func TestTurnIsTakenOver(t *testing.T) {
+	began := time.Now()
+	caller := &execution{computing: true, turnBegan: began, waited: time.Minute}
+	called := &execution{turnBegan: began.Add(-time.Hour), waited: time.Second}
+	called.takeOver(caller)
+	if !called.computing || caller.computing || !called.turnBegan.Equal(began) || called.waited != time.Minute {
+		t.Errorf("the command has %t %v %v, its caller %t", called.computing, called.turnBegan, called.waited, caller.computing)
+	}
+}

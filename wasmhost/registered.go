@@ -252,7 +252,7 @@ func (e *execution) seedArguments(caller *execution, from memory, parameters []a
 // the compute slot of its caller. An error that the caller can catch is told
 // from others.
 func (e *execution) obey(caller *execution) (failure *diag.Failure, catchable bool) {
-	e.computing, caller.computing = caller.computing, false
+	e.takeOver(caller)
 	defer func() {
 		switch r := recover(); r {
 		case nil:
@@ -264,9 +264,8 @@ func (e *execution) obey(caller *execution) (failure *diag.Failure, catchable bo
 		e.endChildren()
 		e.surrender()
 		e.release()
-		caller.computing, e.computing = e.computing, false
+		caller.takeOver(e)
 		caller.yielded = e.yielded
-		caller.waited += e.waited
 		if cause := caller.mayGoOn(); cause != stopNone && failure == nil {
 			caller.stop(cause, 0)
 		}

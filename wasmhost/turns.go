@@ -94,6 +94,13 @@ func (h *Host) discharge(e *execution) {
 	}
 }
 
+// takeOver goes on with the turn of another execution, whose client pays for all of
+// it, and with what that has waited.
+func (e *execution) takeOver(other *execution) {
+	e.computing, e.turnBegan, e.waited = other.computing, other.turnBegan, other.waited
+	other.computing = false
+}
+
 // endTurn gives the compute slot back, if the execution holds one.
 func (e *execution) endTurn() {
 	if e.computing {
