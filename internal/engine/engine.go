@@ -181,7 +181,7 @@ func shadowOf(config *Config, settings wasmhost.Config) *shadow {
 }
 
 // Request is one execution. Its byte slices must not change until Run
-// returns.
+// returns; nobody holds on to it after that.
 type Request struct {
 	// Client is who asks. Turns to compute and to compile go round the clients.
 	Client string

@@ -131,13 +131,12 @@ func (s *Script) Release() {
 
 // Endpoint runs the top level of a script and what answers the endpoint with
 // the given index in its manifest. The request's source, its variables and its
-// wishes for logs and variables count for nothing; the answer's JSON is the
-// endpoint's alone. The caller must hold a reference. The error is a
+// wishes for logs and variables count for nothing, and the request is for that
+// endpoint from then on; the answer's JSON is the endpoint's alone. The caller must hold a reference. The error is a
 // *diag.Failure.
 func (s *Script) Endpoint(ctx context.Context, index int, r *Request) (*Answer, error) {
-	call := *r
-	call.Variables, call.EchoVariables, call.endpoint = nil, false, index+1
-	return s.engine.execute(ctx, &call, Limits{}, func() (found, error) {
+	r.Variables, r.EchoVariables, r.endpoint = nil, false, index+1
+	return s.engine.execute(ctx, r, Limits{}, func() (found, error) {
 		s.found.module.Retain() // execute releases it
 		return s.found, nil
 	})

@@ -203,17 +203,16 @@ func (r *Registry) setFixed(signers []Signer) error {
 func (r *Registry) State() *State { return r.current.Load() }
 
 // Execute runs a version of a command, the active one for the number 0. The
-// request's source counts for nothing, and its limits are cut to those of the
-// command.
+// request's source counts for nothing, its limits are cut to those of the
+// command, and the commands that it can call are set.
 func (r *Registry) Execute(ctx context.Context, name string, number int, request *engine.Request) (*engine.Answer, error) {
 	s := r.State()
 	v, p, err := s.resolve(name, number)
 	if err != nil {
 		return nil, err
 	}
-	call := *request
-	call.Commands = calls{s}
-	answer, err := r.config.Engine.RunCommand(ctx, v.loader.command(p), &call)
+	request.Commands = calls{s}
+	answer, err := r.config.Engine.RunCommand(ctx, v.loader.command(p), request)
 	return answer, loadFailure(name, err)
 }
 

@@ -452,10 +452,12 @@ func (s *Server) executeCommand(c *fiber.Ctx) error {
 		return err
 	}
 	nameVersion(c, v)
-	r := in.request(clientOf(c))
+	n := noteOf(c)
+	r := &n.asked
+	*r = in.request(clientOf(c))
 	r.Body, r.Query, r.Form = body, query, form
-	r.Capabilities = s.granted(noteOf(c))
-	return s.answer(c, s.patience(r.Limits), func(ctx context.Context) (*engine.Answer, error) { return s.runCommand(ctx, noteOf(c), v, r) })
+	r.Capabilities = s.granted(n)
+	return s.answer(c, s.patience(r.Limits), func(ctx context.Context) (*engine.Answer, error) { return s.runCommand(ctx, n, v, r) })
 }
 
 // runCommand runs a version of a command.

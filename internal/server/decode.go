@@ -49,8 +49,8 @@ type call struct {
 }
 
 // request is what the engine gets of a call.
-func (c *call) request(client string) *engine.Request {
-	return &engine.Request{
+func (c *call) request(client string) engine.Request {
+	return engine.Request{
 		Client: client, Source: c.script, Variables: c.variables,
 		Limits: EngineLimits(c.limits), MaxLimits: EngineLimits(c.config.LimitsMax), Logs: c.logs, EchoVariables: c.echo,
 	}

@@ -64,12 +64,14 @@ func (s *Server) answerEndpoint(c *fiber.Ctx, match *apps.Match) error {
 	if err != nil {
 		return err
 	}
+	n := noteOf(c)
+	n.asked = engine.Request{
+		Client: clientOf(c),
+		Path:   match.Parameters, Query: query, Body: body, Form: form,
+		Capabilities: s.granted(n),
+	}
 	return s.answer(c, s.patience(engine.Limits{}), func(ctx context.Context) (*engine.Answer, error) {
-		return match.Script.Endpoint(ctx, match.Index, &engine.Request{
-			Client: clientOf(c),
-			Path:   match.Parameters, Query: query, Body: body, Form: form,
-			Capabilities: s.granted(noteOf(c)),
-		})
+		return match.Script.Endpoint(ctx, match.Index, &n.asked)
 	})
 }
 

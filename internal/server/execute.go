@@ -104,10 +104,12 @@ func (s *Server) execute(c *fiber.Ctx) error {
 		return err
 	}
 
-	noteOf(c).source = in.script
-	r := in.request(clientOf(c))
+	n := noteOf(c)
+	n.source = in.script
+	r := &n.asked
+	*r = in.request(clientOf(c))
 	r.Body, r.Query, r.Form = body, query, form
-	r.Capabilities = s.granted(noteOf(c))
+	r.Capabilities = s.granted(n)
 	return s.answer(c, s.patience(r.Limits), func(ctx context.Context) (*engine.Answer, error) { return s.engine.Run(ctx, r) })
 }
 

@@ -18,6 +18,7 @@ import (
 	"github.com/avapd/avapd/internal/audit"
 	"github.com/avapd/avapd/internal/auth"
 	"github.com/avapd/avapd/internal/diag"
+	"github.com/avapd/avapd/internal/engine"
 	"github.com/avapd/avapd/internal/telemetry"
 	"github.com/avapd/avapd/internal/tracing"
 )
@@ -60,6 +61,9 @@ type note struct {
 	// span is that of the request, or of an item of a batch; nil where nobody
 	// traces.
 	span *tracing.Span
+	// asked is what the engine gets. It is here because it would be on the heap
+	// anyway.
+	asked engine.Request
 }
 
 type noteKey struct{}
@@ -85,7 +89,7 @@ func noteOf(c *fiber.Ctx) *note {
 	n, _ := notes.Get().(*note)
 	n.id, n.address = requestID(c), addressOf(c)
 	c.Locals(noteKey{}, n)
-	c.Response().Header.Set(fiber.HeaderXRequestID, n.id)
+	c.Response().Header.SetCanonical(keyRequestID, []byte(n.id))
 	return n
 }
 

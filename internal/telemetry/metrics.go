@@ -132,6 +132,9 @@ func (m *Metrics) RequestRefused(r Request, code diag.Code) {
 }
 
 func (m *Metrics) problem(code diag.Code) {
+	if code == "" {
+		return
+	}
 	if c := m.problems[code]; c != nil {
 		c.Inc()
 	}
