@@ -32,6 +32,9 @@ type reloader struct {
 	log     *slog.Logger
 	level   *slog.LevelVar
 
+	// told is what stays to be done by the operator, as the log has it last.
+	told string
+
 	signals    chan os.Signal
 	watcher    *config.Watcher
 	stop, done chan struct{}
@@ -89,19 +92,35 @@ func (r *reloader) reload(reason string) {
 		} else {
 			faults = append(faults, err.Error())
 		}
-		r.log.Error("the configuration has faults; the former one holds", "reason", reason, "faults", faults)
-		r.audit.reloaded(reason, nil, err)
+		if r.news(reason, strings.Join(faults, "\n")) {
+			r.log.Error("the configuration has faults; the former one holds", "reason", reason, "faults", faults)
+			r.audit.reloaded(reason, nil, err)
+		}
 	case len(changes) > 0 || reason == "SIGHUP":
 		waiting := slices.DeleteFunc(slices.Clone(changes), func(c config.Change) bool { return !c.Restart })
 		taken := slices.DeleteFunc(changes, func(c config.Change) bool { return c.Restart })
+		if !r.news(reason, fmt.Sprint(waiting)) && len(taken) == 0 {
+			break
+		}
 		r.log.Info("configuration reloaded", "reason", reason, "changed", append([]config.Change{}, taken...))
 		r.audit.reloaded(reason, taken, nil)
 		if len(waiting) > 0 {
 			r.log.Warn("some settings hold only after a restart", "reason", reason, "changed", waiting)
 		}
+	default:
+		r.told = ""
 	}
 	// What the files refer to may be elsewhere now.
 	r.watcher.Watch(r.current.Files())
+}
+
+// news says whether the log lacks what is to be told. Any file beside those of
+// settings makes the server look at them, its own log too: what was told at each
+// look would make the next one.
+func (r *reloader) news(reason, text string) bool {
+	known := reason == "file" && text == r.told
+	r.told = text
+	return !known
 }
 
 // tell takes note of what came of telling the service manager.

@@ -141,6 +141,27 @@ func TestReloadRefuses(t *testing.T) {
 	s.stop()
 }
 
+// What was told is not told again because another file in the directory changed,
+// such as the log that it went to; who asks by a signal is told.
+func TestReloadTellsOnce(t *testing.T) {
+	var r reloader
+	for i, test := range []struct {
+		reason, text string
+		want         bool
+	}{
+		{"file", "a fault", true},
+		{"file", "a fault", false},
+		{"SIGHUP", "a fault", true},
+		{"file", "a fault", false},
+		{"file", "another", true},
+		{"file", "a fault", true},
+	} {
+		if got := r.news(test.reason, test.text); got != test.want {
+			t.Errorf("%d: %v, want %v", i, got, test.want)
+		}
+	}
+}
+
 // However a file is changed, the change is seen: written in place, renamed,
 // removed and made again with its directory, and behind links that are turned.
 func TestReloadSeesFiles(t *testing.T) {
