@@ -246,3 +246,24 @@ func countRuns(h *harness) func() int {
 	before := count()
 	return func() int { return count() - before }
 }
+
+// A server that is told to stop before it serves, or meanwhile, does not begin.
+func TestShutdownBeforeServing(t *testing.T) {
+	for range 20 {
+		h := startWith(t, func(*Options) {}) // which stops it at the end in any case
+		if err := h.Shutdown(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := h.Serve(listener); err != nil {
+			t.Error(err)
+		}
+		if conn, err := net.Dial("tcp", listener.Addr().String()); err == nil {
+			_ = conn.Close()
+			t.Error("the listener is still open")
+		}
+	}
+}

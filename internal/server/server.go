@@ -102,6 +102,8 @@ type Server struct {
 	admin *fiber.App
 	// serving is set when clients are answered.
 	serving atomic.Bool
+	// entrance is where requests come in, adminEntrance where those of operators do.
+	entrance, adminEntrance entrance
 	// stopping is set when no new work should come to this server.
 	stopping atomic.Bool
 	stopOnce sync.Once
@@ -257,6 +259,9 @@ func (s *Server) sendMetrics(c *fiber.Ctx) error {
 // ServeAdmin answers operators from the listener until Shutdown, if the
 // configuration has an address for them.
 func (s *Server) ServeAdmin(listener net.Listener) error {
+	if !s.adminEntrance.open(listener) {
+		return nil
+	}
 	if err := s.admin.Listener(listener); err != nil && !s.stopping.Load() {
 		return fmt.Errorf("serve operators: %w", err)
 	}
@@ -265,6 +270,9 @@ func (s *Server) ServeAdmin(listener net.Listener) error {
 
 // Serve answers requests from the listener until Shutdown.
 func (s *Server) Serve(listener net.Listener) error {
+	if !s.entrance.open(listener) {
+		return nil
+	}
 	s.serving.Store(true)
 	listener = lingeringListener{listener}
 	if s.tls.Load() != nil {
@@ -289,6 +297,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		s.stopErr = s.shutdown(ctx)
 		if s.admin != nil { // which tells about the end of the others
 			s.stopErr = errors.Join(s.stopErr, s.admin.ShutdownWithTimeout(cancelGrace))
+			s.adminEntrance.close()
 		}
 	})
 	return s.stopErr
@@ -309,7 +318,11 @@ func (s *Server) shutdown(ctx context.Context) error {
 	s.stopping.Store(true)
 	s.awaitBalancers(ctx)
 	drained := make(chan error, 1)
-	go func() { drained <- s.app.Shutdown() }()
+	go func() {
+		err := s.app.Shutdown()
+		s.entrance.close()
+		drained <- err
+	}()
 	select {
 	case err := <-drained:
 		s.watcher.close()
