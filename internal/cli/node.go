@@ -51,7 +51,7 @@ func newNode(p *Process, reload *reloader, appFiles []string) (*node, error) {
 	server.CollectSeldom(c, p.Environ)
 	n := &node{process: p, reload: reload, appFiles: appFiles, config: c, metrics: telemetry.New(Version), served: make(chan error, 2), signals: make(chan os.Signal, 2)}
 	n.log, reload.level = newLogger(p, c)
-	reload.log = n.log
+	reload.log, reload.metrics = n.log, n.metrics
 	n.settings = server.EngineConfig(c)
 	n.settings.Commands.Log = n.log
 	n.settings.Compiled = n.metrics.Compiled

@@ -15,6 +15,7 @@ import (
 	"github.com/avapd/avapd/internal/engine"
 	"github.com/avapd/avapd/internal/server"
 	"github.com/avapd/avapd/internal/systemd"
+	"github.com/avapd/avapd/internal/telemetry"
 	"github.com/avapd/avapd/internal/tracing/otlp"
 )
 
@@ -27,6 +28,7 @@ type reloader struct {
 	engine  *engine.Engine
 	server  *server.Server
 	audit   *auditLog
+	metrics *telemetry.Metrics
 	spans   *otlp.Exporter
 	manager *systemd.Manager
 	log     *slog.Logger
@@ -93,6 +95,7 @@ func (r *reloader) reload(reason string) {
 			faults = append(faults, err.Error())
 		}
 		if r.news(reason, strings.Join(faults, "\n")) {
+			r.metrics.Reloaded(false)
 			r.log.Error("the configuration has faults; the former one holds", "reason", reason, "faults", faults)
 			r.audit.reloaded(reason, nil, err)
 		}
@@ -102,6 +105,7 @@ func (r *reloader) reload(reason string) {
 		if !r.news(reason, fmt.Sprint(waiting)) && len(taken) == 0 {
 			break
 		}
+		r.metrics.Reloaded(true)
 		r.log.Info("configuration reloaded", "reason", reason, "changed", append([]config.Change{}, taken...))
 		r.audit.reloaded(reason, taken, nil)
 		if len(waiting) > 0 {
@@ -114,9 +118,8 @@ func (r *reloader) reload(reason string) {
 	r.watcher.Watch(r.current.Files())
 }
 
-// news says whether the log lacks what is to be told. Any file beside those of
-// settings makes the server look at them, its own log too: what was told at each
-// look would make the next one.
+// news says whether the log lacks what is to be told: a file that changes again and
+// again has the same faults.
 func (r *reloader) news(reason, text string) bool {
 	known := reason == "file" && text == r.told
 	r.told = text

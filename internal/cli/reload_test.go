@@ -138,6 +138,12 @@ func TestReloadRefuses(t *testing.T) {
 	replace(t, file, "limits: {fuel: 3000000}\n")
 	s.awaitLog(`"new":"3000000"`, 1)
 	s.wantFuel("3000000")
+	_, metrics := s.call(http.MethodGet, "/api/v1/metrics", "", "")
+	for _, line := range []string{`avap_reloads_total{outcome="refused"} 2`, `avap_reloads_total{outcome="taken"} 1`} {
+		if !strings.Contains(metrics, line+"\n") {
+			t.Errorf("no %s among the metrics", line)
+		}
+	}
 	s.stop()
 }
 

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -20,6 +21,7 @@ const maxLinks = 40
 // Watcher tells when files may have changed. It watches directories, not files,
 // so that it survives that a file is replaced, removed or reached by a link that
 // is turned elsewhere; of a directory that is not there it watches the one above.
+// What else lies in the directories, a busy log for example, is not heeded.
 type Watcher struct {
 	changed chan struct{}
 	files   chan []string
@@ -38,7 +40,7 @@ func NewWatcher() (*Watcher, error) {
 	return w, nil
 }
 
-// Changed gets something after a change. It may be none of a file.
+// Changed gets something after a change. The first may be none of a file.
 func (w *Watcher) Changed() <-chan struct{} { return w.changed }
 
 // Watch replaces the files. They are watched when it returns.
@@ -63,6 +65,7 @@ func (w *Watcher) run() {
 	<-settled.C
 	defer settled.Stop()
 	var files []string
+	seen := map[string]os.FileInfo{}
 	for {
 		select {
 		case files = <-w.files:
@@ -78,6 +81,9 @@ func (w *Watcher) run() {
 			}
 		case <-w.watcher.Errors: //nolint:errcheck // events were lost, which counts as one
 		case <-settled.C:
+			if !look(files, seen) {
+				continue
+			}
 			select {
 			case w.changed <- struct{}{}:
 			default: // it will be looked at anyway
@@ -87,6 +93,29 @@ func (w *Watcher) run() {
 		w.follow(files)
 		settled.Reset(settleTime)
 	}
+}
+
+// look tells whether any of the files is another one than was seen, or has changed.
+// Nothing is known of files that come anew: they may have changed since they were
+// read.
+func look(files []string, seen map[string]os.FileInfo) (changed bool) {
+	for _, path := range files {
+		now, _ := os.Stat(path) // nil where there is none
+		before, known := seen[path]
+		if !known || !sameFile(before, now) {
+			changed = true
+		}
+		seen[path] = now
+	}
+	maps.DeleteFunc(seen, func(path string, _ os.FileInfo) bool { return !slices.Contains(files, path) })
+	return changed
+}
+
+func sameFile(a, b os.FileInfo) bool {
+	if a == nil || b == nil {
+		return a == nil && b == nil
+	}
+	return os.SameFile(a, b) && a.ModTime().Equal(b.ModTime()) && a.Size() == b.Size()
 }
 
 // follow watches the directories that the files are in now.

@@ -13,7 +13,7 @@ import (
 // Low priority is not enough where others wait: a thread has one of the Go
 // scheduler's processors also while the system gives it no CPU. So a thread that
 // has worked while others waited rests restFactor times as long: it then has a tenth
-// of the time.
+// of the time, or somewhat more for what takes long.
 type background struct {
 	most int
 	// crowded tells that others wait.

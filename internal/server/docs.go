@@ -209,6 +209,7 @@ func typeOf(schema map[string]any) docsType {
 func docsRoutes() []route {
 	return []route{
 		{method: http.MethodGet, path: pathOpenAPI, summary: "This document", handle: (*Server).openAPI, answers: ok("Object")},
+		{method: http.MethodGet, path: pathRootOpenAPI, summary: "This document, where tools look for it", handle: (*Server).openAPI, answers: ok("Object")},
 		{
 			method: http.MethodGet, path: pathDocs, summary: "This document as a page for people, which needs nothing from elsewhere", handle: (*Server).docs,
 			answers: []answerSpec{{http.StatusOK, contents{fiber.MIMETextHTML: "Text"}}},

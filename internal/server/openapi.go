@@ -71,7 +71,7 @@ const (
 	schemeCertificate = "certificate"
 )
 
-// openAPI answers GET /api/v1/openapi.json.
+// openAPI answers GET /api/v1/openapi.json and /openapi.json.
 func (s *Server) openAPI(c *fiber.Ctx) error { return sendJSON(c, s.description()) }
 
 // description is the OpenAPI document as it is now.

@@ -75,6 +75,7 @@ func TestOperations(t *testing.T) {
 		{"GET /api/v1/audit", "/api/v1/audit?kind=execution&limit=1&outcome=ok", "", nil, "", 200},
 		{"GET /api/v1/audit", "/api/v1/audit?kind=executions", "", nil, "", 400},
 		{"GET /api/v1/openapi.json", "", "", nil, "", 200},
+		{"GET /openapi.json", "", "", nil, "", 200},
 		{"GET /api/v1/docs", "", "", nil, "", 200},
 		{"GET /livez", "", "", nil, "", 200},
 		{"GET /readyz", "/readyz?verbose", "", nil, "", 200},

@@ -31,6 +31,7 @@ const (
 	pathExecutions  = "/api/v1/executions"
 	pathExecution   = pathExecutions + "/{id}"
 	pathOpenAPI     = "/api/v1/openapi.json"
+	pathRootOpenAPI = "/openapi.json" // where tools look first
 	pathDocs        = "/api/v1/docs"
 	pathLive        = "/livez"
 	pathReady       = "/readyz"

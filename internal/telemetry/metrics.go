@@ -29,7 +29,9 @@ type Metrics struct {
 	fuel, memory        prometheus.Observer
 	runSeconds          sampled
 	compiles, trialMade prometheus.Observer
-	admissionWait       prometheus.Observer
+	// reloaded and notReloaded count what came of reading settings again.
+	reloaded, notReloaded prometheus.Counter
+	admissionWait         prometheus.Observer
 }
 
 // New makes the metrics of a program of a version.
@@ -57,6 +59,8 @@ func New(version string) *Metrics {
 	m.memory = m.histogram(executionMemory).WithLabelValues()
 	m.runSeconds = newSampled(m.histogram(executionSeconds).WithLabelValues(), executionSeconds.buckets)
 	m.admissionWait = m.histogram(admissionSeconds).WithLabelValues()
+	reloads := m.counter(reloadsTotal)
+	m.reloaded, m.notReloaded = reloads.WithLabelValues("taken"), reloads.WithLabelValues("refused")
 	compiles := m.histogram(compileSeconds)
 	m.compiles, m.trialMade = compiles.WithLabelValues("code"), compiles.WithLabelValues("trial")
 	return m
@@ -98,6 +102,15 @@ func (m *Metrics) Authenticated(kind string, accepted bool) {
 		return
 	}
 	m.refused[kind].Inc()
+}
+
+// Reloaded counts that settings were read again, and taken or not.
+func (m *Metrics) Reloaded(taken bool) {
+	if taken {
+		m.reloaded.Inc()
+		return
+	}
+	m.notReloaded.Inc()
 }
 
 func (m *Metrics) counter(d *definition) *prometheus.CounterVec {

@@ -119,6 +119,8 @@ var (
 
 	spansTotal = define(definition{name: "avap_tracing_spans_total", kind: counter, labels: []string{"result"}, help: "Spans of traces: recorded, and of these exported, or failed to be; the others wait, or found the queue full."})
 
+	reloadsTotal = define(definition{name: "avap_reloads_total", kind: counter, labels: []string{"outcome"}, help: "Times that settings were read again and taken, or refused for their faults."})
+
 	auditRecords     = define(definition{name: "avap_audit_records_total", kind: counter, labels: []string{"kind"}, help: "Records of the audit log that are durable."})
 	auditBytes       = define(definition{name: "avap_audit_bytes", kind: gauge, help: "Bytes of all records that the audit log of this server ever had, without their hashes."})
 	auditFlushes     = define(definition{name: "avap_audit_flushes_total", kind: counter, help: "Writes of the audit log."})
