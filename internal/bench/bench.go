@@ -25,6 +25,8 @@ type bench struct {
 	// generator and subject are the cores for load and for what is measured.
 	generator, subject []int
 	processes          []*process
+	// built tells that the product is there.
+	built bool
 	// section is what is running.
 	section   *sectionReport
 	fulfilled map[string]figure

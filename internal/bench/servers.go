@@ -7,6 +7,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"github.com/avapd/avapd/internal/bench/machine"
 )
 
 // site is a server under load.
@@ -17,8 +19,12 @@ type site struct {
 
 // build compiles the product with the code that is delivered.
 func (b *bench) build() error {
-	if b.product != "" {
+	if b.built {
 		return nil
+	}
+	b.built = true
+	if b.product != "" {
+		return machine.Settle(b.product)
 	}
 	b.progress("building avap")
 	path := filepath.Join(b.dir, "avap")
@@ -28,7 +34,7 @@ func (b *bench) build() error {
 		return fmt.Errorf("build avap: %w\n%s", err, out)
 	}
 	b.product = path
-	return nil
+	return machine.Settle(path)
 }
 
 // serve starts the product with its settings for production. Without log

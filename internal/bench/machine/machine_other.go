@@ -25,3 +25,6 @@ func CPU(int) time.Duration { return 0 }
 
 // Resident is the memory of a process in bytes that is not swapped out.
 func Resident(int) (int64, error) { return 0, errors.ErrUnsupported }
+
+// Settle is for systems that say how much memory a program has.
+func Settle(string) error { return nil }
