@@ -25,6 +25,8 @@ type bench struct {
 	// generator and subject are the cores for load and for what is measured.
 	generator, subject []int
 	processes          []*process
+	// ended is what processes that were stopped had computed.
+	ended time.Duration
 	// built tells that the product is there.
 	built bool
 	// section is what is running.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/avapd/avapd/internal/bench/kernels"
+	"github.com/avapd/avapd/internal/bench/machine"
 	"github.com/avapd/avapd/internal/engine"
 	"github.com/avapd/avapd/internal/testservices"
 )
@@ -214,5 +215,26 @@ func TestHighest(t *testing.T) {
 		if got := highest(steps, bound); got != want {
 			t.Errorf("p95 within %v: %v instead of %v", bound, got, want)
 		}
+	}
+}
+
+// What a process computed is the measurement's own work, also when it ends
+// within a round.
+func TestEndedProcessIsNoDisturbance(t *testing.T) {
+	b := &bench{ctx: t.Context()}
+	defer b.stopAll()
+	before := b.look()
+	e, err := b.startRole("engine", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var a reply
+	if err := e.ask(question{Run: kernels.All[0].Script(), Body: kernels.Input(), Count: 5}, &a); err != nil {
+		t.Fatal(err)
+	}
+	b.stop(e)
+	used := e.cmd.ProcessState.UserTime() + e.cmd.ProcessState.SystemTime()
+	if own := machine.Own(before, b.look()); own < used || used < 5*a.Least {
+		t.Errorf("a process that computed for %v counts for %v", used, own)
 	}
 }

@@ -54,11 +54,11 @@ func (b *bench) repeat(c comparison) (measured, error) {
 	for quiet < c.rounds && len(all) < most {
 		b.progress("%s: round %d of %d", c.what, quiet+1, c.rounds)
 		figures := round{}
-		before := machine.Look(b.pids())
+		before := b.look()
 		if err := c.once(figures); err != nil {
 			return nil, fmt.Errorf("%s: %w", c.what, err)
 		}
-		all = append(all, pass{figures, machine.Disturbance(before, machine.Look(b.pids()))})
+		all = append(all, pass{figures, machine.Disturbance(before, b.look())})
 		quiet = 0
 		for _, p := range all {
 			if p.disturbance(all, c.steady) <= 1 {
@@ -94,13 +94,14 @@ func (p pass) disturbance(all []pass, steady string) float64 {
 	return d
 }
 
-// pids are the processes whose work is the measurement.
-func (b *bench) pids() []int {
+// look reads the machine's clocks. The work of this program and of all that it
+// started is the measurement, also of what was stopped within a round.
+func (b *bench) look() machine.Moment {
 	pids := []int{b.pid}
 	for _, p := range b.processes {
 		pids = append(pids, p.cmd.Process.Pid)
 	}
-	return pids
+	return machine.Look(pids, b.ended)
 }
 
 // of gives a figure: the median of the rounds, and the quartiles.

@@ -88,6 +88,7 @@ func (b *bench) stop(p *process) {
 	for i, other := range b.processes {
 		if other == p {
 			b.processes = append(b.processes[:i], b.processes[i+1:]...)
+			b.ended += p.cmd.ProcessState.UserTime() + p.cmd.ProcessState.SystemTime()
 			return
 		}
 	}

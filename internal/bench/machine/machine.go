@@ -52,19 +52,24 @@ func Start(cmd *exec.Cmd, cores []int) error {
 type Moment struct {
 	at time.Time
 	// busy is what all processors have worked since the start, stolen what the
-	// machine below took from them, own what the watched processes used.
+	// machine below took from them, own what the watched processes used, those
+	// that have ended too.
 	busy, stolen, own time.Duration
 }
 
-// Look reads the clocks. The processes are those whose work is no disturbance.
-func Look(processes []int) Moment {
-	m := Moment{at: time.Now()}
+// Look reads the clocks. The processes are those whose work is no disturbance,
+// and ended is the work of those among them that are there no more.
+func Look(processes []int, ended time.Duration) Moment {
+	m := Moment{at: time.Now(), own: ended}
 	m.busy, m.stolen = totals()
 	for _, pid := range processes {
 		m.own += CPU(pid)
 	}
 	return m
 }
+
+// Own is what the watched processes used in a span.
+func Own(from, to Moment) time.Duration { return to.own - from.own }
 
 // Disturbance is the share of a span that processors spent on something else
 // than the watched processes, as a part of all they could have done.
@@ -73,7 +78,7 @@ func Disturbance(from, to Moment) float64 {
 	if span <= 0 {
 		return 0
 	}
-	other := (to.busy - from.busy) - (to.own - from.own) + (to.stolen - from.stolen)
+	other := (to.busy - from.busy) - Own(from, to) + (to.stolen - from.stolen)
 	// The clocks count in ticks, of which each process and processor may be off
 	// by one.
 	other -= 2 * tick
