@@ -121,6 +121,22 @@ func FuzzDict(f *testing.F) {
 	})
 }
 
+// A test begins with no key that was read last, as an execution does: the dict
+// may lie where one of the test before lay.
+func TestNoLastKeyAtFirst(t *testing.T) {
+	const n = abi.DictLinear + 1 // the first key that is looked up makes the index
+	for first := range 2 {
+		t.Run(fmt.Sprint("from ", first), func(t *testing.T) {
+			start(t)
+			d := NewDict(0)
+			for i := range n {
+				DictSet(d, val((i+first)%n), val(i))
+			}
+			want(t, "a key", Index(d, val(n-1)), n-1-first)
+		})
+	}
+}
+
 func TestDictGrowsAndShrinks(t *testing.T) {
 	start(t)
 	const n = 20000

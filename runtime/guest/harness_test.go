@@ -50,7 +50,7 @@ func reset(mark uint32) {
 	store32(abi.HeapTop, mark)
 	freeHeads, digitRoom = 0, 0
 	outBase, outCap, outLen = 0, 0, 0
-	rememberedCount, rememberedLast = 0, 0
+	rememberedCount, rememberedLast, lastDict = 0, 0, 0
 	clear(memory[abi.Remembered : abi.Remembered+abi.RememberedBytes])
 	store32(abi.RegionMark, 0)
 	append0, append1, append2, append3, append4, append5 = 0, 0, 0, 0, 0, 0
