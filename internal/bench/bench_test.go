@@ -238,3 +238,24 @@ func TestEndedProcessIsNoDisturbance(t *testing.T) {
 		t.Errorf("a process that computed for %v counts for %v", used, own)
 	}
 }
+
+// Samples of the rounds that count are put together, and no others.
+func TestPool(t *testing.T) {
+	const slow = 690 // a step of the histogram
+	passes := []samples{{"x": {100: 90, slow: 1}}, {"x": {slow: 1000}}, {"x": {100: 110, slow: 1}}}
+	var m measured
+	for _, number := range []int{2, 0} {
+		r := round{passNumber: float64(number)}
+		passes[number].note(r)
+		m = append(m, r)
+	}
+	pool := m.pool(passes)
+	// Two slow requests of 202 are not the slowest hundredth; the one of 91 is.
+	if one := m[1]["x.p99"]; pool["x.p99"] != pool["x.p50"] || one == pool["x.p99"] {
+		t.Errorf("all together %v, one round %v", pool, one)
+	}
+	f := m.pooled(pool, nanoseconds, func(r round) float64 { return r["x.p99"] })
+	if f.Value != pool["x.p99"] || f.Low < f.Value || f.High <= f.Low {
+		t.Errorf("%+v", f)
+	}
+}

@@ -21,6 +21,10 @@ const (
 // name; times are in nanoseconds.
 type round map[string]float64
 
+// passNumber is the figure that tells how many passes were before a round, for what
+// is kept of each beside its figures.
+const passNumber = "pass"
+
 // pass is a round and the share of the machine that others had meanwhile.
 type pass struct {
 	figures round
@@ -53,7 +57,7 @@ func (b *bench) repeat(c comparison) (measured, error) {
 	}
 	for quiet < c.rounds && len(all) < most {
 		b.progress("%s: round %d of %d", c.what, quiet+1, c.rounds)
-		figures := round{}
+		figures := round{passNumber: float64(len(all))}
 		before := b.look()
 		if err := c.once(figures); err != nil {
 			return nil, fmt.Errorf("%s: %w", c.what, err)

@@ -51,6 +51,8 @@ type Outcome struct {
 	// Rate is answers per second.
 	Rate          float64
 	P50, P95, P99 time.Duration
+	// Times are those of all answers.
+	Times Histogram
 	// Late says that an open loop fell so far behind that it was ended.
 	Late bool
 }
@@ -111,8 +113,12 @@ func Run(plan Plan) (Outcome, error) {
 		return Outcome{}, r.err
 	}
 	slices.Sort(r.times)
+	all := Histogram{}
+	for _, t := range r.times {
+		all.count(t)
+	}
 	return Outcome{
-		Requests: len(r.times), Rate: float64(len(r.times)) / took.Seconds(), Late: r.late.Load(),
+		Times: all, Requests: len(r.times), Rate: float64(len(r.times)) / took.Seconds(), Late: r.late.Load(),
 		P50: Quantile(r.times, 0.5), P95: Quantile(r.times, 0.95), P99: Quantile(r.times, 0.99),
 	}, nil
 }

@@ -107,3 +107,34 @@ func TestLate(t *testing.T) {
 		t.Error(o, err)
 	}
 }
+
+// The times of loads that are put together have the quantiles of all of them.
+func TestHistograms(t *testing.T) {
+	address := server(t, echo)
+	both, count := load.Histogram{}, 0
+	for range 2 {
+		o, err := load.Run(load.Plan{Address: address, Connections: 2, Duration: 20 * time.Millisecond, Expect: "x", Requests: [][]byte{load.Post("/", []byte("x"))}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range []struct {
+			q    float64
+			want time.Duration
+		}{{0.5, o.P50}, {0.95, o.P95}, {0.99, o.P99}} {
+			if got := o.Times.Quantile(c.q); (got - c.want).Abs() > c.want/100 {
+				t.Errorf("%v: %v instead of %v", c.q, got, c.want)
+			}
+		}
+		both.Add(o.Times)
+		count += o.Requests
+	}
+	for _, n := range both {
+		count -= n
+	}
+	if count != 0 {
+		t.Errorf("%d times are lost", count)
+	}
+	if got := (load.Histogram{}).Quantile(0.99); got != 0 {
+		t.Errorf("nothing has the quantile %v", got)
+	}
+}
