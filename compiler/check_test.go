@@ -5,12 +5,14 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/avapd/avapd/compiler"
+	"github.com/avapd/avapd/internal/diag"
 )
 
 // expectation is a comment at the end of a line that the compiler should
@@ -104,5 +106,41 @@ func TestImports(t *testing.T) {
 	}
 	if findings := compiler.Check(compiler.Source{Text: "import \"x\""}, compiler.Options{}); !findings.HasErrors() {
 		t.Error("import without a loader")
+	}
+}
+
+// A script may have 256 files besides its own, however they are imported.
+func TestImportsAreBounded(t *testing.T) {
+	load := func(path string) ([]byte, error) { return []byte("n = 1"), nil }
+	script := func(files int) string {
+		var b strings.Builder
+		for i := range files {
+			fmt.Fprintf(&b, "import \"f%d\"\n", i)
+		}
+		return b.String()
+	}
+	chain := func(files int) func(string) ([]byte, error) {
+		return func(path string) ([]byte, error) {
+			i, err := strconv.Atoi(strings.TrimPrefix(path, "f"))
+			if err != nil || i == files-1 {
+				return []byte("n = 1"), err
+			}
+			return fmt.Appendf(nil, "import \"f%d\"", i+1), nil
+		}
+	}
+	for name, check := range map[string]func(files int) diag.List{
+		"from one file": func(files int) diag.List {
+			return compiler.Check(compiler.Source{Name: "main", Text: script(files)}, compiler.Options{Load: load})
+		},
+		"from each other": func(files int) diag.List {
+			return compiler.Check(compiler.Source{Name: "main", Text: "import \"f0\""}, compiler.Options{Load: chain(files)})
+		},
+	} {
+		if findings := check(256); findings.HasErrors() {
+			t.Errorf("%s, 256 files: %v", name, findings.Err())
+		}
+		if err := check(257).Err(); err == nil || !strings.Contains(err.Error(), "more than 256 files are imported") {
+			t.Errorf("%s, 257 files: %v", name, err)
+		}
 	}
 }

@@ -255,6 +255,42 @@ func TestHostileArguments(t *testing.T) {
 	})
 }
 
+// A call takes 16 MiB at the most, in as many arguments as it likes, and 200
+// levels of lists.
+func TestArgumentsAreBounded(t *testing.T) {
+	const most = 16 << 20
+	all := func(c *Call) error {
+		for i := range c.Count() {
+			if _, err := c.Value(i); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	onBothEngines(t, func(c *Config) { withCommand(all)(c); c.MaxMemoryPages = 2048 }, func(t *testing.T, h *Host) {
+		limits := testLimits
+		limits.MemoryPages = 2048
+		half := &image{}
+		half.base = newScript([]string{"x"}, nil).manifest.DataEnd
+		text := half.text(strings.Repeat("x", most/2-argumentCell))
+		mustRunWithin(t, h, commandScript(t, h, half, text, text), Input{}, limits)
+		for name, args := range map[string][]cell{
+			"one byte more":     {text, text, null()},
+			"out of all memory": {textCell(0, most-argumentCell+1, 0)},
+		} {
+			if f := mustFail(t, h, commandScript(t, h, half, args...), Input{}, limits, diag.BadValue); f.Message != "the arguments are larger than 16777216 bytes" {
+				t.Errorf("%s: %s", name, f.Message)
+			}
+		}
+		deep := &image{base: half.base}
+		mustRunWithin(t, h, commandScript(t, h, deep, nested(deep, 200, null())), Input{}, limits)
+		deep = &image{base: half.base}
+		if f := mustFail(t, h, commandScript(t, h, deep, nested(deep, 201, null())), Input{}, limits, diag.BadValue); !strings.Contains(f.Message, "deeper than 200 levels") {
+			t.Error(f.Message)
+		}
+	})
+}
+
 func (g *image) withCells(cs ...cell) []byte {
 	g.cells(cs...)
 	return g.b

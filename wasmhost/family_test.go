@@ -204,3 +204,22 @@ func TestBudget(t *testing.T) {
 		t.Errorf("used %d, most %d", b.used.Load(), b.most.Load())
 	}
 }
+
+// A family has room for 64 children; the next one waits for the end of another.
+func TestPlacesOfAFamily(t *testing.T) {
+	f := newFamily(100)
+	for i := range 64 {
+		if f.enter(&f.allowance) != nil {
+			t.Fatalf("no place for child %d", i+1)
+		}
+		f.join(&f.allowance)
+	}
+	w := f.enter(&f.allowance)
+	if w == nil || verdict(w) != -1 {
+		t.Fatal("there is a place for one more")
+	}
+	f.exit(&f.allowance, &task{})
+	if verdict(w) != 1 || f.live != 64 {
+		t.Errorf("after the end of one there are %d", f.live)
+	}
+}

@@ -236,7 +236,12 @@ func onBothEngines(t *testing.T, change func(*Config), test func(*testing.T, *Ho
 // mustRun runs a module that has to succeed.
 func mustRun(t testing.TB, h *Host, m *Module, in Input) Output {
 	t.Helper()
-	out, _, failure := h.Run(context.Background(), m, &in, testLimits, nil)
+	return mustRunWithin(t, h, m, in, testLimits)
+}
+
+func mustRunWithin(t testing.TB, h *Host, m *Module, in Input, limits Limits) Output {
+	t.Helper()
+	out, _, failure := h.Run(context.Background(), m, &in, limits, nil)
 	if failure != nil {
 		t.Fatalf("run failed: %v (%v)", failure, failure.Cause)
 	}

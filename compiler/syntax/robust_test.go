@@ -229,3 +229,29 @@ func checkRoundTrip(t *testing.T, x Expr) {
 		t.Errorf("%s\nprinted as %s\n%v", dumpExpr(x), printed, list)
 	}
 }
+
+// What is nested 200 levels deep is taken, what is one level deeper is not. In
+// brackets of an expression, the value inside is a level itself.
+func TestNestingIsBounded(t *testing.T) {
+	around := func(before, opening, inner, closing string) func(int) string {
+		return func(n int) string { return before + strings.Repeat(opening, n) + inner + strings.Repeat(closing, n) }
+	}
+	for name, test := range map[string]struct {
+		deepest int
+		nest    func(n int) string
+	}{
+		"parentheses": {199, around("x = ", "(", "1", ")")},
+		"lists":       {199, around("x = ", "[", "1", "]")},
+		"calls":       {199, around("x = ", "len(", "1", ")")},
+		"raw words":   {200, func(n int) string { return around("c(a b ", "(", "", ")")(n) + ")" }},
+		"blocks":      {200, around("", "while(True)\n", "x = 1\n", "end()\n")},
+	} {
+		if _, list := Parse("t", []byte(test.nest(test.deepest)), testOptions); list.HasErrors() {
+			t.Errorf("%d %s: %v", test.deepest, name, list.Err())
+		}
+		_, list := Parse("t", []byte(test.nest(test.deepest+1)), testOptions)
+		if err := list.Err(); err == nil || !strings.Contains(err.Error(), "more than 200 levels deep") || list[0].Code != diag.NestingTooDeep {
+			t.Errorf("%d %s: %v", test.deepest+1, name, err)
+		}
+	}
+}

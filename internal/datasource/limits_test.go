@@ -56,6 +56,21 @@ func TestRowAndByteLimits(t *testing.T) {
 	})
 }
 
+// A statement that names no limits has them, too.
+func TestDefaultLimits(t *testing.T) {
+	if got := (Limits{Client: "c"}).withDefaults(); got != (Limits{Client: "c", Rows: 10_000, Bytes: 8388608, Timeout: 5 * time.Second}) {
+		t.Errorf("%+v", got)
+	}
+	onBoth(t, func(t *testing.T, source Source) {
+		if _, err := source.Exec(t.Context(), Constant(endless+" LIMIT 10001"), Limits{}); !isLimit(err, "more than 10000 rows") {
+			t.Errorf("10001 rows: %v", err)
+		}
+		if result, err := source.Exec(t.Context(), Constant(endless+" LIMIT 10000"), Limits{}); err != nil || len(result.Rows) != 10_000 {
+			t.Errorf("10000 rows: %v", err)
+		}
+	})
+}
+
 func TestTimeLimit(t *testing.T) {
 	onBoth(t, func(t *testing.T, source Source) {
 		mustExec(t, source, "CREATE TABLE t (id INTEGER)")

@@ -28,18 +28,30 @@ type Config struct {
 	RootCAs   *x509.CertPool // the system's
 	UserAgent string         // "avap"
 
-	MaxRedirects     int   // 5; negative: a redirect is an answer like others
-	MaxResponseBytes int64 // 8 MiB, of the body, before as after decompression
-	MaxHeaderBytes   int64 // 64 KiB
-	MaxConnsPerHost  int   // 64; further requests wait for one to end
-	MaxRequests      int   // 256 under way; further ones wait, clients in turns
-	MaxPerClient     int   // 32 of them; no client keeps the others waiting
+	MaxRedirects     int   // negative: a redirect is an answer like others
+	MaxResponseBytes int64 // of the body, before as after decompression
+	MaxHeaderBytes   int64
+	MaxConnsPerHost  int // further requests wait for one to end
+	MaxRequests      int // 256 under way; further ones wait, clients in turns
+	MaxPerClient     int // 32 of them; no client keeps the others waiting
 
-	ConnectTimeout time.Duration // 5 s, resolving the name included
-	TLSTimeout     time.Duration // 5 s
-	HeaderTimeout  time.Duration // 20 s, from the request sent to the headers read
-	Timeout        time.Duration // 30 s, for the whole of a Do, redirects included
+	ConnectTimeout time.Duration // resolving the name included
+	TLSTimeout     time.Duration
+	HeaderTimeout  time.Duration // from the request sent to the headers read
+	Timeout        time.Duration // for the whole of a Do, redirects included
 }
+
+// The limits that a Config without others has.
+const (
+	defaultRedirects      = 5
+	defaultResponseBytes  = 8 << 20
+	defaultHeaderBytes    = 64 << 10
+	defaultConnsPerHost   = 64
+	defaultConnectTimeout = 5 * time.Second
+	defaultTLSTimeout     = 5 * time.Second
+	defaultHeaderTimeout  = 20 * time.Second
+	defaultTimeout        = 30 * time.Second
+)
 
 const (
 	maxIdleConns        = 256
@@ -69,16 +81,16 @@ func New(config Config) (*Client, error) {
 		return nil, err
 	}
 	config.UserAgent = cmp.Or(config.UserAgent, "avap")
-	config.MaxRedirects = cmp.Or(config.MaxRedirects, 5)
-	config.MaxResponseBytes = cmp.Or(config.MaxResponseBytes, 8<<20)
-	config.MaxHeaderBytes = cmp.Or(config.MaxHeaderBytes, 64<<10)
-	config.MaxConnsPerHost = cmp.Or(config.MaxConnsPerHost, 64)
+	config.MaxRedirects = cmp.Or(config.MaxRedirects, defaultRedirects)
+	config.MaxResponseBytes = cmp.Or(config.MaxResponseBytes, defaultResponseBytes)
+	config.MaxHeaderBytes = cmp.Or(config.MaxHeaderBytes, defaultHeaderBytes)
+	config.MaxConnsPerHost = cmp.Or(config.MaxConnsPerHost, defaultConnsPerHost)
 	config.MaxRequests = cmp.Or(config.MaxRequests, 256)
 	config.MaxPerClient = cmp.Or(config.MaxPerClient, 32)
-	config.ConnectTimeout = cmp.Or(config.ConnectTimeout, 5*time.Second)
-	config.TLSTimeout = cmp.Or(config.TLSTimeout, 5*time.Second)
-	config.HeaderTimeout = cmp.Or(config.HeaderTimeout, 20*time.Second)
-	config.Timeout = cmp.Or(config.Timeout, 30*time.Second)
+	config.ConnectTimeout = cmp.Or(config.ConnectTimeout, defaultConnectTimeout)
+	config.TLSTimeout = cmp.Or(config.TLSTimeout, defaultTLSTimeout)
+	config.HeaderTimeout = cmp.Or(config.HeaderTimeout, defaultHeaderTimeout)
+	config.Timeout = cmp.Or(config.Timeout, defaultTimeout)
 	if config.Resolver == nil {
 		config.Resolver = &net.Resolver{PreferGo: true}
 	}

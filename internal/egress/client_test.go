@@ -206,6 +206,21 @@ func TestConnsPerHostAreLimited(t *testing.T) {
 	}
 }
 
+// A Config that names no limits has them, too.
+func TestDefaults(t *testing.T) {
+	c, err := New(Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := c.transport
+	if got.MaxConnsPerHost != 64 || got.MaxResponseHeaderBytes != 65536 || got.TLSHandshakeTimeout != 5*time.Second || got.ResponseHeaderTimeout != 20*time.Second {
+		t.Errorf("%d connections, %d bytes, %v, %v", got.MaxConnsPerHost, got.MaxResponseHeaderBytes, got.TLSHandshakeTimeout, got.ResponseHeaderTimeout)
+	}
+	if c.dialer.timeout != 5*time.Second || c.config.Timeout != 30*time.Second || c.config.MaxResponseBytes != 8388608 || c.config.MaxRedirects != 5 {
+		t.Errorf("%v, %+v", c.dialer.timeout, c.config)
+	}
+}
+
 func TestTLS(t *testing.T) {
 	server := httptest.NewUnstartedServer(http.HandlerFunc(echo))
 	server.Config.ErrorLog = quiet()

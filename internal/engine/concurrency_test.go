@@ -349,6 +349,31 @@ addResult(r)
 	})
 }
 
+// Children may be 16 generations.
+func TestGenerationsOfChildren(t *testing.T) {
+	const script = `
+function f(n){
+    if(n, 1, ">")
+        h = go f(n - 1)
+        return(gather(h) + 1)
+    end()
+    return(1)
+}
+h = go f(%d)
+n = gather(h)
+addResult(n)
+`
+	onEngines(t, nil, func(t *testing.T, e *Engine) {
+		if a := mustAnswer(t, e, &Request{Source: fmt.Sprintf(script, 16)}); string(a.Result) != `{"n":16}` {
+			t.Errorf("%s", a.Result)
+		}
+		f := mustEnd(t, e, &Request{Source: fmt.Sprintf(script, 17)}, diag.BadValue)
+		if f.Message != "children are nested too deep: the limit is 16" {
+			t.Error(f.Message)
+		}
+	})
+}
+
 // Ten requests in ten children are under way at the same time: the server
 // answers none before it has all of them.
 func TestRequestsTogether(t *testing.T) {

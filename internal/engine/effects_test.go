@@ -69,6 +69,8 @@ func TestTimeAndRandomCommands(t *testing.T) {
 		{script: "x = getTimeStamp('2024-01-01', '%Y-%m-%d')\naddResult(x)", want: `{"x":1704067200.0}`},
 		{script: "x = randomString(12)\nn = len(x)\na = x.isalnum()\naddResult(n)\naddResult(a)", want: `{"n":12,"a":true}`},
 		{script: "randomString([ab]{2}, '3', x)\nreplace(x, [ab], -, y)\naddResult(y)", want: `{"y":"------"}`},
+		{script: "x = randomString('é', 524288)\nn = len(x)\naddResult(n)", want: `{"n":524288}`},
+		{script: "x = randomString('é', 524289)", code: diag.BadValue, want: "too long"},
 		{script: "randomString('[', 3, x)", code: diag.BadValue, want: "regular expression"},
 		{script: "randomString('a', -1, x)", code: diag.BadValue, want: "negative"},
 		{script: "try()\nrandomString('a', 'many', x)\nexception(e)\naddResult(e)\nend()", want: `{"e":"not a number: many"}`},
