@@ -418,6 +418,39 @@ func TestConcurrentRuns(t *testing.T) {
 	wg.Wait()
 }
 
+// As many executions compute at once as there are slots, and no more.
+func TestSlotsBoundWhatComputes(t *testing.T) {
+	const slots, runs = 2, 6
+	entered, goOn := make(chan struct{}, runs), make(chan struct{})
+	h := newHost(t, EngineCompiler, func(c *Config) {
+		withCommand(func(*Call) error {
+			entered <- struct{}{}
+			<-goOn
+			return nil
+		})(c)
+		c.Gate = fairqueue.New(fairqueue.Limits{Slots: slots, Queued: runs})
+	})
+	m := commandScript(t, h, &image{})
+	var all sync.WaitGroup
+	for range runs {
+		all.Go(func() { mustRun(t, h, m, Input{}) })
+	}
+	for left := runs; left > 0; left-- {
+		for h.config.Gate.Waiting() < left-slots || len(entered) < min(slots, left) {
+			if len(entered) > slots {
+				break
+			}
+			runtime.Gosched()
+		}
+		if n := len(entered); n != min(slots, left) {
+			t.Errorf("%d compute at once, want %d", n, min(slots, left))
+		}
+		<-entered
+		goOn <- struct{}{}
+	}
+	all.Wait()
+}
+
 func TestLoadRefuses(t *testing.T) {
 	h := newHost(t, EngineCompiler, nil)
 	good := func() *script { return newScript([]string{"a"}, nil) }

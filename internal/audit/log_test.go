@@ -187,6 +187,33 @@ func TestGroup(t *testing.T) {
 	group.Wait()
 }
 
+// So many executions may be on their way to the log; one more waits until there is
+// room again, and not for ever.
+func TestBufferIsBounded(t *testing.T) {
+	h := newHome(t)
+	c := h.config(h.journal())
+	c.Buffer, c.Wait = 16, time.Millisecond
+	l := open(t, c)
+	for i := range c.Buffer {
+		if err := l.Reserve(t.Context()); err != nil {
+			t.Fatalf("execution %d: %v", i+1, err)
+		}
+	}
+	if err := l.Reserve(t.Context()); !errors.Is(err, audit.ErrBusy) {
+		t.Errorf("one more than there is room for: %v", err)
+	}
+	r := execution(1)
+	if err := l.Add(t.Context(), &r); err != nil {
+		t.Fatal(err)
+	}
+	err := l.Reserve(t.Context())
+	for ; errors.Is(err, audit.ErrBusy); err = l.Reserve(t.Context()) {
+	}
+	if err != nil {
+		t.Errorf("after a record is durable: %v", err)
+	}
+}
+
 // read is a journal that counts what is read of its blocks.
 type read struct {
 	store.Journal

@@ -67,6 +67,52 @@ func TestComputeBesideManyOfOneClient(t *testing.T) {
 	}
 }
 
+// So many executions wait to compute, half of them of one client if nothing else
+// was said; who comes then is refused.
+func TestComputeQueueIsBounded(t *testing.T) {
+	e := newEngine(t, &fakeCompiler{}, func(c *Config) { c.ComputeSlots, c.QueueLength, c.ClientQueueLength = 1, 4, 0 })
+	mustAnswer(t, e, &Request{Source: "ok"})
+	if err := e.gate.Enter(t.Context(), "other"); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error)
+	wait := func(client string, n int) {
+		go func() {
+			_, err := e.Run(context.Background(), &Request{Client: client, Source: "ok"})
+			ended <- err
+		}()
+		for e.gate.Waiting() < n {
+			runtime.Gosched()
+		}
+	}
+	wait("a", 1)
+	wait("a", 2)
+	if _, err := e.Run(t.Context(), &Request{Client: "a", Source: "ok"}); codeOf(err) != diag.TooManyRequests {
+		t.Errorf("a third of a client: %v", err)
+	}
+	wait("b", 3)
+	wait("c", 4)
+	if _, err := e.Run(t.Context(), &Request{Client: "d", Source: "ok"}); codeOf(err) != diag.NoCapacity {
+		t.Errorf("a fifth of all: %v", err)
+	}
+	e.gate.Leave("other")
+	for range 4 {
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// There are as many slots to compute as were asked for, or one per CPU.
+func TestComputeSlots(t *testing.T) {
+	for slots, want := range map[int]int{0: runtime.GOMAXPROCS(0), 3: 3} {
+		e := newEngine(t, &fakeCompiler{}, func(c *Config) { c.ComputeSlots = slots })
+		if free := e.gate.Free(); free != want {
+			t.Errorf("%d slots where %d were asked for", free, slots)
+		}
+	}
+}
+
 // The next script to be compiled is another client's, however many of one
 // client wait, and not all workers are one client's.
 func TestCompilesGoRoundTheClients(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -183,6 +184,61 @@ func TestSlowRequestIsCut(t *testing.T) {
 	response.Body.Close()
 	if response.StatusCode != http.StatusRequestTimeout || !strings.Contains(string(body), string(diag.SlowRequest)) {
 		t.Errorf("got %d %s", response.StatusCode, body)
+	}
+}
+
+// A client that does not read its answer is cut off, and one that reads gets all
+// of it.
+func TestSlowReaderIsCut(t *testing.T) {
+	const request = "POST /api/v1/execute HTTP/1.1\r\nHost: localhost\r\nContent-Length: 17\r\n\r\n{\"script\":\"long\"}"
+	read := func(h *harness, before func()) (announced, got int64, err error) {
+		conn := h.dial()
+		send(t, conn, request)
+		before()
+		response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			return 0, 0, err
+		}
+		defer response.Body.Close()
+		got, err = io.Copy(io.Discard, response.Body)
+		return response.ContentLength, got, err
+	}
+	h := start(t, "--http-write-timeout-ms=50", "--http-compress-bytes=0")
+	open := h.app.Server().GetOpenConnectionsCount
+	announced, got, err := read(h, func() {
+		for open() == 0 {
+			runtime.Gosched()
+		}
+		for began := time.Now(); open() > 0 && time.Since(began) < patience; {
+			runtime.Gosched()
+		}
+	})
+	if err == nil || got >= int64(len(longAnswer())) {
+		t.Errorf("got %d of %d bytes, %v", got, announced, err)
+	}
+	patient := start(t, "--http-write-timeout-ms=20000", "--http-compress-bytes=0")
+	if announced, got, err := read(patient, func() {}); err != nil || got != int64(len(longAnswer())) || got != announced {
+		t.Errorf("a client that reads got %d of %d bytes, %v", got, announced, err)
+	}
+}
+
+// A connection is closed when no request comes for a while.
+func TestIdleConnectionIsCut(t *testing.T) {
+	h := start(t, "--http-idle-timeout-ms=50")
+	conn := h.dial()
+	send(t, conn, "GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
+	reader := bufio.NewReader(conn)
+	response, err := http.ReadResponse(reader, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = io.Copy(io.Discard, response.Body)
+	response.Body.Close()
+	if response.StatusCode != http.StatusOK || response.Close {
+		t.Errorf("status %d, close %v", response.StatusCode, response.Close)
+	}
+	if _, err := reader.ReadByte(); !errors.Is(err, io.EOF) {
+		t.Errorf("%v instead of the end of the connection", err)
 	}
 }
 

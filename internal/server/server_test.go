@@ -52,6 +52,11 @@ type fakeEngine struct {
 	release chan struct{}
 }
 
+// longAnswer is more than sockets hold for a client that does not read.
+func longAnswer() []byte {
+	return []byte(`{"success":true,"result":{"x":"` + strings.Repeat("x", 48<<20) + `"}}`)
+}
+
 func newFakeEngine() *fakeEngine {
 	return &fakeEngine{started: make(chan struct{}, 8), ended: make(chan error, 8), release: make(chan struct{})}
 }
@@ -68,6 +73,8 @@ func (e *fakeEngine) Run(ctx context.Context, r *engine.Request) (*engine.Answer
 		var status int
 		_, _ = fmt.Sscan(rest, &status)
 		return &engine.Answer{Status: status, JSON: []byte(`{"success":true}`)}, nil
+	case "long":
+		return &engine.Answer{Status: http.StatusOK, JSON: longAnswer()}, nil
 	case "wait":
 		e.started <- struct{}{}
 		select {
