@@ -8,6 +8,7 @@
 //	lower   trees to the intermediate form          package lower
 //	price   fuel, before anything is optimised      package ir
 //	fold    constant operations                     package ir
+//	prune   statements that cannot be reached       package ir
 //	infer   kinds of values and bounds of integers,
 //	        with copies of functions for some kinds package ir
 //	split   long functions into parts               package ir
@@ -151,6 +152,7 @@ var (
 		{"lower", (*compilation).lower},
 		{"price", (*compilation).price},
 		{"fold", func(c *compilation) { ir.Fold(c.program) }},
+		{"prune", func(c *compilation) { ir.Prune(c.program) }},
 		{"infer", (*compilation).infer},
 		{"split", (*compilation).split},
 		{"share", (*compilation).share},

@@ -2,7 +2,6 @@ package ir
 
 import (
 	"math"
-	"math/bits"
 	"strconv"
 	"strings"
 )
@@ -10,7 +9,8 @@ import (
 // maxFoldedBytes bounds texts put together at compile time.
 const maxFoldedBytes = 4096
 
-// Fold evaluates operations on constants that cannot fail.
+// Fold evaluates operations on constants that cannot fail. What fails is left to
+// the run, which knows the place.
 func Fold(p *Program) {
 	for _, fn := range p.Functions {
 		foldStmts(fn.Body)
@@ -21,6 +21,9 @@ func foldStmts(list []*Stmt) {
 	for _, s := range list {
 		foldExpr(s.X)
 		foldExpr(s.Y)
+		if s.Op == StmtIf || s.Op == StmtWhile {
+			foldTest(s.X)
+		}
 		foldStmts(s.Then)
 		foldStmts(s.Else)
 	}
@@ -70,8 +73,23 @@ func foldExpr(x *Expr) {
 		if v, ok := constTruth(x.Args[0]); ok {
 			x.become(boolConst(v != (x.Op == OpNot)))
 		}
-	case OpCompare, OpIfCompare:
+	case OpCompare:
 		foldCompare(x)
+	case OpIfCompare:
+		if x.Args[0].Op == OpInt && x.Args[1].Op == OpInt { // texts may count as numbers there
+			foldCompare(x)
+		}
+	case OpAnd, OpOr:
+		foldChain(x)
+	case OpCond:
+		foldTest(x.Args[0])
+		if test := x.Args[0]; test.Op == OpBool {
+			*x = *x.Args[2-test.Int]
+		}
+	case OpSoft:
+		if x.Args[0].IsConst() {
+			*x = *x.Args[0]
+		}
 	case OpLib:
 		foldLib(x)
 	}
@@ -102,17 +120,12 @@ func foldBinary(x *Expr) {
 	a, b := x.Args[0], x.Args[1]
 	switch {
 	case a.Op == OpInt && b.Op == OpInt:
-		if v, ok := foldInts(x.Operator, a.Int, b.Int); ok {
-			x.become(Expr{Op: OpInt, Int: v})
+		if v, ok := foldInts(x); ok {
+			x.become(v)
 		}
-	case a.Op == OpFloat && b.Op == OpFloat:
-		switch x.Operator {
-		case Add:
-			x.become(Expr{Op: OpFloat, Float: a.Float + b.Float})
-		case Sub:
-			x.become(Expr{Op: OpFloat, Float: a.Float - b.Float})
-		case Mul:
-			x.become(Expr{Op: OpFloat, Float: a.Float * b.Float})
+	case a.isNumber() && b.isNumber():
+		if v, ok := foldFloats(x.Operator, a.float(), b.float()); ok {
+			x.become(Expr{Op: OpFloat, Float: v})
 		}
 	case a.Op == OpText && b.Op == OpText && x.Operator == Add:
 		if len(a.Text)+len(b.Text) <= maxFoldedBytes {
@@ -121,37 +134,46 @@ func foldBinary(x *Expr) {
 	}
 }
 
-func foldInts(o Operator, a, b int64) (int64, bool) {
-	switch o {
-	case Add:
-		r := a + b
-		return r, (a^r)&(b^r) >= 0
-	case Sub:
-		r := a - b
-		return r, (a^b)&(a^r) >= 0
-	case Mul:
-		hi, lo := bits.Mul64(uint64(a), uint64(b))
-		// The signed high word must repeat the sign of the low one.
-		signed := int64(hi) - (a>>63)&b - (b>>63)&a
-		return int64(lo), signed == int64(lo)>>63
-	case Mod:
-		if b <= 0 {
-			return 0, false
-		}
-		return (a%b + b) % b, b < math.MaxInt64/2
-	}
-	return 0, false
-}
-
 func foldUnary(x *Expr) {
 	a := x.Args[0]
 	switch {
 	case a.Op == OpInt && x.Operator == Neg && a.Int != math.MinInt64:
 		x.become(Expr{Op: OpInt, Int: -a.Int})
+	case a.Op == OpInt && x.Operator == Invert:
+		x.become(Expr{Op: OpInt, Int: ^a.Int})
 	case a.Op == OpFloat && x.Operator == Neg:
 		x.become(Expr{Op: OpFloat, Float: -a.Float})
-	case (a.Op == OpInt || a.Op == OpFloat) && x.Operator == Pos:
+	case a.isNumber() && x.Operator == Pos:
 		x.become(*a)
+	}
+}
+
+// foldChain shortens `and` or `or`: an operand that does not decide is left out
+// unless it is the last, and nothing behind one that decides is computed.
+func foldChain(x *Expr) {
+	var out []*Expr
+	for i, a := range x.Args {
+		v, known := constTruth(a)
+		decides := known && v == (x.Op == OpOr)
+		if known && !decides && i < len(x.Args)-1 {
+			continue
+		}
+		out = append(out, a)
+		if decides {
+			break
+		}
+	}
+	if len(out) == 1 {
+		*x = *out[0]
+		return
+	}
+	x.Args = out
+}
+
+// foldTest makes a boolean of a constant that is only asked for its truth.
+func foldTest(x *Expr) {
+	if v, ok := constTruth(x); ok {
+		x.become(boolConst(v))
 	}
 }
 
@@ -178,29 +200,6 @@ func foldConcat(x *Expr) {
 	}
 }
 
-func foldCompare(x *Expr) {
-	a, b := x.Args[0], x.Args[1]
-	if a.Op != OpInt || b.Op != OpInt {
-		return
-	}
-	r := false
-	switch x.Operator {
-	case Equal:
-		r = a.Int == b.Int
-	case NotEqual:
-		r = a.Int != b.Int
-	case Less:
-		r = a.Int < b.Int
-	case LessEqual:
-		r = a.Int <= b.Int
-	case Greater:
-		r = a.Int > b.Int
-	case GreaterEqual:
-		r = a.Int >= b.Int
-	}
-	x.become(boolConst(r))
-}
-
 func foldLib(x *Expr) {
 	if len(x.Args) == 0 || !x.Args[0].IsConst() || x.Args[0].Op == OpMissing {
 		return
@@ -214,6 +213,10 @@ func foldLib(x *Expr) {
 		case OpInt:
 			x.become(Expr{Op: OpText, Text: strconv.FormatInt(a.Int, 10)})
 		}
+	case "Len":
+		if a.Op == OpText {
+			x.become(Expr{Op: OpInt, Int: countChars(a.Text)})
+		}
 	case "LoopBound":
 		if a.Op == OpInt {
 			x.become(*a)
@@ -225,6 +228,17 @@ func foldLib(x *Expr) {
 			x.become(v)
 		}
 	}
+}
+
+// countChars counts as the library does: bytes that go on with nothing.
+func countChars(s string) int64 {
+	n := int64(0)
+	for i := range len(s) {
+		if s[i]&0xc0 != 0x80 {
+			n++
+		}
+	}
+	return n
 }
 
 // digitsOnly is what addVar makes of constant text; not ok means that the

@@ -266,6 +266,7 @@ func (in *inferer) stmt(s *Stmt) {
 			flow.exit = in.snapshot(flow.mark)
 			in.assume(s.X, true)
 		})
+		in.dead = s.isEndless()
 	case StmtCount:
 		in.expr(s.X)
 		in.expr(s.Y)

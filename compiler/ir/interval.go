@@ -102,7 +102,7 @@ type bound struct {
 }
 
 func foldPair(o Operator, a, b int64) bound {
-	v, ok := foldInts(o, a, b)
+	v, ok := intResult(o, a, b)
 	return bound{v, ok}
 }
 

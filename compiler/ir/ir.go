@@ -9,6 +9,7 @@
 //
 //	Price   attaches fuel to blocks, before anything is optimised away
 //	Fold    evaluates constant operations
+//	Prune   takes out statements that cannot be reached
 //	Infer   finds the kinds of values at every point, by flow
 //	Join    puts texts together that are joined one by one
 //	Regions finds the loops that leave memory behind
