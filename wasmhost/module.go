@@ -7,11 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync/atomic"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 
+	"github.com/avapd/avapd/internal/refcount"
 	"github.com/avapd/avapd/internal/wasm"
 	"github.com/avapd/avapd/runtime/abi"
 )
@@ -59,7 +59,7 @@ type Module struct {
 	// statusGlobal and lastErrorGlobal are numbers of globals, or -1.
 	statusGlobal, lastErrorGlobal int
 	endpoints                     []endpoint
-	refs                          atomic.Int32
+	refs                          refcount.Count
 }
 
 // Load compiles a script module and checks that it fits this host. Only
@@ -91,7 +91,7 @@ func (h *Host) Load(module []byte, manifest abi.Manifest) (*Module, error) {
 		m.Binary, m.Digest = module, sha256.Sum256(module)
 	}
 	m.index()
-	m.refs.Store(1)
+	m.refs.Retain()
 	return m, nil
 }
 
@@ -122,7 +122,7 @@ func (h *Host) LoadTrial(module []byte, manifest abi.Manifest) (*Module, error) 
 		host: h, side: &h.trials.side, memoryBytes: h.libraryBytes,
 	}
 	m.index()
-	m.refs.Store(1)
+	m.refs.Retain()
 	return m, nil
 }
 
@@ -158,11 +158,15 @@ func (h *Host) LoadAgain(other *Module) (*Module, error) {
 
 // Retain adds a reference. The caller must already know of one that lasts
 // until Retain returns.
-func (m *Module) Retain() { m.refs.Add(1) }
+func (m *Module) Retain() { m.refs.Retain() }
+
+// TryRetain is Retain for those who do not know of a reference: it adds one unless
+// the last one has gone, and tells whether it did.
+func (m *Module) TryRetain() bool { return m.refs.TryRetain() }
 
 // Release drops a reference; with the last one the compiled code goes.
 func (m *Module) Release() {
-	if m.refs.Add(-1) == 0 && m.compiled != nil {
+	if m.refs.Release() && m.compiled != nil {
 		// Closing drops references only; it has nothing to report.
 		_ = m.compiled.Close(context.Background())
 	}

@@ -48,6 +48,10 @@ type entry struct {
 	took     time.Duration
 	// paid is what the runs of a trial have cost.
 	paid atomic.Int64
+	// uses counts those since the order of the cache was told, and usedBefore is the
+	// entry that was first used before; both belong to ready.
+	uses       atomic.Int32
+	usedBefore *entry
 
 	// The following belong to the cache and are guarded by its lock.
 	kept    bool // neither compiling nor evicted
@@ -122,6 +126,9 @@ type cache struct {
 	// hits and misses count look-ups.
 	hits, misses atomic.Int64
 
+	// ready finds what is kept and has a module, without the lock.
+	ready ready
+
 	mu      sync.Mutex
 	entries map[key]*entry // compiling or kept
 	// order decides which entries are kept. It is used under the lock only, and
@@ -140,7 +147,7 @@ type cache struct {
 
 func newCache(gate *fairqueue.Slots, maxBytes int64, workers, maxPending, maxClient int) *cache {
 	c := &cache{
-		gate: gate, maxBytes: max(1, maxBytes),
+		gate: gate, maxBytes: max(1, maxBytes), ready: newReady(maxBytes / entryBytes),
 		maxPending: maxPending, maxClient: maxClient, now: time.Now, queueTime: queueTime,
 		workers: fairqueue.New(fairqueue.Limits{Slots: workers, ClientSlots: max(1, workers-1)}),
 		threads: newBackground(workers, func() bool { return gate.Waiting() > 0 }),
@@ -208,6 +215,9 @@ func (c *cache) lookedUp(hit bool) {
 // get finds a script or has it compiled; prepare is called before get returns
 // if it has to be. Compiling counts for the client.
 func (c *cache) get(ctx context.Context, client string, k key, prepare func() work) (found, error) {
+	if f, ok := c.hit(k); ok {
+		return f, nil
+	}
 	e, job, err := c.lookUp(client, k, prepare)
 	if err != nil {
 		return found{}, err
@@ -232,7 +242,30 @@ func (c *cache) get(ctx context.Context, client string, k key, prepare func() wo
 			return found{}, ctx.Err()
 		}
 	}
-	return found{module: e.module, findings: e.findings, took: e.took, hit: hit, paid: &e.paid}, e.err
+	return e.found(hit), e.err
+}
+
+// hit finds a module that is compiled, for a trial the machine code if there is
+// that. It takes no lock.
+func (c *cache) hit(k key) (found, bool) {
+	var e *entry
+	if k.trial {
+		code := k.of(false)
+		e = c.ready.take(&code)
+	}
+	if e == nil {
+		e = c.ready.take(&k)
+	}
+	if e == nil {
+		return found{}, false
+	}
+	c.lookedUp(true)
+	return e.found(true), true
+}
+
+// found is the answer to who asked for an entry that is done.
+func (e *entry) found(hit bool) found {
+	return found{module: e.module, findings: e.findings, took: e.took, hit: hit, paid: &e.paid}
 }
 
 // begin has a script compiled that nobody waits for. When there is no room for
@@ -412,17 +445,19 @@ func (c *cache) uncount(client string) {
 	}
 }
 
-// end tells those who wait. Each gets a reference to the module, so that nobody
+// share gives each of those who wait a reference to the module, so that nobody
 // waits in vain for one that is not kept.
-func (e *entry) end() {
-	if e.module != nil {
-		if e.unasked {
-			e.wanted--
-		}
-		for range e.wanted {
-			e.module.Retain()
-		}
+func (e *entry) share() {
+	if e.unasked {
+		e.wanted--
 	}
+	for range e.wanted {
+		e.module.Retain()
+	}
+}
+
+// end tells those who wait.
+func (e *entry) end() {
 	e.ended = true
 	close(e.done)
 }
@@ -435,6 +470,16 @@ func (c *cache) use(e *entry) {
 	c.order.GetIfPresent(e.place())
 }
 
+// tellUses tells the order about the uses that took no lock, before it decides what
+// to drop.
+func (c *cache) tellUses() {
+	c.ready.drain(func(e *entry, times int32) {
+		for range min(times, mostUses) {
+			c.order.GetIfPresent(e.place())
+		}
+	})
+}
+
 // finish ends the work on an entry, which began at a time.
 func (c *cache) finish(client string, e *entry, began time.Time) {
 	e.took = time.Since(began)
@@ -443,13 +488,14 @@ func (c *cache) finish(client string, e *entry, began time.Time) {
 	c.uncount(client)
 	e.bytes = int64(len(e.findings)) * findingBytes
 	if e.module != nil {
+		e.share()
 		e.bytes += moduleBytes(e.module)
 	} else {
 		e.bytes += entryBytes
 		e.expires = c.now().Add(failureLifetime)
 	}
-	e.end()
 	c.keep(e)
+	e.end() // who is told finds it
 }
 
 // load makes the module of an entry.
@@ -496,6 +542,10 @@ func (c *cache) keep(e *entry) {
 		c.drop(e) // it comes too late
 		return
 	}
+	if e.module != nil {
+		c.ready.put(e)
+	}
+	c.tellUses()
 	c.order.Set(e.place(), e)
 	c.order.CleanUp()
 }
@@ -508,6 +558,7 @@ func (c *cache) drop(e *entry) {
 	c.bytes -= e.bytes
 	delete(c.entries, e.key)
 	if e.module != nil {
+		c.ready.remove(e)
 		e.module.Release()
 	}
 }
@@ -534,19 +585,6 @@ func (c *cache) fetch(waiting context.Context, client string, e *entry, fetch fu
 	return false
 }
 
-// hit finds a module that is compiled.
-func (c *cache) hit(k key) (found, bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	e := c.entries[k]
-	if e == nil || !e.kept || e.module == nil {
-		return found{}, false
-	}
-	c.use(e)
-	c.lookedUp(true)
-	return found{module: e.module, findings: e.findings, took: e.took, hit: true}, true
-}
-
 // work runs what the cache will not hold, a compile or a check, on one of the
 // workers.
 func (c *cache) work(ctx context.Context, client string, do func()) error {
@@ -569,6 +607,7 @@ func (c *cache) reserve(bytes int64) bool {
 		return false
 	}
 	c.reserved += bytes
+	c.tellUses()
 	c.order.SetMaximum(uint64(c.maxBytes - c.reserved))
 	return true
 }
@@ -582,6 +621,7 @@ func (c *cache) close() {
 	c.threads.close()
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.tellUses()
 	c.order.InvalidateAll()
 }
 

@@ -120,12 +120,11 @@ type Engine struct {
 	desks  sync.Pool // of *desk
 	trials trials
 
-	mu       sync.Mutex
-	reach    *reach
+	running running
+	reach   atomic.Pointer[reach]
+	// changing is held while the reach is replaced, or the engine closed.
+	changing sync.Mutex
 	retiring sync.WaitGroup // reaches that are being closed
-	running  int
-	closing  bool
-	idle     chan struct{} // closed when closing and nothing runs
 }
 
 // New makes an engine.
@@ -142,7 +141,8 @@ func New(config Config) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{config: config, gate: gate, reach: reach, idle: make(chan struct{})}
+	e := &Engine{config: config, gate: gate, running: running{none: make(chan struct{})}}
+	e.reach.Store(reach)
 	e.bounds.Store(&bounds{config.Limits, config.MaxLimits, config.SourceBytes})
 	settings := wasmhost.Config{
 		Library: config.Library, Engine: kind,
@@ -560,11 +560,8 @@ type Stats struct {
 
 // Stats counts what is going on.
 func (e *Engine) Stats() Stats {
-	e.mu.Lock()
-	running := e.running
-	e.mu.Unlock()
 	s := Stats{
-		Running: running, Slots: e.gate.Stats(),
+		Running: e.running.count(), Slots: e.gate.Stats(),
 		Cache: e.cache.stats(), Trials: e.trials.stats(), Shadow: e.shadow.stats(),
 	}
 	s.Queued = s.Slots.Waiting
@@ -575,57 +572,40 @@ func (e *Engine) Stats() Stats {
 // DataPool is how the connections to the PostgreSQL database of scripts are. It
 // is false when there is none, or nobody has used it since the engine was adjusted.
 func (e *Engine) DataPool() (datasource.PoolStats, bool) {
-	e.mu.Lock()
-	set := e.reach.set
-	e.mu.Unlock()
-	return set.DataPool() // which a set that is closed meanwhile can tell, too
+	return e.reach.Load().set.DataPool() // which a set that is closed meanwhile can tell, too
 }
 
-// enter counts an execution in, unless the engine is closing.
-// enter gives what the execution holds until it leaves; nil when the engine is
-// closing.
+// enter counts an execution in and gives what it holds until it leaves; nil when the
+// engine is closing.
 func (e *Engine) enter() *reach {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.closing {
+	if !e.running.enter() {
 		return nil
 	}
-	e.running++
-	e.reach.users++
-	return e.reach
+	return e.holdReach()
 }
 
 func (e *Engine) leave(held *reach) {
-	e.mu.Lock()
-	e.forget(held)
-	e.running--
-	if e.closing && e.running == 0 {
-		close(e.idle)
-	}
-	e.mu.Unlock()
+	e.dropReach(held)
+	e.running.leave()
 }
 
 // Close lets running executions finish, until ctx ends: then it cancels them.
 // It returns when nothing runs any more. Further requests are refused.
 func (e *Engine) Close(ctx context.Context) error {
-	e.mu.Lock()
-	if e.closing {
-		e.mu.Unlock()
+	e.changing.Lock()
+	closing := e.running.close()
+	e.changing.Unlock()
+	if !closing {
 		return errors.New("engine: closed twice")
 	}
-	e.closing = true
-	if e.running == 0 {
-		close(e.idle)
-	}
-	e.mu.Unlock()
 	select {
-	case <-e.idle:
+	case <-e.running.none:
 	case <-ctx.Done():
 		e.host.CancelAll()
 		e.shadow.cancel()
-		<-e.idle
+		<-e.running.none
 	}
 	e.cache.close()
 	e.retiring.Wait()
-	return errors.Join(e.shadow.close(), e.host.Close(), e.reach.set.Close())
+	return errors.Join(e.shadow.close(), e.host.Close(), e.reach.Load().set.Close())
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/avapd/avapd/internal/refcount"
 	"github.com/avapd/avapd/wasmhost"
 	"github.com/avapd/avapd/wasmhost/commands"
 )
@@ -15,8 +16,8 @@ type reach struct {
 	set   *commands.Set
 	table map[string]wasmhost.Command
 	// users are the executions and calls that hold it; one more is the engine, as
-	// long as it is the present one. The engine's mutex guards it.
-	users int
+	// long as it is the present one. Without any it is over.
+	users refcount.Count
 }
 
 func newReach(config commands.Config) (*reach, error) {
@@ -24,14 +25,16 @@ func newReach(config commands.Config) (*reach, error) {
 	if err != nil {
 		return nil, fmt.Errorf("engine: %w", err)
 	}
-	return &reach{set: set, table: set.Table(), users: 1}, nil
+	r := &reach{set: set, table: set.Table()}
+	r.users.Retain()
+	return r, nil
 }
 
 // commandTable gives the commands, each of which does what the present reach
 // says: a policy holds from the next call on.
 func (e *Engine) commandTable() map[string]wasmhost.Command {
-	table := make(map[string]wasmhost.Command, len(e.reach.table))
-	for field := range e.reach.table {
+	table := make(map[string]wasmhost.Command, len(e.reach.Load().table))
+	for field := range e.reach.Load().table {
 		table[field] = func(c *wasmhost.Call) error {
 			r := e.holdReach()
 			defer e.dropReach(r)
@@ -41,24 +44,21 @@ func (e *Engine) commandTable() map[string]wasmhost.Command {
 	return table
 }
 
+// holdReach gives the present reach to a user more.
 func (e *Engine) holdReach() *reach {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.reach.users++
-	return e.reach
+	for {
+		r := e.reach.Load()
+		if r.users.TryRetain() {
+			return r
+		}
+		// It was replaced, and its last user has left.
+	}
 }
 
+// dropReach takes one user off; after the last one the connections are closed, which
+// nobody waits for but the end of the engine.
 func (e *Engine) dropReach(r *reach) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.forget(r)
-}
-
-// forget takes one user off; after the last one the connections are closed, which
-// nobody waits for but the end of the engine. The mutex is held.
-func (e *Engine) forget(r *reach) {
-	r.users--
-	if r.users > 0 {
+	if !r.users.Release() {
 		return
 	}
 	e.retiring.Go(func() {
@@ -96,18 +96,17 @@ func (e *Engine) Adjust(a Adjustment) error {
 			return err
 		}
 	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.closing {
+	e.changing.Lock()
+	defer e.changing.Unlock()
+	if e.running.closing() {
 		if opened != nil {
-			e.forget(opened)
+			return errors.Join(errors.New("engine: closed"), opened.set.Close())
 		}
 		return errors.New("engine: closed")
 	}
 	e.bounds.Store(&next)
 	if opened != nil {
-		e.forget(e.reach)
-		e.reach = opened
+		e.dropReach(e.reach.Swap(opened))
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"reflect"
 	"testing"
 
 	"github.com/avapd/avapd/internal/diag"
@@ -27,7 +28,7 @@ func TestAdjust(t *testing.T) {
 		c.Commands.Egress.Allow = []netip.Prefix{loopbackOnly}
 	})
 	script := &Request{Source: "RequestGet('" + server.URL + "', '', '', r)\nRequestGet('" + server.URL + "', '', '', r)\naddResult(r)"}
-	former := e.reach
+	former := e.reach.Load()
 	failed := make(chan error, 1)
 	go func() {
 		_, err := e.Run(t.Context(), script)
@@ -36,7 +37,7 @@ func TestAdjust(t *testing.T) {
 	<-arrived
 
 	wrong := Adjustment{Limits: Limits{Fuel: 1}, Commands: &commands.Config{ConnectorsFile: "missing.json"}}
-	if err := e.Adjust(wrong); err == nil || e.reach != former || e.bounds.Load().limits.Fuel == 1 {
+	if err := e.Adjust(wrong); err == nil || e.reach.Load() != former || e.bounds.Load().limits.Fuel == 1 {
 		t.Errorf("error %v", err)
 	}
 	if err := e.Adjust(Adjustment{Limits: DefaultLimits, Commands: new(commands.Config)}); err != nil {
@@ -47,9 +48,7 @@ func TestAdjust(t *testing.T) {
 	if !ok || failure.Code != diag.Forbidden || failure.Span.Start.Line != 2 {
 		t.Errorf("%v; the second request is what the new policy forbids", failure)
 	}
-	e.mu.Lock()
-	users, now := former.users, e.reach.users
-	e.mu.Unlock()
+	users, now := usersOf(reflect.ValueOf(&former.users).Elem()), usersOf(reflect.ValueOf(&e.reach.Load().users).Elem())
 	if users != 0 || now != 1 {
 		t.Errorf("the former reach has %d users, the present one %d", users, now)
 	}

@@ -6,9 +6,9 @@ import (
 	"encoding/hex"
 	"errors"
 	"hash"
-	"sync/atomic"
 
 	"github.com/avapd/avapd/internal/diag"
+	"github.com/avapd/avapd/internal/refcount"
 	"github.com/avapd/avapd/runtime/abi"
 )
 
@@ -27,7 +27,7 @@ type Script struct {
 	engine *Engine
 	found  found
 	bytes  int64
-	refs   atomic.Int64
+	refs   refcount.Count
 }
 
 // Prepare compiles a script to be kept, when it is the client's turn. The findings
@@ -63,7 +63,7 @@ func (e *Engine) Prepare(ctx context.Context, client string, source *Source) (*S
 		return nil, nil, ErrKept
 	}
 	s.found.hit = true
-	s.refs.Store(1)
+	s.refs.Retain()
 	return s, f.findings, nil
 }
 
@@ -109,21 +109,11 @@ func (d *filesDigest) text() string {
 func (s *Script) Manifest() *abi.Manifest { return &s.found.module.Manifest }
 
 // Acquire adds a reference, unless the last one is gone.
-func (s *Script) Acquire() bool {
-	for {
-		n := s.refs.Load()
-		if n == 0 {
-			return false
-		}
-		if s.refs.CompareAndSwap(n, n+1) {
-			return true
-		}
-	}
-}
+func (s *Script) Acquire() bool { return s.refs.TryRetain() }
 
 // Release drops a reference; with the last one the compiled code goes.
 func (s *Script) Release() {
-	if s.refs.Add(-1) == 0 {
+	if s.refs.Release() {
 		s.found.module.Release()
 		s.engine.cache.reserve(-s.bytes)
 	}

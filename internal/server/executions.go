@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -78,18 +79,47 @@ type execution struct {
 	used   diag.Usage
 }
 
-// executions are those that run, and the last ones that ended.
+// executions are those that run, and the last ones that ended. Every request comes
+// by here twice, so there is no lock that all of them need: who runs is in one of
+// several tables, by the random end of its identifier, and who has ended in a place
+// of its own.
 type executions struct {
-	mu      sync.Mutex
-	running map[executionID]*runContext
-	// ended is a ring: when it has as many as are kept, next is the oldest.
-	ended []execution
-	next  int
-	keep  int
+	running [requestShards]runningShard
+	// ended is a ring, and next counts what came into it.
+	ended []endedPlace
+	next  atomic.Uint64
+}
+
+// requestShards is how many parts there are of what all requests need, a power of
+// two. There are more than cores, so that two requests rarely meet in one.
+const requestShards = 64
+
+type runningShard struct {
+	mu   sync.Mutex
+	byID map[executionID]*runContext
+	_    cacheLine
+}
+
+// cacheLine keeps what one core changes out of what another one has at hand.
+type cacheLine [64]byte
+
+// endedPlace has the last of the executions that came to it.
+type endedPlace struct {
+	mu     sync.Mutex
+	number uint64 // that of the execution, from 1
+	execution
 }
 
 func newExecutions(keep int) *executions {
-	return &executions{running: map[executionID]*runContext{}, keep: keep}
+	t := &executions{ended: make([]endedPlace, keep)}
+	for i := range t.running {
+		t.running[i].byID = make(map[executionID]*runContext)
+	}
+	return t
+}
+
+func (t *executions) shard(id executionID) *runningShard {
+	return &t.running[id[len(id)-1]%requestShards]
 }
 
 // begin makes ctx that of an execution, which must be ended.
@@ -100,9 +130,10 @@ func (t *executions) begin(ctx *runContext, n *note, client string) {
 		id: n.execution, request: n.id, client: client, started: now, source: n.source,
 		command: n.command, version: n.version, app: n.app, route: n.route,
 	}
-	t.mu.Lock()
-	t.running[n.execution] = ctx
-	t.mu.Unlock()
+	shard := t.shard(n.execution)
+	shard.mu.Lock()
+	shard.byID[n.execution] = ctx
+	shard.mu.Unlock()
 }
 
 // end keeps what became of an execution, and tells the digest of its script.
@@ -116,41 +147,62 @@ func (t *executions) end(ctx *runContext, n *note, status int, code diag.Code) (
 		e.script = digestOf(e.source)
 	}
 	e.source = ""
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	delete(t.running, e.id)
-	switch {
-	case len(t.ended) < t.keep:
-		t.ended = append(t.ended, e)
-	case t.keep > 0:
-		t.ended[t.next] = e
-		t.next = (t.next + 1) % t.keep
-	}
+	t.keep(&e) // before it is no longer among those that run: it can be found all the time
+	shard := t.shard(e.id)
+	shard.mu.Lock()
+	delete(shard.byID, e.id)
+	shard.mu.Unlock()
 	return e.script
+}
+
+// keep puts an execution that has ended in the place of the oldest one.
+func (t *executions) keep(e *execution) {
+	if len(t.ended) == 0 {
+		return
+	}
+	number := t.next.Add(1)
+	place := &t.ended[number%uint64(len(t.ended))]
+	place.mu.Lock()
+	defer place.mu.Unlock()
+	if number > place.number { // or a whole round has overtaken it
+		place.number, place.execution = number, *e
+	}
 }
 
 // find gives what is known about an execution.
 func (t *executions) find(id executionID) (state api.ExecutionState, ok bool) {
-	t.mu.Lock()
-	ctx := t.running[id]
-	var e execution
-	if ctx == nil {
-		if i := slices.IndexFunc(t.ended, func(e execution) bool { return e.id == id }); i >= 0 {
-			e, ok = t.ended[i], true
-		}
-	}
-	t.mu.Unlock()
-	if ctx != nil {
+	if ctx := t.get(id); ctx != nil {
 		return ctx.state(), true
 	}
-	return e.state(), ok
+	for i := range t.ended {
+		if e := t.ended[i].of(id); e != nil {
+			return e.state(), true
+		}
+	}
+	return state, false
+}
+
+// of gives the execution that has the place, if it is that one.
+func (p *endedPlace) of(id executionID) *execution {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.number == 0 || p.id != id {
+		return nil
+	}
+	return new(p.execution)
+}
+
+// get gives the context of an execution that runs, or nil.
+func (t *executions) get(id executionID) *runContext {
+	shard := t.shard(id)
+	shard.mu.Lock()
+	defer shard.mu.Unlock()
+	return shard.byID[id]
 }
 
 // stop cancels an execution and gives its context, or nil if it does not run.
 func (t *executions) stop(id executionID) *runContext {
-	t.mu.Lock()
-	ctx := t.running[id]
-	t.mu.Unlock()
+	ctx := t.get(id)
 	if ctx != nil {
 		ctx.end(errStopped)
 	}
@@ -159,18 +211,25 @@ func (t *executions) stop(id executionID) *runContext {
 
 // list gives executions that run, the oldest first, and whether there are more.
 func (t *executions) list(after executionID, request string, limit int) (list []*runContext, more bool) {
-	t.mu.Lock()
-	for id, ctx := range t.running {
-		if bytes.Compare(id[:], after[:]) > 0 && (request == "" || ctx.request == request) {
-			list = append(list, ctx)
-		}
+	for i := range t.running {
+		list = t.running[i].appendTo(list, after, request)
 	}
-	t.mu.Unlock()
 	slices.SortFunc(list, func(a, b *runContext) int { return bytes.Compare(a.id[:], b.id[:]) })
 	if len(list) > limit {
 		return list[:limit], true
 	}
 	return list, false
+}
+
+func (s *runningShard) appendTo(list []*runContext, after executionID, request string) []*runContext {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id, ctx := range s.byID {
+		if bytes.Compare(id[:], after[:]) > 0 && (request == "" || ctx.request == request) {
+			list = append(list, ctx)
+		}
+	}
+	return list
 }
 
 // state describes an execution that runs.

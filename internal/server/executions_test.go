@@ -123,8 +123,8 @@ func TestEndedExecutions(t *testing.T) {
 		t.Errorf("%s began before %s", ids[3], ids[4])
 	}
 	// A panic ends an execution, too.
-	if len(h.executions.running) != 0 {
-		t.Errorf("%d executions seem to run", len(h.executions.running))
+	if left, _ := h.executions.list(executionID{}, "", 1); len(left) != 0 {
+		t.Error("an execution seems to run")
 	}
 	none := start(t, "--executions-kept", "0")
 	id := none.execute(`{"script":"a"}`).Header.Get(api.HeaderExecution)
@@ -178,5 +178,31 @@ func TestClientText(t *testing.T) {
 		if got := clientText(client); got != want {
 			t.Errorf("%q is written %q, want %q", client, got, want)
 		}
+	}
+}
+
+// From its beginning on an execution can be found, also in the moment of its end.
+func TestExecutionsAreAlwaysFound(t *testing.T) {
+	table := newExecutions(2)
+	for range 2000 {
+		ctx, n := new(runContext), new(note)
+		table.begin(ctx, n, "client")
+		seen := make(chan bool)
+		go func() {
+			for {
+				state, ok := table.find(n.execution)
+				if !ok || state.State != api.Running {
+					seen <- ok
+					return
+				}
+			}
+		}()
+		table.end(ctx, n, http.StatusOK, "")
+		if !<-seen {
+			t.Fatal("an execution was not found")
+		}
+	}
+	if left, _ := table.list(executionID{}, "", 1); len(left) != 0 {
+		t.Error("an execution seems to run")
 	}
 }

@@ -1,8 +1,10 @@
 package server
 
 import (
+	"math/rand/v2"
 	"net"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -23,31 +25,45 @@ const (
 // The watcher asks the kernel about the socket and never reads from it, so it
 // cannot take bytes of a pipelined request away (see peersGone). One goroutine
 // serves all executions; it sleeps while there are none. An entry's connection
-// is only touched while the entry is in the list, under the lock, and the
+// is only touched while the entry is in a list, under the lock of that, and the
 // handler takes the entry out before it returns: the descriptor cannot be
-// closed and used again in between. Every request needs that lock twice, so what
-// is done under it is short, and its thread does not leave the scheduler for it.
+// closed and used again in between. Every request needs such a lock twice, so
+// there are several lists, what is done under a lock is short, and its thread does
+// not leave the scheduler for it.
 //
 // A client that closes its sending side only (shutdown(SHUT_WR)) counts as
 // gone, as it does for net/http.
 type watcher struct {
-	mu     sync.Mutex
-	head   watched // ring of entries
-	over   error   // why everything is cancelled, also what comes later
-	idle   int     // looks in a row that found it empty
-	asleep bool
+	shards [requestShards]watchShard
+	// asleep is set before it is looked once more whether there is anything to
+	// watch, and asked for after an entry came into a list: one of the two sees the
+	// other.
+	asleep atomic.Bool
 	wake   chan struct{}
 	done   chan struct{}
 	stop   chan struct{}
-	// asked are the entries of one look, with their sockets.
+
+	looking sync.Mutex // guards what follows, which is of one look
+	idle    int        // looks in a row that found nothing, and nothing new
+	// asked are entries of one list, with their sockets.
 	asked   []*watched
 	sockets []uintptr
+}
+
+// watchShard is a list of entries. Which one an entry is in, is left to chance.
+type watchShard struct {
+	mu   sync.Mutex
+	head watched // ring of entries
+	over error   // why everything is cancelled, also what comes later
+	came bool    // an entry, since the last look
+	_    cacheLine
 }
 
 // watched is one running execution. It is embedded in the state of a request,
 // so that watching allocates nothing.
 type watched struct {
 	prev, next *watched
+	shard      *watchShard
 	conn       net.Conn
 	owner      ender
 	seen       bool    // was in the list at an earlier look
@@ -59,8 +75,12 @@ type watched struct {
 type ender interface{ end(cause error) }
 
 func newWatcher() *watcher {
-	w := &watcher{asleep: true, wake: make(chan struct{}, 1), done: make(chan struct{}), stop: make(chan struct{})}
-	w.head.prev, w.head.next = &w.head, &w.head
+	w := &watcher{wake: make(chan struct{}, 1), done: make(chan struct{}), stop: make(chan struct{})}
+	for i := range w.shards {
+		head := &w.shards[i].head
+		head.prev, head.next = head, head
+	}
+	w.asleep.Store(true)
 	go w.run()
 	return w
 }
@@ -68,18 +88,18 @@ func newWatcher() *watcher {
 // add watches conn until remove; the owner is ended at most once, when the peer
 // is gone or when everything is cancelled. That must not block.
 func (w *watcher) add(e *watched, conn net.Conn, owner ender) {
-	*e = watched{conn: conn, owner: owner}
-	w.mu.Lock()
-	e.prev, e.next = w.head.prev, &w.head
+	shard := &w.shards[rand.Uint32()%requestShards] //nolint:gosec // any will do
+	*e = watched{shard: shard, conn: conn, owner: owner}
+	shard.mu.Lock()
+	e.prev, e.next = shard.head.prev, &shard.head
 	e.prev.next, e.next.prev = e, e
-	if w.over != nil {
-		owner.end(w.over)
+	shard.came = true
+	if shard.over != nil {
+		owner.end(shard.over)
 		e.owner = nil
 	}
-	wake := w.asleep
-	w.asleep, w.idle = false, 0
-	w.mu.Unlock()
-	if wake {
+	shard.mu.Unlock()
+	if w.asleep.Load() && w.asleep.CompareAndSwap(true, false) {
 		w.wake <- struct{}{}
 	}
 }
@@ -87,9 +107,10 @@ func (w *watcher) add(e *watched, conn net.Conn, owner ender) {
 // remove ends the watching. When it returns, the owner is not being ended and will
 // not be.
 func (w *watcher) remove(e *watched) {
-	w.mu.Lock()
+	mu := &e.shard.mu
+	mu.Lock()
 	e.prev.next, e.next.prev = e.next, e.prev
-	w.mu.Unlock()
+	mu.Unlock()
 	*e = watched{}
 }
 
@@ -121,10 +142,28 @@ func (w *watcher) run() {
 // look asks about every connection that was there at the last look too. It
 // reports whether there is anything left to watch.
 func (w *watcher) look() bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+	w.looking.Lock()
+	defer w.looking.Unlock()
+	w.idle++
+	for i := range w.shards {
+		if w.lookAt(&w.shards[i]) {
+			w.idle = 0
+		}
+	}
+	if w.idle <= watchIdleLooks {
+		return true
+	}
+	w.asleep.Store(true)
+	// What came meanwhile wakes it, unless it came too early to see that it sleeps.
+	return w.any() && w.asleep.CompareAndSwap(true, false)
+}
+
+// lookAt looks at one list, and tells whether there is anything in it, or was.
+func (w *watcher) lookAt(s *watchShard) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	w.asked, w.sockets = w.asked[:0], w.sockets[:0]
-	for e := w.head.next; e != &w.head; e = e.next {
+	for e := s.head.next; e != &s.head; e = e.next {
 		if e.seen && e.owner != nil {
 			w.ask(e)
 		}
@@ -139,12 +178,25 @@ func (w *watcher) look() bool {
 		}
 		clear(w.asked)
 	}
-	w.idle++
-	if w.head.next != &w.head {
-		w.idle = 0
+	came := s.came
+	s.came = false
+	return came || s.head.next != &s.head
+}
+
+// any tells whether there is an entry.
+func (w *watcher) any() bool {
+	for i := range w.shards {
+		if w.shards[i].any() {
+			return true
+		}
 	}
-	w.asleep = w.idle > watchIdleLooks
-	return !w.asleep
+	return false
+}
+
+func (s *watchShard) any() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.head.next != &s.head
 }
 
 // ask puts a connection among those that the kernel is asked about.
@@ -175,10 +227,16 @@ func (e *watched) gone() {
 // cancelAll cancels every execution there is, and those that still come: a
 // request may have been on its way to a handler.
 func (w *watcher) cancelAll(cause error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.over = cause
-	for e := w.head.next; e != &w.head; e = e.next {
+	for i := range w.shards {
+		w.shards[i].cancelAll(cause)
+	}
+}
+
+func (s *watchShard) cancelAll(cause error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.over = cause
+	for e := s.head.next; e != &s.head; e = e.next {
 		if e.owner != nil {
 			e.owner.end(cause)
 			e.owner = nil
