@@ -5,15 +5,18 @@ import (
 	"time"
 
 	"github.com/avapd/avapd/internal/bench/load"
+	"github.com/avapd/avapd/internal/bench/machine"
 )
 
 // patience are the bounds on p95 for which the highest rate is looked for.
 var patience = []time.Duration{100 * time.Millisecond, 50 * time.Millisecond, 20 * time.Millisecond, 10 * time.Millisecond}
 
-// step is a rate that was offered for a while, and what p95 it had.
+// step is a rate that was offered for a while, what p95 it had, and which part of
+// the time the server computed.
 type step struct {
 	rate float64
 	p95  time.Duration
+	busy float64
 }
 
 // capacity looks for the highest rate of requests with p95 within bounds.
@@ -36,77 +39,79 @@ func (b *bench) capacity() error {
 	}
 	t := b.table(append(columns, "closed loop of 64 connections")...)
 	for _, s := range sides {
-		row, err := b.climb(s, generator)
+		steps, closed, err := b.climb(s, generator)
 		if err != nil {
 			return fmt.Errorf("%s: %w", titles[s.name], err)
 		}
-		t.row(append([]any{titles[s.name]}, row...)...)
+		row := []any{titles[s.name]}
+		for _, p := range patience {
+			row = append(row, exactly(highest(steps, p).rate, perSecond))
+		}
+		t.row(append(row, exactly(closed, perSecond))...)
+		b.note("%s: at its highest rate it computed for %.0f %% of the time.", titles[s.name], highest(steps, patience[0]).busy)
 	}
 	b.note("The load generator and the server share this machine, each on its half of it; nothing is extrapolated to other machines or to several.")
 	return nil
 }
 
-// climb raises the rate until p95 is beyond every bound.
-func (b *bench) climb(s competitor, generator *process) ([]any, error) {
+// climb raises the rate until p95 is beyond every bound, from a part of what a
+// closed loop reaches, which is the other result.
+func (b *bench) climb(s competitor, generator *process) (steps []step, closed float64, err error) {
 	plan := load.Plan{
 		Address: s.site.address, Requests: [][]byte{smallRequest(s.path)}, Expect: greeting,
-		Connections: 64, Duration: b.window(time.Second),
+		Connections: 64, Duration: b.window(time.Second), Poll: true, Any: true,
 	}
-	var closed load.Outcome
+	var o load.Outcome
 	for range 2 { // the first one warms up
-		if err := generator.ask(plan, &closed); err != nil {
-			return nil, err
+		if err := generator.ask(plan, &o); err != nil {
+			return nil, 0, err
 		}
 	}
-	var steps []step
-	for percent := 30; percent <= 120; percent += 5 {
-		plan.Rate = closed.Rate * float64(percent) / 100
+	for percent := 30; ; percent += 5 {
+		plan.Rate = o.Rate * float64(percent) / 100
 		b.progress("%s: %.0f requests a second", titles[s.name], plan.Rate)
-		p95, err := steady(generator, plan)
-		if err != nil {
-			return nil, err
+		at := step{rate: plan.Rate}
+		if at.p95, at.busy, err = steady(s.site, generator, plan); err != nil {
+			return nil, 0, err
 		}
-		steps = append(steps, step{plan.Rate, p95})
-		if p95 > patience[0] || b.quick {
-			break
+		steps = append(steps, at)
+		if at.p95 > patience[0] || b.quick {
+			return steps, o.Rate, nil
 		}
 	}
-	var row []any
-	for _, p := range patience {
-		row = append(row, exactly(highest(steps, p), perSecond))
-	}
-	return append(row, exactly(closed.Rate, perSecond)), nil
 }
 
 // steady offers a rate once, and twice more if that was not answered at once:
 // the median tells whether the rate or the machine's neighbours were too much.
-func steady(generator *process, plan load.Plan) (time.Duration, error) {
+// What the server computed meanwhile is that of the last time, in percent.
+func steady(s *site, generator *process, plan load.Plan) (p95 time.Duration, busy float64, err error) {
 	var all []float64
 	for len(all) < 3 {
+		before := machine.CPU(s.cmd.Process.Pid)
 		var o load.Outcome
 		if err := generator.ask(plan, &o); err != nil {
-			return 0, err
+			return 0, 0, err
 		}
-		if o.Late {
+		busy = 100 * float64(machine.CPU(s.cmd.Process.Pid)-before) / float64(plan.Duration)
+		if o.Late || o.Refused > 0 { // not all was answered
 			o.P95 = max(o.P95, time.Second)
 		}
 		all = append(all, float64(o.P95))
 		if o.P95 <= patience[len(patience)-1] {
-			return o.P95, nil
+			return o.P95, busy, nil
 		}
 	}
-	return time.Duration(quantile(all, 0.5)), nil
+	return time.Duration(quantile(all, 0.5)), busy, nil
 }
 
-// highest is the last of the steps, from the lowest on, within the bound; 0 if
-// none is.
-func highest(steps []step, bound time.Duration) float64 {
-	rate := 0.0
+// highest is the last of the steps, from the lowest on, within the bound; an empty
+// one if none is.
+func highest(steps []step, bound time.Duration) (last step) {
 	for _, s := range steps {
 		if s.p95 > bound {
 			break
 		}
-		rate = s.rate
+		last = s
 	}
-	return rate
+	return last
 }

@@ -2,7 +2,9 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
@@ -78,13 +80,13 @@ var dimensions = []dimension{
 		measure: (*bench).concurrency,
 	},
 	{
-		name: "cached", label: "scripts in the cache", unit: count, sizes: []int{1, 10, 100, 1000, 10_000},
+		name: "cached", label: "commands in the cache", unit: count, sizes: []int{1, 10, 100, 1000, 10_000},
 		columns: []column{
 			{"p50", "p50", nanoseconds, oneExecution},
 			{"p99", "p99", nanoseconds, oneExecution},
 			{"memory", "resident memory of the server", bytesUnit, "Memory"},
 		},
-		measure: (*bench).cachedScripts,
+		measure: (*bench).cachedCommands,
 	},
 }
 
@@ -262,13 +264,21 @@ func (b *bench) concurrency(generator *process, size int, r round) error {
 	return nil
 }
 
-func (b *bench) cachedScripts(generator *process, size int, r round) error {
-	s, err := b.serve("--cache-bytes", "2147483648")
+// cachedCommands calls registered commands, and then all of them again and again.
+func (b *bench) cachedCommands(generator *process, size int, r round) error {
+	dir, err := b.commands(size)
+	if err != nil {
+		return err
+	}
+	s, err := b.serveFrom(dir, "--cache-bytes", "2147483648")
 	if err != nil {
 		return err
 	}
 	defer b.stop(s.process)
-	requests := executeRequests(5, 0, size)
+	var requests [][]byte
+	for i := range size {
+		requests = append(requests, load.Post(commandPath(storedName(i)), storedInput))
+	}
 	if _, err := b.ask(generator, s, requests, size); err != nil {
 		return err
 	}
@@ -283,6 +293,19 @@ func (b *bench) cachedScripts(generator *process, size int, r round) error {
 	resident, err := s.memory()
 	r["p50"], r["p99"], r["memory"] = float64(o.P50), float64(o.P99), float64(resident)
 	return err
+}
+
+// commands gives a directory in which so many commands are stored.
+func (b *bench) commands(count int) (dir string, err error) {
+	dir = filepath.Join(b.dir, fmt.Sprintf("commands-%d", count))
+	switch err := os.Mkdir(dir, 0o700); {
+	case errors.Is(err, fs.ErrExist):
+		return dir, nil
+	case err != nil:
+		return "", err
+	}
+	b.progress("storing %d commands", count)
+	return dir, storeLocally(b.ctx, dir, storedScripts(count, 5))
 }
 
 // draw writes the pictures of the report into a directory.

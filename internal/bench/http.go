@@ -11,7 +11,8 @@ import (
 	"github.com/avapd/avapd/internal/bench/machine"
 )
 
-// smallScript is a greeting, as an ad-hoc script and as an endpoint.
+// smallScript is a greeting, as an ad-hoc script, as a command and as an
+// endpoint.
 const (
 	smallScript = `addParam(name, who)
 addVar(greeting, "Hello")
@@ -26,8 +27,11 @@ addResult(text)`
     addResult(text)
 }
 registerEndpoint("/greet", "POST", [], "greets", greet, text)`
-	greeting = "Hello, Ana!"
+	smallCommand = "greet"
+	greeting     = "Hello, Ana!"
 )
+
+func commandPath(name string) string { return "/api/v1/commands/" + name + "/execute" }
 
 // competitor is one way to answer a greeting.
 type competitor struct {
@@ -42,7 +46,14 @@ func (b *bench) competitors() ([]competitor, error) {
 	if err := os.WriteFile(app, []byte(smallApp), 0o644); err != nil {
 		return nil, err
 	}
-	product, err := b.serve("--app", app)
+	dir, err := os.MkdirTemp(b.dir, "data")
+	if err != nil {
+		return nil, err
+	}
+	if err := storeLocally(b.ctx, dir, []script{{smallCommand, smallScript}}); err != nil {
+		return nil, err
+	}
+	product, err := b.serveFrom(dir, "--app", app)
 	if err != nil {
 		return nil, err
 	}
@@ -53,7 +64,8 @@ func (b *bench) competitors() ([]competitor, error) {
 	return []competitor{
 		{"echo", plain, "/echo"},
 		{"adhoc", product, "/api/v1/execute"},
-		{"registered", product, "/greet"},
+		{"registered", product, commandPath(smallCommand)},
+		{"app", product, "/greet"},
 	}, nil
 }
 
@@ -108,7 +120,9 @@ func (b *bench) http() error {
 	return nil
 }
 
-var titles = map[string]string{"echo": "Fiber echo", "adhoc": "ad-hoc script", "registered": "endpoint of an app, compiled ahead"}
+var titles = map[string]string{
+	"echo": "Fiber echo", "adhoc": "ad-hoc script", "registered": "registered command", "app": "endpoint of an app",
+}
 
 // compete loads each of the servers once.
 func (b *bench) compete(r round, sides []competitor, generator *process, connections int) error {

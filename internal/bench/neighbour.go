@@ -162,7 +162,8 @@ func (s samples) note(r round) {
 	}
 }
 
-// pool puts the samples of the rounds together, of all that were made.
+// pool puts the samples of the rounds together, of all that were made. Each round
+// weighs the same.
 func (m measured) pool(passes []samples) round {
 	all, r := samples{}, round{}
 	for _, kept := range m {

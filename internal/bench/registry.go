@@ -30,7 +30,7 @@ func (b *bench) registry() (err error) {
 	defer func() { err = errors.Join(err, c.Close()) }()
 	count := b.some(storedCommands)
 	b.progress("storing %d commands", count)
-	if err := storeCommands(b.ctx, c.Postgres.URL(), count); err != nil {
+	if err := storeShared(b.ctx, c.Postgres.URL(), storedScripts(count, storedLines)); err != nil {
 		return err
 	}
 	bare, err := b.bareNode(c)

@@ -40,11 +40,16 @@ func (b *bench) build() error {
 // serve starts the product with its settings for production. Without log
 // lines it does what the echo does; a busy server is run that way.
 func (b *bench) serve(arguments ...string) (*site, error) {
-	if err := b.build(); err != nil {
-		return nil, err
-	}
 	dir, err := os.MkdirTemp(b.dir, "data")
 	if err != nil {
+		return nil, err
+	}
+	return b.serveFrom(dir, arguments...)
+}
+
+// serveFrom starts the product with a directory that may hold commands.
+func (b *bench) serveFrom(dir string, arguments ...string) (*site, error) {
+	if err := b.build(); err != nil {
 		return nil, err
 	}
 	arguments = append([]string{"serve", "--listen", "127.0.0.1:0", "--data-dir", dir, "--log-level", "warn"}, arguments...)

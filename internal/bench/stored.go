@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -52,15 +53,41 @@ func (unloaded) Compile(context.Context, string, *engine.Source) (*engine.Artifa
 	return nil, nil, errors.ErrUnsupported
 }
 
-// storeCommands uploads so many commands, each of a script of its own, to a
-// PostgreSQL.
-func storeCommands(ctx context.Context, url string, count int) (err error) {
+// script is what a command is made of.
+type script struct{ name, text string }
+
+// storedScripts are so many of them, no two alike.
+func storedScripts(count, lines int) []script {
+	var list []script
+	for i := range count {
+		list = append(list, script{storedName(i), scriptOfLines(lines, i)})
+	}
+	return list
+}
+
+// storeShared uploads commands to a PostgreSQL.
+func storeShared(ctx context.Context, url string, scripts []script) error {
 	postgres, err := store.OpenPostgres(ctx, url, store.Options{})
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, postgres.Close()) }()
-	r, err := registry.New(ctx, registry.Config{Primary: postgres, Engine: unloaded{}})
+	return errors.Join(storeCommands(ctx, postgres, scripts), postgres.Close())
+}
+
+// storeLocally uploads commands to the store of a server that has none but its
+// directory. The server is not up yet.
+func storeLocally(ctx context.Context, dir string, scripts []script) error {
+	sqlite, err := store.OpenSQLite(ctx, filepath.Join(dir, store.FileName), store.Options{})
+	if err != nil {
+		return err
+	}
+	return errors.Join(storeCommands(ctx, sqlite, scripts), sqlite.Close())
+}
+
+// storeCommands compiles scripts, signs them with a key that it has trusted first,
+// and uploads each as the active version of a command.
+func storeCommands(ctx context.Context, primary store.Store, scripts []script) error {
+	r, err := registry.New(ctx, registry.Config{Primary: primary, Engine: unloaded{}})
 	if err != nil {
 		return err
 	}
@@ -73,31 +100,31 @@ func storeCommands(ctx context.Context, url string, count int) (err error) {
 	if _, _, err := r.PutSigner(ctx, pipeline, ""); err != nil {
 		return err
 	}
-	numbers := make(chan int)
+	waiting := make(chan script)
 	ended := make(chan error)
 	var group sync.WaitGroup
 	for range 4 {
 		group.Go(func() {
-			for i := range numbers {
-				ended <- storeCommand(ctx, r, key, i)
+			for s := range waiting {
+				ended <- storeCommand(ctx, r, key, s)
 			}
 		})
 	}
 	go func() {
-		for i := range count {
-			numbers <- i
+		for _, s := range scripts {
+			waiting <- s
 		}
-		close(numbers)
+		close(waiting)
 	}()
-	for range count {
+	for range scripts {
 		err = errors.Join(err, <-ended)
 	}
 	group.Wait()
 	return err
 }
 
-func storeCommand(ctx context.Context, r *registry.Registry, key signature.PrivateKey, i int) error {
-	artifact, findings := compiler.Compile(compiler.Source{Name: storedName(i) + ".avap", Text: scriptOfLines(storedLines, i)}, compiler.Options{})
+func storeCommand(ctx context.Context, r *registry.Registry, key signature.PrivateKey, s script) error {
+	artifact, findings := compiler.Compile(compiler.Source{Name: s.name + ".avap", Text: s.text}, compiler.Options{})
 	if artifact == nil {
 		return findings
 	}
@@ -105,7 +132,7 @@ func storeCommand(ctx context.Context, r *registry.Registry, key signature.Priva
 	if err != nil {
 		return err
 	}
-	_, err = r.Upload(ctx, storedName(i), module, registry.UploadOptions{Activate: true})
+	_, err = r.Upload(ctx, s.name, module, registry.UploadOptions{Activate: true})
 	return err
 }
 

@@ -26,15 +26,15 @@ type Plan struct {
 	// turn; with Once, each is sent a single time and the load ends after the last.
 	Requests [][]byte
 	Once     bool
-	// Expect is in the body of every answer; with Any, a refusal is an answer as
-	// good as others.
+	// Expect is in the body of every answer; with Any, a refusal is an answer too,
+	// and counted.
 	Expect string
 	Any    bool
 	// From is the local address to connect from, which tells clients apart.
 	From        string
 	Connections int
 	Duration    time.Duration
-	// Poll has the connections of a closed loop ask for answers over and over. To
+	// Poll has connections ask for answers over and over. To
 	// wake who sleeps on another core takes a server on the same machine about as
 	// long as the rest of its answer, and only a slow one finds anybody asleep.
 	// Whoever loads a server that way needs a core of his own.
@@ -48,6 +48,8 @@ type Plan struct {
 // Outcome is what a load showed.
 type Outcome struct {
 	Requests int
+	// Refused are those of the requests that were.
+	Refused int
 	// Rate is answers per second.
 	Rate          float64
 	P50, P95, P99 time.Duration
@@ -74,6 +76,8 @@ type run struct {
 	began time.Time
 	due   chan time.Time // of an open loop
 	late  atomic.Bool
+	// refused counts with Plan.Any.
+	refused atomic.Int64
 
 	mu    sync.Mutex
 	times []time.Duration
@@ -118,7 +122,7 @@ func Run(plan Plan) (Outcome, error) {
 		all.count(t)
 	}
 	return Outcome{
-		Times: all, Requests: len(r.times), Rate: float64(len(r.times)) / took.Seconds(), Late: r.late.Load(),
+		Times: all, Refused: int(r.refused.Load()), Requests: len(r.times), Rate: float64(len(r.times)) / took.Seconds(), Late: r.late.Load(),
 		P50: Quantile(r.times, 0.5), P95: Quantile(r.times, 0.95), P99: Quantile(r.times, 0.99),
 	}, nil
 }
@@ -188,8 +192,14 @@ func (r *run) work(c net.Conn) ([]time.Duration, error) {
 		if _, err := c.Write(request); err != nil {
 			return times, fmt.Errorf("load: %w", err)
 		}
-		if err := readAnswer(reader, expect, r.plan.Any); err != nil {
+		refused, err := readAnswer(reader, expect)
+		switch {
+		case err != nil:
 			return times, fmt.Errorf("load: %w", err)
+		case refused != "" && !r.plan.Any:
+			return times, fmt.Errorf("load: %s", refused)
+		case refused != "":
+			r.refused.Add(1)
 		}
 		times = append(times, time.Since(due))
 	}
@@ -214,20 +224,21 @@ func (r *run) take() (request []byte, due time.Time, ok bool) {
 	return r.plan.Requests[n%len(r.plan.Requests)], due, true
 }
 
-// readAnswer reads one answer with a length.
-func readAnswer(reader *bufio.Reader, expect []byte, whatever bool) error {
-	length, status, good := -1, "", false
+// readAnswer reads one answer with a length, and gives the beginning of one that
+// is a refusal.
+func readAnswer(reader *bufio.Reader, expect []byte) (refused string, err error) {
+	length, status := -1, ""
 	for first := true; ; first = false {
 		line, err := reader.ReadSlice('\n')
 		if err != nil {
-			return fmt.Errorf("read an answer: %w", err)
+			return "", fmt.Errorf("read an answer: %w", err)
 		}
 		line = bytes.TrimRight(line, "\r\n")
 		if len(line) == 0 {
 			break
 		}
 		if first {
-			if good = whatever || bytes.HasPrefix(line, []byte("HTTP/1.1 200")); !good {
+			if !bytes.HasPrefix(line, []byte("HTTP/1.1 200")) {
 				status = string(line)
 			}
 		} else if n, ok := contentLength(line); ok {
@@ -235,25 +246,22 @@ func readAnswer(reader *bufio.Reader, expect []byte, whatever bool) error {
 		}
 	}
 	if length < 0 {
-		return errors.New("an answer without a length")
+		return "", errors.New("an answer without a length")
 	}
-	if good && length <= reader.Size() {
-		body, err := reader.Peek(length)
-		if err != nil {
-			return fmt.Errorf("read an answer: %w", err)
-		}
-		good = bytes.Contains(body, expect)
-		if good {
-			_, err = reader.Discard(length)
-			return err
-		}
+	// What is too long for the buffer is not looked at as a whole.
+	body, err := reader.Peek(min(length, reader.Size()))
+	if err != nil {
+		return "", fmt.Errorf("read an answer: %w", err)
 	}
-	if good { // too long to look at
-		_, err := io.CopyN(io.Discard, reader, int64(length))
-		return err
+	beginning := body[:min(len(body), 1000)]
+	switch {
+	case status != "":
+		refused = fmt.Sprintf("%s: %s", status, beginning)
+	case length <= reader.Size() && !bytes.Contains(body, expect):
+		return "", fmt.Errorf("an answer without %q: %s", expect, beginning)
 	}
-	body, _ := io.ReadAll(io.LimitReader(reader, int64(min(length, 1000))))
-	return fmt.Errorf("%s: %s", status, body)
+	_, err = reader.Discard(length)
+	return refused, err
 }
 
 func contentLength(line []byte) (int, bool) {

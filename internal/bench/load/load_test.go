@@ -92,6 +92,26 @@ func TestTimeCountsFromWhenDue(t *testing.T) {
 	}
 }
 
+// Who may be refused gets all answers, and how many of them were refusals.
+func TestRefused(t *testing.T) {
+	var requests atomic.Int32
+	address := server(t, func(w http.ResponseWriter, _ *http.Request) {
+		if requests.Add(1)%3 == 0 {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		fmt.Fprint(w, "good")
+	})
+	plan := load.Plan{Address: address, Connections: 2, Requests: make([][]byte, 30), Once: true, Expect: "good", Any: true}
+	for i := range plan.Requests {
+		plan.Requests[i] = load.Post("/", nil)
+	}
+	o, err := load.Run(plan)
+	if err != nil || o.Requests != 30 || o.Refused != 10 {
+		t.Error(o, err)
+	}
+}
+
 // An open loop ends when a second's worth of requests waits.
 func TestLate(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0") // takes connections and never reads them
@@ -108,31 +128,27 @@ func TestLate(t *testing.T) {
 	}
 }
 
-// The times of loads that are put together have the quantiles of all of them.
+// Histograms have the quantiles of the times.
 func TestHistograms(t *testing.T) {
 	address := server(t, echo)
-	both, count := load.Histogram{}, 0
-	for range 2 {
-		o, err := load.Run(load.Plan{Address: address, Connections: 2, Duration: 20 * time.Millisecond, Expect: "x", Requests: [][]byte{load.Post("/", []byte("x"))}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, c := range []struct {
-			q    float64
-			want time.Duration
-		}{{0.5, o.P50}, {0.95, o.P95}, {0.99, o.P99}} {
-			if got := o.Times.Quantile(c.q); (got - c.want).Abs() > c.want/100 {
-				t.Errorf("%v: %v instead of %v", c.q, got, c.want)
-			}
-		}
-		both.Add(o.Times)
-		count += o.Requests
+	o, err := load.Run(load.Plan{Address: address, Connections: 2, Duration: 20 * time.Millisecond, Expect: "x", Requests: [][]byte{load.Post("/", []byte("x"))}})
+	if err != nil {
+		t.Fatal(err)
 	}
-	for _, n := range both {
-		count -= n
+	for _, c := range []struct {
+		q    float64
+		want time.Duration
+	}{{0.5, o.P50}, {0.95, o.P95}, {0.99, o.P99}} {
+		if got := o.Times.Quantile(c.q); (got - c.want).Abs() > c.want/100 {
+			t.Errorf("%v: %v instead of %v", c.q, got, c.want)
+		}
 	}
-	if count != 0 {
-		t.Errorf("%d times are lost", count)
+	// A load with few answers weighs as much as one with many.
+	both := load.Histogram{}
+	both.Add(load.Histogram{100: 999, 200: 1})
+	both.Add(load.Histogram{500: 3})
+	if fast, slow := both.Quantile(0.49), both.Quantile(0.51); slow < 10*fast {
+		t.Errorf("%v, %v", fast, slow)
 	}
 	if got := (load.Histogram{}).Quantile(0.99); got != 0 {
 		t.Errorf("nothing has the quantile %v", got)
