@@ -77,6 +77,9 @@ type Options struct {
 	// Load gives the text of a file that the script imports, by the path as
 	// written there. Without it, every import is an error.
 	Load func(path string) ([]byte, error)
+	// GiveWay, if there is one, is called between two stages of what may take long,
+	// for who has something more urgent to do.
+	GiveWay func()
 }
 
 // Level says which passes run between the prices and the emitter.
@@ -184,6 +187,9 @@ func (c *compilation) run(parts ...[]stage) {
 			s.run(c)
 			if c.diags.HasErrors() {
 				return
+			}
+			if c.opts.GiveWay != nil {
+				c.opts.GiveWay()
 			}
 		}
 	}

@@ -4,21 +4,25 @@ import (
 	"runtime"
 	"sync"
 	"time"
+
+	"github.com/avapd/avapd/wasmhost"
 )
 
 // background runs what cannot be interrupted and takes long, on threads of its
 // own that the system gives the CPU after all others. A thread is kept for the
 // next piece of work, as its priority cannot be raised again.
 //
-// Low priority is not enough where others wait: a thread has one of the Go
-// scheduler's processors also while the system gives it no CPU. So a thread that
-// has worked while others waited rests restFactor times as long: it then has a tenth
-// of the time, or somewhat more for what takes long.
+// Low priority is not enough where others have work to do: a thread has one of the
+// Go scheduler's processors also while the system gives it no CPU, and a system that
+// looks at its threads every 4 ms leaves a CPU to it for that long. So work is done
+// in pieces, as small as it can be interrupted. After each in which others wanted
+// the CPU, the thread rests restFactor times as long: it then has a tenth of the time,
+// or somewhat more for what takes long.
 type background struct {
 	most int
-	// crowded tells that others wait.
+	// crowded tells that others have all the CPUs.
 	crowded func() bool
-	work    chan func()
+	work    chan backgroundJob
 	quit    chan struct{}
 	threads sync.WaitGroup
 
@@ -27,23 +31,29 @@ type background struct {
 	closed  bool
 }
 
+// backgroundJob calls giveWay as often as it can be interrupted.
+type backgroundJob func(giveWay func())
+
 const restFactor = 9
+
+// shortPiece is what is too short to rest after.
+const shortPiece = 100 * time.Microsecond
 
 // longestRest is the most that a thread rests: what worked for longer was slow
 // because it got no CPU.
 const longestRest = 100 * time.Millisecond
 
 func newBackground(most int, crowded func() bool) *background {
-	return &background{most: most, crowded: crowded, work: make(chan func()), quit: make(chan struct{})}
+	return &background{most: most, crowded: crowded, work: make(chan backgroundJob), quit: make(chan struct{})}
 }
 
 // run does f and waits for its end, and has its panic. When all threads are busy
 // it waits for one.
-func (b *background) run(f func()) {
+func (b *background) run(f backgroundJob) {
 	done := make(chan any)
-	job := func() {
+	job := func(giveWay func()) {
 		defer func() { done <- recover() }()
-		f()
+		f(giveWay)
 	}
 	select {
 	case b.work <- job:
@@ -52,7 +62,7 @@ func (b *background) run(f func()) {
 			select {
 			case b.work <- job:
 			case <-b.quit:
-				f()
+				f(nil)
 				return
 			}
 		}
@@ -63,7 +73,7 @@ func (b *background) run(f func()) {
 }
 
 // start begins another thread with a job, unless there are enough.
-func (b *background) start(job func()) bool {
+func (b *background) start(job backgroundJob) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.closed || b.started == b.most {
@@ -75,15 +85,13 @@ func (b *background) start(job func()) bool {
 }
 
 // serve ends with its thread, which nothing else may use.
-func (b *background) serve(job func()) {
+func (b *background) serve(job backgroundJob) {
 	runtime.LockOSThread()
 	lowerPriority()
 	for {
-		began := time.Now()
-		job()
-		if b.crowded() && !b.rest(min(restFactor*time.Since(began), longestRest)) {
-			return
-		}
+		current := beginPiece()
+		job(func() { current = b.giveWay(current, shortPiece) })
+		b.giveWay(current, 0)
 		select {
 		case job = <-b.work:
 		case <-b.quit:
@@ -92,15 +100,40 @@ func (b *background) serve(job func()) {
 	}
 }
 
-// rest waits, and tells whether there will be further work.
-func (b *background) rest(d time.Duration) bool {
+// piece is work between two moments at which a thread can leave off.
+type piece struct {
+	began time.Time
+	// used is what the thread had used of a CPU when the piece began.
+	used time.Duration
+}
+
+func beginPiece() piece { return piece{began: time.Now(), used: threadTime()} }
+
+// contended tells that somebody else had the CPU in a tenth of the time or more that
+// a piece took. Where it is not known what a thread uses, nobody had.
+func contended(took, used time.Duration) bool { return used > 0 && took-used >= took/10 }
+
+// giveWay ends a piece of work, unless it was too short, and gives the current one.
+func (b *background) giveWay(p piece, short time.Duration) piece {
+	took := time.Since(p.began)
+	if took < short {
+		return p
+	}
+	if contended(took, threadTime()-p.used) || b.crowded() {
+		b.rest(min(restFactor*took, longestRest))
+	} else {
+		wasmhost.YieldThread()
+	}
+	return beginPiece()
+}
+
+// rest waits, but not for longer than there may be further work.
+func (b *background) rest(d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-		return true
 	case <-b.quit:
-		return false
 	}
 }
 

@@ -30,3 +30,12 @@ func lowerPriority() {
 	// Lowering is always permitted.
 	_ = unix.SchedSetAttr(0, own, 0)
 }
+
+// threadTime is what the thread has used of a CPU.
+func threadTime() time.Duration {
+	var used unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &used); err != nil {
+		return 0
+	}
+	return time.Duration(used.Nano())
+}

@@ -6,26 +6,7 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/avapd/avapd/internal/diag"
 )
-
-// seenCompiler tells of each time it is asked.
-type seenCompiler struct {
-	fakeCompiler
-
-	seen func()
-}
-
-func (c *seenCompiler) Compile(s *Source) (*Artifact, diag.List) {
-	c.seen()
-	return c.fakeCompiler.Compile(s)
-}
-
-func (c *seenCompiler) Check(s *Source) diag.List {
-	c.seen()
-	return c.fakeCompiler.Check(s)
-}
 
 // scheduled is how the system schedules the thread.
 func scheduled(t *testing.T) *unix.SchedAttr {
@@ -42,7 +23,7 @@ func TestCompilesGiveWay(t *testing.T) {
 	defer runtime.UnlockOSThread()
 	own := scheduled(t)
 	var compiles []*unix.SchedAttr
-	c := &seenCompiler{seen: func() { compiles = append(compiles, scheduled(t)) }}
+	c := &seenCompiler{seen: func(*Source) { compiles = append(compiles, scheduled(t)) }}
 	e := newEngine(t, &c.fakeCompiler, func(config *Config) { config.Compiler = c })
 	for _, source := range []string{"ok 1", "ok 2"} {
 		if _, err := e.Run(t.Context(), &Request{Source: source}); err != nil {

@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -14,7 +16,7 @@ func TestBackgroundHasSoManyThreads(t *testing.T) {
 	var jobs sync.WaitGroup
 	for i := range 3 {
 		jobs.Go(func() {
-			b.run(func() {
+			b.run(func(func()) {
 				begun <- i
 				<-end
 			})
@@ -36,31 +38,53 @@ func TestBackgroundHasSoManyThreads(t *testing.T) {
 	}
 	b.close()
 	ran := false
-	b.run(func() { ran = true })
+	b.run(func(func()) { ran = true })
 	if !ran {
 		t.Error("a job after the end was lost")
 	}
 }
 
-// A thread that has worked while others waited rests for longer, or until the end.
+// A thread that has worked while others have all the slots rests for longer after
+// each piece of work, or until the end.
 func TestBackgroundRests(t *testing.T) {
-	for _, waiting := range []bool{true, false} {
-		b := newBackground(1, func() bool { return waiting })
-		var took time.Duration
+	for _, crowded := range []bool{true, false} {
+		b := newBackground(1, func() bool { return crowded })
 		var ended time.Time
-		b.run(func() {
+		const piece = time.Millisecond
+		work := func() {
 			began := time.Now()
-			for took < time.Millisecond {
-				took = time.Since(began)
+			for time.Since(began) < piece {
 			}
 			ended = time.Now()
-		})
-		b.run(func() {
-			if rested := time.Since(ended); waiting && rested < min(restFactor*took, longestRest) {
-				t.Errorf("rested %v after %v", rested, took)
+		}
+		rested := func(where string) {
+			if rested := time.Since(ended); crowded && rested < restFactor*piece {
+				t.Errorf("rested %v %s", rested, where)
 			}
+		}
+		b.run(func(giveWay func()) {
+			work()
+			giveWay()
+			rested("between two pieces")
+			work()
 		})
+		b.run(func(func()) { rested("between two jobs") })
 		b.close() // does not wait for a rest
+	}
+}
+
+// The compiler is asked to give way where it is in the background, and only there.
+func TestCompilesInPieces(t *testing.T) {
+	var ways []bool
+	c := &seenCompiler{seen: func(s *Source) { ways = append(ways, s.giveWay != nil) }}
+	e := newEngine(t, &c.fakeCompiler, func(config *Config) { config.Compiler, config.TrialFuel = c, trialFuel })
+	for _, source := range []string{"ok short", "ok long" + strings.Repeat(" ", quickBytes)} {
+		if _, err := e.Run(t.Context(), &Request{Source: source}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !slices.Equal(ways, []bool{false, true}) {
+		t.Errorf("in the background: %v", ways)
 	}
 }
 
@@ -73,7 +97,7 @@ func TestBackgroundPassesPanicsOn(t *testing.T) {
 				t.Errorf("panic with %v", r)
 			}
 		}()
-		b.run(func() { panic("oops") })
+		b.run(func(func()) { panic("oops") })
 	}()
-	b.run(func() {})
+	b.run(func(func()) {})
 }

@@ -150,7 +150,7 @@ func newCache(gate *fairqueue.Slots, maxBytes int64, workers, maxPending, maxCli
 		gate: gate, maxBytes: max(1, maxBytes), ready: newReady(maxBytes / entryBytes),
 		maxPending: maxPending, maxClient: maxClient, now: time.Now, queueTime: queueTime,
 		workers: fairqueue.New(fairqueue.Limits{Slots: workers, ClientSlots: max(1, workers-1)}),
-		threads: newBackground(workers, func() bool { return gate.Waiting() > 0 }),
+		threads: newBackground(workers, func() bool { return gate.Free() == 0 }),
 		entries: make(map[key]*entry), byClient: make(map[string]int),
 	}
 	c.order = otter.Must(&otter.Options[place, *entry]{
@@ -181,13 +181,15 @@ type work struct {
 	span *tracing.Span
 }
 
-type compileFunc func() (*wasmhost.Module, diag.List, error)
+// compileFunc makes a module. It calls giveWay, if there is one, as often as it can
+// leave off.
+type compileFunc func(giveWay func()) (*wasmhost.Module, diag.List, error)
 
 // guarded makes the module, and catches the panics of the gate, the injector and
 // the runtime: nobody would on a goroutine of the cache.
-func (f compileFunc) guarded() (m *wasmhost.Module, findings diag.List, err error) {
+func (f compileFunc) guarded(giveWay func()) (m *wasmhost.Module, findings diag.List, err error) {
 	defer caught("the loader", &err)
-	return f()
+	return f(giveWay)
 }
 
 // found is a look-up's answer. The module is retained for the caller, who
@@ -344,7 +346,7 @@ func (c *cache) do(ctx context.Context, client string, e *entry, job *work) erro
 		made := false
 		err := c.gate.Do(ctx, client, func() {
 			began = time.Now()
-			c.load(e, job.quick, job.span)
+			c.load(e, job.quick, nil, job.span)
 			made = e.module != nil || e.err != nil || e.findings.HasErrors()
 		})
 		if c.gate.Waiting() > 0 {
@@ -391,7 +393,7 @@ func (c *cache) doBehind(client string, e *entry, job *work, began time.Time) {
 			return
 		}
 		if c.start(waiting, client, e) {
-			c.threads.run(func() { c.load(e, job.compile, job.span) })
+			c.threads.run(func(giveWay func()) { c.load(e, job.compile, giveWay, job.span) })
 			c.workers.Leave(client)
 			c.finish(client, e, began)
 		}
@@ -499,10 +501,10 @@ func (c *cache) finish(client string, e *entry, began time.Time) {
 }
 
 // load makes the module of an entry.
-func (c *cache) load(e *entry, compile compileFunc, span *tracing.Span) {
+func (c *cache) load(e *entry, compile compileFunc, giveWay func(), span *tracing.Span) {
 	began := time.Now()
 	span = span.Child("avap.compile", tracing.Internal)
-	e.module, e.findings, e.err = compile.guarded()
+	e.module, e.findings, e.err = compile.guarded(giveWay)
 	endCompile(span, e)
 	c.made(e.module, time.Since(began))
 }
@@ -587,7 +589,7 @@ func (c *cache) fetch(waiting context.Context, client string, e *entry, fetch fu
 
 // work runs what the cache will not hold, a compile or a check, on one of the
 // workers.
-func (c *cache) work(ctx context.Context, client string, do func()) error {
+func (c *cache) work(ctx context.Context, client string, do func(giveWay func())) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, c.queueTime, errCompileLate)
 	defer cancel()
 	if err := c.workers.Wait(ctx, fairqueue.NewWaiter(client)); err != nil {

@@ -7,7 +7,6 @@ import (
 	"reflect"
 	"testing"
 
-	"github.com/avapd/avapd/internal/diag"
 	"github.com/avapd/avapd/wasmhost"
 )
 
@@ -94,7 +93,7 @@ func TestReferences(t *testing.T) {
 		r := &Request{Source: fmt.Sprintf("ok %d", i)}
 		k := key{digest: sha256.Sum256([]byte(r.Source))}
 		return k, func() work {
-			return work{compile: func() (*wasmhost.Module, diag.List, error) { return e.compile(e.source(r)) }}
+			return work{compile: e.compiling(e.source(r))}
 		}
 	}
 	c := e.cache

@@ -88,7 +88,7 @@ func (e *Engine) fromCommand(ctx context.Context, client string, c *Command) (fo
 				}
 				return nil
 			},
-			compile: func() (*wasmhost.Module, diag.List, error) { return load(wasm) },
+			compile: func(func()) (*wasmhost.Module, diag.List, error) { return load(wasm) },
 		}
 	})
 }

@@ -35,7 +35,10 @@ func (scriptCompiler) Compile(s *Source) (*Artifact, diag.List) {
 func (scriptCompiler) Check(s *Source) diag.List { return compiler.Check(compilerInput(s)) }
 
 func compilerInput(s *Source) (compiler.Source, compiler.Options) {
-	return compiler.Source{Name: s.File, Text: s.Text}, compiler.Options{Logs: s.Logs, Load: s.Load, Interface: s.Interface, Registered: s.Registered, Detached: s.detached}
+	return compiler.Source{Name: s.File, Text: s.Text}, compiler.Options{
+		Logs: s.Logs, Load: s.Load, Interface: s.Interface, Registered: s.Registered,
+		Detached: s.detached, GiveWay: s.giveWay,
+	}
 }
 
 // Source is what is compiled.
@@ -55,6 +58,9 @@ type Source struct {
 
 	// detached leaves the manifest out of the module: it is run here and now.
 	detached bool
+	// giveWay is called between the stages of compiling; nil where that is a turn
+	// of computing.
+	giveWay func()
 }
 
 // Artifact is a compiled script.
@@ -84,9 +90,11 @@ func panicked() string {
 	return strings.Join(names, " < ")
 }
 
-// guardedCompile compiles, and catches the panics of a compiler.
-func guardedCompile(c Compiler, source *Source) (artifact *Artifact, findings diag.List, err error) {
+// guardedCompile compiles, and catches the panics of a compiler. Between two stages
+// giveWay is called, if there is one.
+func guardedCompile(c Compiler, source *Source, giveWay func()) (artifact *Artifact, findings diag.List, err error) {
 	defer caught("the compiler", &err)
+	source.giveWay = giveWay
 	artifact, findings = c.Compile(source)
 	if artifact == nil && !findings.HasErrors() {
 		return nil, nil, fmt.Errorf("the compiler gave neither an artifact nor an error")

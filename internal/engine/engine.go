@@ -249,7 +249,7 @@ func (e *Engine) RunArtifact(ctx context.Context, wasm []byte, r *Request) (*Ans
 	return e.execute(ctx, r, Limits{}, func() (found, error) {
 		return e.cache.get(ctx, r.Client, k, func() work {
 			wasm := bytes.Clone(wasm)
-			return work{compile: func() (*wasmhost.Module, diag.List, error) { return e.load(wasm) }}
+			return work{compile: func(func()) (*wasmhost.Module, diag.List, error) { return e.load(wasm) }}
 		})
 	})
 }
@@ -261,7 +261,7 @@ func (e *Engine) RunForeign(ctx context.Context, wasm []byte, r *Request) (*Answ
 	return e.execute(ctx, r, Limits{}, func() (found, error) {
 		return e.cache.get(ctx, r.Client, k, func() work {
 			wasm := bytes.Clone(wasm)
-			return work{compile: func() (*wasmhost.Module, diag.List, error) { return e.loadForeign(wasm) }}
+			return work{compile: func(func()) (*wasmhost.Module, diag.List, error) { return e.loadForeign(wasm) }}
 		})
 	})
 }
@@ -401,15 +401,14 @@ func (e *Engine) fromSource(ctx context.Context, r *Request) (found, error) {
 		return e.findFirst(ctx, k, r)
 	}
 	return e.cache.get(ctx, r.Client, k, func() work {
-		source := e.source(r)
-		return work{compile: func() (*wasmhost.Module, diag.List, error) { return e.compile(source) }}
+		return work{compile: e.compiling(e.source(r))}
 	})
 }
 
 // fromSources makes the module of a source that can import others.
 func (e *Engine) fromSources(ctx context.Context, r *Request) (f found, err error) {
 	source := &Source{File: r.File, Text: r.Source, Logs: r.Logs, Load: r.Load}
-	if queued := e.cache.work(ctx, r.Client, func() { f, err = e.make(source) }); queued != nil {
+	if queued := e.cache.work(ctx, r.Client, func(giveWay func()) { f, err = e.make(source, giveWay) }); queued != nil {
 		return found{}, queued
 	}
 	return f, err
@@ -423,21 +422,24 @@ func (e *Engine) source(r *Request) *Source {
 }
 
 // make compiles a script that the cache will not hold.
-func (e *Engine) make(source *Source) (f found, err error) {
+func (e *Engine) make(source *Source, giveWay func()) (f found, err error) {
 	began := time.Now()
-	f.module, f.findings, err = compileFunc(func() (*wasmhost.Module, diag.List, error) { return e.compile(source) }).guarded()
+	f.module, f.findings, err = e.compiling(source).guarded(giveWay)
 	f.took = time.Since(began)
 	e.cache.made(f.module, f.took)
 	return f, err
 }
 
-func (e *Engine) compile(source *Source) (*wasmhost.Module, diag.List, error) {
-	artifact, findings, err := guardedCompile(e.config.Compiler, source)
-	if artifact == nil || err != nil {
-		return nil, findings, err
+// compiling makes the machine code of a source.
+func (e *Engine) compiling(source *Source) compileFunc {
+	return func(giveWay func()) (*wasmhost.Module, diag.List, error) {
+		artifact, findings, err := guardedCompile(e.config.Compiler, source, giveWay)
+		if artifact == nil || err != nil {
+			return nil, findings, err
+		}
+		m, err := e.host.Load(artifact.Wasm, artifact.Manifest)
+		return m, findings, err
 	}
-	m, err := e.host.Load(artifact.Wasm, artifact.Manifest)
-	return m, findings, err
 }
 
 // Check finds what is wrong with a script without running it. It takes its turn
@@ -446,12 +448,13 @@ func (e *Engine) Check(ctx context.Context, client string, source *Source) (find
 	if err := e.checkSize(source.Text); err != nil {
 		return nil, err
 	}
-	err = e.cache.work(ctx, client, func() {
+	err = e.cache.work(ctx, client, func(giveWay func()) {
 		defer func() {
 			if r := recover(); r != nil {
 				findings = diag.List{diag.New(diag.Internal, diag.Span{}, "internal error")}
 			}
 		}()
+		source.giveWay = giveWay
 		findings = e.config.Compiler.Check(source)
 	})
 	if err != nil {
@@ -466,7 +469,9 @@ func (e *Engine) Compile(ctx context.Context, client string, source *Source) (ar
 	if err := e.checkSize(source.Text); err != nil {
 		return nil, nil, err
 	}
-	late := e.cache.work(ctx, client, func() { artifact, findings, err = guardedCompile(e.config.Compiler, source) })
+	late := e.cache.work(ctx, client, func(giveWay func()) {
+		artifact, findings, err = guardedCompile(e.config.Compiler, source, giveWay)
+	})
 	if late != nil {
 		return nil, nil, findFailure(ctx, late)
 	}

@@ -136,7 +136,7 @@ func testFailures(t *testing.T, trialFuel int64) {
 func TestPanicsOfTheLoader(t *testing.T) {
 	e := newEngine(t, &fakeCompiler{}, nil)
 	broken := func() work {
-		return work{compile: func() (*wasmhost.Module, diag.List, error) { panic("load") }}
+		return work{compile: func(func()) (*wasmhost.Module, diag.List, error) { panic("load") }}
 	}
 	for range 2 { // what is remembered of it, too
 		_, err := e.execute(context.Background(), &Request{}, Limits{}, func() (found, error) {

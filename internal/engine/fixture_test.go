@@ -65,6 +65,23 @@ func (c *fakeCompiler) Compile(s *Source) (*Artifact, diag.List) {
 	return fakeArtifact(s, 0), nil
 }
 
+// seenCompiler tells of each time it is asked.
+type seenCompiler struct {
+	fakeCompiler
+
+	seen func(*Source)
+}
+
+func (c *seenCompiler) Compile(s *Source) (*Artifact, diag.List) {
+	c.seen(s)
+	return c.fakeCompiler.Compile(s)
+}
+
+func (c *seenCompiler) Check(s *Source) diag.List {
+	c.seen(s)
+	return c.fakeCompiler.Check(s)
+}
+
 // fakeArtifact is a module that turns a metered loop a number of times.
 func fakeArtifact(s *Source, turns int64) *Artifact {
 	m := &wasm.Module{Memory: &wasm.Memory{

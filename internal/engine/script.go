@@ -48,7 +48,7 @@ func (e *Engine) Prepare(ctx context.Context, client string, source *Source) (*S
 	var digest filesDigest
 	var f found
 	var err error
-	if queued := e.cache.work(ctx, client, func() { f, err = e.make(digest.counted(*source)) }); queued != nil {
+	if queued := e.cache.work(ctx, client, func(giveWay func()) { f, err = e.make(digest.counted(*source), giveWay) }); queued != nil {
 		err = queued
 	}
 	if err != nil {

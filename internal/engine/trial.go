@@ -99,8 +99,8 @@ type attempt struct {
 }
 
 // try makes a trial, but not of what may not be tried.
-func (a *attempt) try() (m *wasmhost.Module, _ diag.List, err error) {
-	a.artifact, a.findings, err = guardedCompile(a.engine.config.Compiler, a.source)
+func (a *attempt) try(giveWay func()) (m *wasmhost.Module, _ diag.List, err error) {
+	a.artifact, a.findings, err = guardedCompile(a.engine.config.Compiler, a.source, giveWay)
 	if a.artifact != nil && err == nil && mayTry(&a.artifact.Manifest) {
 		m, err = a.engine.host.LoadTrial(a.artifact.Wasm, a.artifact.Manifest)
 	}
@@ -108,9 +108,9 @@ func (a *attempt) try() (m *wasmhost.Module, _ diag.List, err error) {
 }
 
 // compile makes machine code where there is no trial.
-func (a *attempt) compile() (*wasmhost.Module, diag.List, error) {
+func (a *attempt) compile(giveWay func()) (*wasmhost.Module, diag.List, error) {
 	if a.artifact == nil {
-		if m, findings, err := a.try(); m != nil || err != nil || a.artifact == nil {
+		if m, findings, err := a.try(giveWay); m != nil || err != nil || a.artifact == nil {
 			return m, findings, err
 		}
 	}
@@ -122,7 +122,7 @@ func (a *attempt) compile() (*wasmhost.Module, diag.List, error) {
 func (e *Engine) codeWork(f *found) func() work {
 	wasm, manifest, findings := f.module.Binary, f.module.Manifest, f.findings
 	return func() work {
-		load := func() (*wasmhost.Module, diag.List, error) {
+		load := func(func()) (*wasmhost.Module, diag.List, error) {
 			m, err := e.host.Load(wasm, manifest)
 			return m, findings, err
 		}
