@@ -6,7 +6,6 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/avapd/avapd/internal/diag"
 	"github.com/avapd/avapd/wasmhost"
 )
 
@@ -23,7 +22,7 @@ func TestLookUpsAmongEvictions(t *testing.T) {
 				r := &Request{Source: fmt.Sprintf("ok %d", (i*(g+1))%(roomFor*5/4))}
 				k := key{digest: sha256.Sum256([]byte(r.Source))}
 				f, err := c.get(t.Context(), "", k, func() work {
-					return work{compile: func() (*wasmhost.Module, diag.List, error) { return e.compile(e.source(r)) }}
+					return work{compile: e.compiling(e.source(r))}
 				})
 				if err != nil {
 					t.Error(err)
