@@ -14,47 +14,69 @@ import (
 // pressure is more than there are registers on any machine.
 const pressure = 40
 
+// width is what integers of a width are computed with.
+type width struct {
+	kind     wasm.ValType
+	add, mul wasm.Opcode
+	constant func(f *wasm.Func, n int)
+}
+
+var (
+	width32 = width{wasm.I32, wasm.OpI32Add, wasm.OpI32Mul, func(f *wasm.Func, n int) { f.I32Const(int32(n)) }}
+	width64 = width{wasm.I64, wasm.OpI64Add, wasm.OpI64Mul, func(f *wasm.Func, n int) { f.I64Const(int64(n)) }}
+)
+
 // remainders writes a function that keeps many remainders of its two parameters alive at once and mixes them. Neither
 // parameter may be near zero.
-func remainders(m *wasm.Module, rem wasm.Opcode) {
-	f := m.NewFunc("mix", wasm.FuncType{Params: []wasm.ValType{wasm.I64, wasm.I64}, Results: []wasm.ValType{wasm.I64}})
+func (w width) remainders(m *wasm.Module, rem wasm.Opcode) {
+	f := m.NewFunc("mix", wasm.FuncType{Params: []wasm.ValType{w.kind, w.kind}, Results: []wasm.ValType{w.kind}})
 	f.Exports = []string{"mix"}
 	locals := make([]wasm.Local, pressure)
 	for i := range locals {
-		locals[i] = f.NewLocal(wasm.I64)
+		locals[i] = f.NewLocal(w.kind)
 		f.LocalGet(f.Param(0))
 		if i > 0 {
 			f.LocalGet(locals[i-1])
-			f.Op(wasm.OpI64Add)
+			f.Op(w.add)
 		}
 		f.LocalGet(f.Param(1))
-		f.I64Const(int64(i))
-		f.Op(wasm.OpI64Add, rem)
+		w.constant(f, i)
+		f.Op(w.add, rem)
 		f.LocalSet(locals[i])
 	}
-	f.I64Const(0)
+	w.constant(f, 0)
 	for i := range locals {
-		f.I64Const(31)
-		f.Op(wasm.OpI64Mul)
+		w.constant(f, 31)
+		f.Op(w.mul)
 		f.LocalGet(locals[(i*7)%pressure])
-		f.Op(wasm.OpI64Add)
+		f.Op(w.add)
 	}
 }
 
-func mixed(a, b int64, rem func(a, b int64) int64) int64 {
-	var values [pressure]int64
+// mixed computes the same in Go.
+func mixed[T int32 | int64](a, b T, rem func(a, b T) T) T {
+	var values [pressure]T
 	for i := range values {
-		before := int64(0)
+		before := T(0)
 		if i > 0 {
 			before = values[i-1]
 		}
-		values[i] = rem(a+before, b+int64(i))
+		values[i] = rem(a+before, b+T(i))
 	}
-	sum := int64(0)
+	sum := T(0)
 	for i := range values {
 		sum = sum*31 + values[(i*7)%pressure]
 	}
 	return sum
+}
+
+// mixed32 gives the result as the sandbox does, for numbers that end in a and b.
+func mixed32(a, b uint64, rem func(a, b int32) int32) uint64 {
+	return uint64(uint32(mixed(int32(a), int32(b), rem)))
+}
+
+func mixed64(a, b uint64, rem func(a, b int64) int64) uint64 {
+	return uint64(mixed(int64(a), int64(b), rem))
 }
 
 // minutes writes two digits of a time of day as a date library does: a quotient's remainder by 60, then its tens and ones.
@@ -88,11 +110,18 @@ func minutes(m *wasm.Module) {
 func TestRemainders(t *testing.T) {
 	ctx := context.Background()
 	operations := []struct {
+		width  width
 		opcode wasm.Opcode
-		rem    func(a, b int64) int64
+		want   func(a, b uint64) uint64
 	}{
-		{wasm.OpI64RemS, func(a, b int64) int64 { return a % b }},
-		{wasm.OpI64RemU, func(a, b int64) int64 { return int64(uint64(a) % uint64(b)) }},
+		{width64, wasm.OpI64RemS, func(a, b uint64) uint64 { return mixed64(a, b, func(a, b int64) int64 { return a % b }) }},
+		{width64, wasm.OpI64RemU, func(a, b uint64) uint64 {
+			return mixed64(a, b, func(a, b int64) int64 { return int64(uint64(a) % uint64(b)) })
+		}},
+		{width32, wasm.OpI32RemS, func(a, b uint64) uint64 { return mixed32(a, b, func(a, b int32) int32 { return a % b }) }},
+		{width32, wasm.OpI32RemU, func(a, b uint64) uint64 {
+			return mixed32(a, b, func(a, b int32) int32 { return int32(uint32(a) % uint32(b)) })
+		}},
 	}
 	for _, engine := range []Engine{EngineCompiler, EngineInterpreter} {
 		runtime := wazero.NewRuntimeWithConfig(ctx, runtimeConfig(engine, 1))
@@ -107,7 +136,7 @@ func TestRemainders(t *testing.T) {
 		}
 		for _, o := range operations {
 			module := &wasm.Module{}
-			remainders(module, o.opcode)
+			o.width.remainders(module, o.opcode)
 			minutes(module)
 			instance, err := runtime.InstantiateWithConfig(ctx, module.Encode(), wazero.NewModuleConfig().WithName(""))
 			if err != nil {
@@ -115,8 +144,11 @@ func TestRemainders(t *testing.T) {
 			}
 			random := rand.New(rand.NewPCG(1, 2))
 			for range 2000 {
-				a, b := int64(random.Uint64()>>random.IntN(40)), int64(random.Uint64()>>(1+random.IntN(40))+pressure)
-				if got, want := int64(call(instance.ExportedFunction("mix"), uint64(a), uint64(b))), mixed(a, b, o.rem); got != want {
+				a, b := random.Uint64()>>random.IntN(40), random.Uint64()>>(1+random.IntN(40))+pressure
+				if o.width.kind == wasm.I32 {
+					a, b = a>>32, b>>33>>random.IntN(20)+pressure
+				}
+				if got, want := call(instance.ExportedFunction("mix"), a, b), o.want(a, b); got != want {
 					t.Fatalf("engine %d, opcode %#x: mix(%d, %d) = %d, want %d", engine, o.opcode, a, b, got, want)
 				}
 			}

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"runtime"
 	"syscall"
 
 	"github.com/avapd/avapd/internal/apps"
@@ -119,12 +120,21 @@ func (n *node) startEngine(context.Context) (err error) {
 	if n.engine, err = engine.New(n.settings); err != nil {
 		return fmt.Errorf("start the engine: %w", err)
 	}
+	warnOfProcessor(n.log, runtime.GOARCH)
 	n.reload.engine = n.engine
 	n.metrics.Engine(n.engine.Stats)
 	if n.process.onServe != nil {
 		n.process.onServe(n.engine)
 	}
 	return nil
+}
+
+// warnOfProcessor says where machine code is known to be wrong, and has not been
+// tried. docs/rationale.md has the story.
+func warnOfProcessor(log *slog.Logger, architecture string) {
+	if architecture == "arm64" {
+		log.Warn("on arm64 results of scripts may be wrong: the compiler for it, wazero 1.12, is known to get remainders wrong, and none of our tests has run there; amd64 is what is promised (docs/security.md)")
+	}
 }
 
 func (n *node) stopEngine(ctx context.Context) error { return n.engine.Close(ctx) }

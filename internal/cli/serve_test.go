@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -336,5 +337,16 @@ func TestTakenAddress(t *testing.T) {
 	}
 	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the directory of the data is there: %v", err)
+	}
+}
+
+// A server on a processor whose machine code is known to be wrong says so.
+func TestProcessorIsNamed(t *testing.T) {
+	for architecture, lines := range map[string]int{"arm64": 1, "amd64": 0} {
+		log := newLockedBuffer()
+		warnOfProcessor(slog.New(slog.NewTextHandler(log, nil)), architecture)
+		if got := strings.Count(log.String(), "level=WARN"); got != lines {
+			t.Errorf("%s: %d warnings in %q", architecture, got, log)
+		}
 	}
 }

@@ -112,6 +112,13 @@ func TestList(t *testing.T) {
 	if n := len(make(List, 80).Sorted()); n != 1 {
 		t.Errorf("%d repeats", n)
 	}
+	list = nil
+	for i := range 51 {
+		list = append(list, New(BadNumber, at(1+i, 1, i, 1), "a number"))
+	}
+	if n := len(list.Sorted()); n != 50 {
+		t.Errorf("%d of 51 are kept", n)
+	}
 }
 
 func TestSuggest(t *testing.T) {
