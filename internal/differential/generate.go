@@ -20,6 +20,8 @@ type program struct {
 	Query     [][2]string       `json:"query,omitempty"`     // in order
 	Imports   map[string]string `json:"imports,omitempty"`
 	Logs      bool              `json:"logs,omitempty"`
+	// Fuel is the limit of a program that is to run out of it; 0 is far more than programs need.
+	Fuel int64 `json:"fuel,omitempty"`
 }
 
 // generate makes a program from a seed. A third come from package oracle, whose programs Python can run, too.

@@ -10,15 +10,17 @@ import (
 	"github.com/avapd/avapd/runtime/catalog"
 )
 
-// change is a rewriting that must not change what a program does.
+// change is a rewriting that must not change what a program does, or another way to compile it.
 type change struct {
 	name string
 	// rewrite makes the other program; false means that it does not apply.
 	rewrite func(p program) (program, bool)
+	// form is that of the other program's module.
+	form form
 	// back undoes in an outcome what the rewriting must show.
 	back func(text string) string
-	// fuel tells that the price must be the same, too.
-	fuel bool
+	// fuel tells that the price must be the same, too, and places that errors must be where they were.
+	fuel, places bool
 }
 
 const renamed = "_renamed"
@@ -28,7 +30,11 @@ var changes = []change{
 	{name: "renaming", rewrite: rename, back: func(s string) string { return strings.ReplaceAll(s, renamed, "") }},
 	{name: "dead code", rewrite: addDeadCode, back: withoutLines},
 	{name: "outlining", rewrite: outline, back: func(s string) string { return outlinedCommand.ReplaceAllString(withoutLines(s), "") }},
+	{name: "optimizer off", rewrite: unwritten, form: formPlain, back: unchangedText, fuel: true, places: true},
 }
+
+func unwritten(p program) (program, bool) { return p, true }
+func unchangedText(text string) string    { return text }
 
 var (
 	lineNumber      = regexp.MustCompile(`"line":\d+`)
@@ -148,23 +154,27 @@ func (b *panel) unchanged(p *program, c *change) (*disagreement, error) {
 	}
 	var seen [2]verdict
 	for i, version := range []*program{p, &other} {
-		artifact, _ := version.compile(form{})
+		f := []form{formFull, c.form}[i]
+		artifact, _ := version.compile(f)
 		if artifact == nil {
 			if i == 0 {
 				return nil, nil
 			}
 			return &disagreement{c.name, "compiler", "the rewritten program is refused:\n" + other.Script}, nil
 		}
-		v, err := b.ways[0].run(version, artifact.Wasm)
+		v, err := b.ways[0].run(version, artifact)
 		if err != nil {
 			return nil, err
 		}
-		v.line, v.column, v.engine = 0, 0, []string{"original", "rewritten"}[i]
+		v.engine, v.form = []string{"original", "rewritten"}[i], f
+		if !c.places {
+			v.line, v.column = 0, 0
+		}
 		for _, text := range []*string{&v.result, &v.variables, &v.log, &v.message} {
 			*text = c.back(*text)
 		}
-		if !c.fuel {
-			v.fuel = ""
+		if !c.fuel { // then the memory it takes may be another, too
+			v.fuel, v.open = "", v.open || v.isLimit()
 		}
 		seen[i] = v
 	}
@@ -173,4 +183,18 @@ func (b *panel) unchanged(p *program, c *change) (*disagreement, error) {
 		d.engines, d.detail = c.name, d.detail+"\n"+other.Script
 	}
 	return d, nil
+}
+
+// smallerUnchanged shrinks a program that a change makes another.
+func (b *panel) smallerUnchanged(p program, c *change, d *disagreement) (program, *disagreement) {
+	last := d
+	out := shrink(p, func(candidate *program) bool {
+		now, err := b.unchanged(candidate, c)
+		if err != nil || now == nil || now.aspect != d.aspect {
+			return false
+		}
+		last = now
+		return true
+	})
+	return out, last
 }

@@ -1,6 +1,7 @@
 package differential
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,17 +30,16 @@ var limits = engine.Limits{Fuel: 3_000_000, Duration: 20 * time.Second, MemoryPa
 
 // way is one way to run a module.
 type way struct {
-	name       string
-	level      compiler.Level
-	standalone bool
-	host       *engine.Engine
+	name string
+	form form
+	host *engine.Engine
 }
 
 // panel has the engines ready. V8 runs many programs at once and is asked for separately.
 type panel struct {
-	// ways are taken for every program, rare ones for some: their modules take long to compile.
-	ways, rare []way
-	engines    []*engine.Engine
+	// ways are taken for every program, rare ones for some: their modules take long to compile, or to run.
+	ways, rare, slow []way
+	engines          []*engine.Engine
 }
 
 func newPanel() (*panel, error) {
@@ -54,12 +54,13 @@ func newPanel() (*panel, error) {
 		b.engines = append(b.engines, e)
 	}
 	b.ways = []way{
-		{"compiled", compiler.OptimizeFully, false, b.engines[0]},
-		{"again", compiler.OptimizeFully, false, b.engines[0]}, // on instances that were used before
-		{"plain", compiler.OptimizeNothing, false, b.engines[0]},
-		{"interpreted", compiler.OptimizeFully, false, b.engines[1]},
+		{"compiled", formFull, b.engines[0]},
+		{"again", formFull, b.engines[0]}, // on instances that were used before
+		{"plain", formPlain, b.engines[0]},
+		{"interpreted", formFull, b.engines[1]},
 	}
-	b.rare = []way{{"standalone", compiler.OptimizeFully, true, b.engines[0]}}
+	b.rare = []way{{"standalone", formStandalone, b.engines[0]}}
+	b.slow = []way{{"interpreted plain", formPlain, b.engines[1]}}
 	return b, nil
 }
 
@@ -85,6 +86,12 @@ type form struct {
 	standalone bool
 }
 
+var (
+	formFull       = form{}
+	formPlain      = form{level: compiler.OptimizeNothing}
+	formStandalone = form{standalone: true}
+)
+
 func (p *program) compile(f form) (*compiler.Artifact, diag.List) {
 	return compiler.Compile(compiler.Source{Name: "script", Text: p.Script}, compiler.Options{
 		Logs: p.Logs, Load: p.load, Optimize: f.level, Standalone: f.standalone,
@@ -97,36 +104,56 @@ type trial struct {
 	verdicts []verdict
 	// refused has the findings of a compiler that did not take the program.
 	refused diag.List
-	// module is what V8 is to run; nil if it needs what only the sandbox has.
-	module []byte
+	// artifacts are its modules, and inV8 those that V8 is to run.
+	artifacts map[form]*compiler.Artifact
+	inV8      []moduleOf
 }
 
-// try runs a program in the given ways.
+// moduleOf is a module with its form.
+type moduleOf struct {
+	form form
+	wasm []byte
+}
+
+// try compiles a program and runs it in the given ways.
 func (b *panel) try(p *program, ways ...way) (*trial, error) {
-	t := &trial{program: *p}
 	artifacts := map[form]*compiler.Artifact{}
 	for _, w := range ways {
-		f := form{w.level, w.standalone}
-		if artifacts[f] != nil {
+		if artifacts[w.form] != nil {
 			continue
 		}
-		artifact, findings := p.compile(f)
+		artifact, findings := p.compile(w.form)
 		if artifact == nil {
-			t.refused = findings
-			return t, nil
+			return &trial{program: *p, refused: findings}, nil
 		}
-		artifacts[f] = artifact
+		artifacts[w.form] = artifact
 	}
-	t.verdicts = append(t.verdicts, evaluate(p))
+	return b.run(p, artifacts, ways)
+}
+
+// run runs a program's modules in the given ways. They are for V8, too, if it can run them.
+func (b *panel) run(p *program, artifacts map[form]*compiler.Artifact, ways []way) (*trial, error) {
+	t := &trial{program: *p, artifacts: artifacts}
+	if p.Fuel == 0 {
+		t.verdicts = append(t.verdicts, evaluate(p))
+	}
+	endless := false
 	for _, w := range ways {
-		v, err := w.run(p, artifacts[form{w.level, w.standalone}].Wasm)
+		v, err := w.run(p, artifacts[w.form])
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", w.name, err)
 		}
 		t.verdicts = append(t.verdicts, v)
+		endless = endless || v.isLimit() && !v.holdsFor(&verdict{inV8: true, fuel: "0"})
 	}
-	if full := artifacts[form{}]; runsInV8(full) && !slices.ContainsFunc(t.verdicts[1:], func(v verdict) bool { return v.limited }) {
-		t.module = full.Wasm
+	forms := []form{formFull}
+	if slices.ContainsFunc(ways, func(w way) bool { return w == b.slow[0] }) {
+		forms = append(forms, formPlain)
+	}
+	for _, f := range forms {
+		if a := artifacts[f]; a != nil && !endless && runsInV8(a) {
+			t.inV8 = append(t.inV8, moduleOf{f, a.Wasm})
+		}
 	}
 	return t, nil
 }
@@ -139,6 +166,11 @@ func runsInV8(a *compiler.Artifact) bool {
 	return !slices.ContainsFunc(a.Manifest.Imports, func(field string) bool {
 		return field != abi.RefuelField && field != abi.ClockField && field != abi.RegisteredField
 	}) && !slices.ContainsFunc(notInV8, imported(a.Wasm))
+}
+
+// hasChildren reports whether a module starts children.
+func hasChildren(a *compiler.Artifact) bool {
+	return slices.Contains(a.Manifest.Imports, abi.SpawnField)
 }
 
 // imported tells which fields a module imports.
@@ -162,68 +194,70 @@ func evaluate(p *program) verdict {
 	return verdict{
 		engine: "reference", code: o.Code, message: o.Message, line: o.Line, column: o.Column,
 		result: o.Result, variables: o.Variables, log: o.Logs, status: o.Status,
-		limited: o.Open != "" || o.Refused != nil,
+		open: o.Open != "" || o.Refused != nil,
 	}
 }
 
 var durations = regexp.MustCompile(`,"duration_ms":[-+.e0-9]+`)
 
-// stops are the codes of limits.
-var stops = []diag.Code{diag.OutOfFuel, diag.DeadlineReached, diag.OutOfMemory, diag.RecursionLimit, diag.OutputLimit}
-
-func (w *way) run(p *program, module []byte) (verdict, error) {
-	r := &engine.Request{Variables: []byte(p.Variables), Body: []byte(p.Body), EchoVariables: true, Logs: p.Logs}
+func (w *way) run(p *program, a *compiler.Artifact) (verdict, error) {
+	r := &engine.Request{Variables: []byte(p.Variables), Body: []byte(p.Body), EchoVariables: true, Logs: p.Logs, Limits: engine.Limits{Fuel: p.Fuel}}
 	for _, q := range p.Query {
 		r.Query = append(r.Query, engine.Pair{Name: q[0], Value: q[1]})
 	}
-	answer, err := w.host.RunArtifact(context.Background(), module, r)
+	answer, err := w.host.RunArtifact(context.Background(), a.Wasm, r)
 	if failure, ok := errors.AsType[*diag.Failure](err); ok {
 		if failure.Code == diag.Internal {
 			return verdict{}, errors.Join(failure.Cause, errors.New(failure.Message))
 		}
 		start := failure.Span.Start
-		return verdict{
-			engine: w.name, code: string(failure.Code), message: failure.Message, line: start.Line, column: start.Column,
-			fuel: strconv.FormatInt(failure.Usage.FuelUsed, 10), limited: slices.Contains(stops, failure.Code),
-		}, nil
+		v := verdict{
+			engine: w.name, form: w.form, code: string(failure.Code), message: failure.Message, line: start.Line, column: start.Column,
+			fuel: strconv.FormatInt(failure.Usage.FuelUsed, 10),
+		}
+		v.open = v.isLimit() && hasChildren(a)
+		return v, nil
 	}
 	if err != nil {
 		return verdict{}, err
 	}
 	return verdict{
-		engine: w.name, result: string(answer.Result), variables: string(answer.Variables), log: durations.ReplaceAllString(string(answer.Logs), ""),
+		engine: w.name, form: w.form, result: string(answer.Result), variables: string(answer.Variables), log: durations.ReplaceAllString(string(answer.Logs), ""),
 		status: answer.Status, fuel: strconv.FormatInt(answer.Usage.FuelUsed, 10),
 	}, nil
 }
 
 // runInV8 adds V8's verdicts to trials, all in one process.
-func runInV8(ctx context.Context, trials []*trial) (int, error) {
+func runInV8(ctx context.Context, trials []*trial) error {
 	var modules []v8.Module
 	var requests []v8.Request
-	var asked []*trial
+	var seen []func(v verdict)
 	for _, t := range trials {
-		if t.module == nil {
-			continue
+		for _, m := range t.inV8 {
+			r := v8.Request{
+				Module: len(modules), Variables: t.program.Variables, Body: t.program.Body, Query: append([][2]string{}, t.program.Query...),
+				Fuel: cmp.Or(t.program.Fuel, limits.Fuel), CallDepth: limits.CallDepth, HashSeed: hashSeed,
+			}
+			modules, requests = append(modules, v8.Module{Wasm: m.wasm}), append(requests, r)
+			seen = append(seen, func(v verdict) {
+				v.form = m.form
+				t.verdicts = append(t.verdicts, v)
+			})
 		}
-		requests = append(requests, v8.Request{
-			Module: len(modules), Variables: t.program.Variables, Body: t.program.Body, Query: append([][2]string{}, t.program.Query...),
-			Fuel: limits.Fuel, CallDepth: limits.CallDepth, HashSeed: hashSeed,
-		})
-		modules, asked = append(modules, v8.Module{Wasm: t.module}), append(asked, t)
 	}
-	if len(asked) == 0 {
-		return 0, nil
+	if len(modules) == 0 {
+		return nil
 	}
 	outcomes, err := v8.Run(ctx, "../..", modules, requests)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	for i, o := range outcomes {
-		v := verdict{engine: "V8", code: o.Code, message: o.Message, result: o.Result, log: o.Logs, fuel: o.Fuel}
+		v := verdict{engine: "V8", inV8: true, code: o.Code, message: o.Message, result: o.Result, log: o.Logs, fuel: o.Fuel}
 		if len(o.Position) == 2 {
 			v.line, v.column = o.Position[0], o.Position[1]
 		}
-		asked[i].verdicts = append(asked[i].verdicts, v)
+		seen[i](v)
 	}
-	return len(asked), nil
+	return nil
 }

@@ -3,7 +3,9 @@ package differential
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"slices"
+	"strconv"
 	"sync"
 
 	v8 "github.com/avapd/avapd/internal/v8"
@@ -12,9 +14,46 @@ import (
 // batch is how many programs one process of V8 runs.
 const batch = 100
 
-// tally is what a search has seen.
+// Of so many programs, one is run in the ways that take long: rare are those of a module with its part of the library,
+// slow those on the interpreter and in V8 of one that is not optimized. These are run once more with less fuel than they
+// need.
+const (
+	rareShare = 16
+	slowShare = 8
+)
+
+// tally is what a search has seen. Programs in all are those that all four engines had something to say about, those not
+// optimized are among them, and those out of fuel are programs once more.
 type tally struct {
-	programs, refused, open, inV8 int
+	programs, refused, open, inAll, plain, outOfFuel int
+}
+
+func (t *tally) add(o *tally) {
+	t.programs += o.programs
+	t.refused += o.refused
+	t.open += o.open
+	t.inAll += o.inAll
+	t.plain += o.plain
+	t.outOfFuel += o.outOfFuel
+}
+
+// count counts a trial that is over.
+func (t *tally) count(trial *trial) {
+	inV8 := func(f form) bool {
+		return slices.ContainsFunc(trial.verdicts, func(v verdict) bool { return v.inV8 && v.form == f })
+	}
+	first := &trial.verdicts[0]
+	switch {
+	case first.open:
+		t.open++
+	case trial.program.Fuel > 0 && inV8(formFull) && first.isLimit():
+		t.outOfFuel++
+	case trial.program.Fuel == 0 && inV8(formFull) && !slices.ContainsFunc(trial.verdicts, func(v verdict) bool { return v.open || v.isLimit() }):
+		t.inAll++
+		if inV8(formPlain) {
+			t.plain++
+		}
+	}
 }
 
 // search compares programs from consecutive seeds, several at a time, until next says that there are no more. report gets
@@ -37,10 +76,7 @@ func (b *panel) search(ctx context.Context, workers int, next func() (first uint
 				}
 				found, t, err := b.compareSeeds(ctx, first, count)
 				mu.Lock()
-				total.programs += t.programs
-				total.refused += t.refused
-				total.open += t.open
-				total.inV8 += t.inV8
+				total.add(&t)
 				for _, f := range found {
 					report(f.seed, f.program, f.disagreement)
 				}
@@ -68,39 +104,64 @@ func (b *panel) compareSeeds(ctx context.Context, first uint64, count int) (foun
 	var seeds []uint64
 	for i := range count {
 		seed := first + uint64(i)
-		p := generate(seed)
-		ways := b.ways
-		if seed%16 == 0 {
-			ways = slices.Concat(ways, b.rare)
-		}
-		t, err := b.try(&p, ways...)
 		seen.programs++
-		if err != nil {
-			found = append(found, finding{seed, p, defect(err)})
-			continue
-		}
-		if t.refused != nil {
+		p, ways := generate(seed), b.waysOf(seed)
+		t, err := b.try(&p, ways...)
+		if err == nil && t.refused != nil {
 			seen.refused++
 			continue
 		}
-		if t.verdicts[0].limited {
-			seen.open++
+		if err == nil {
+			trials, seeds = append(trials, t), append(seeds, seed)
+			if short := t.short(seed); short != nil {
+				p = *short
+				if t, err = b.run(short, t.artifacts, ways); err == nil {
+					trials, seeds = append(trials, t), append(seeds, seed)
+				}
+			}
 		}
-		trials, seeds = append(trials, t), append(seeds, seed)
+		if err != nil {
+			found = append(found, finding{seed, p, defect(err)})
+		}
 	}
 	if v8.Installed() {
-		asked, err := runInV8(ctx, trials)
-		if err != nil {
+		if err := runInV8(ctx, trials); err != nil {
 			return nil, seen, err
 		}
-		seen.inV8 += asked
 	}
 	for i, t := range trials {
+		seen.count(t)
 		if d := disagree(t.verdicts); d != nil {
 			found = append(found, finding{seeds[i], t.program, d})
 		}
 	}
 	return found, seen, nil
+}
+
+// waysOf are the ways to run the program of a seed.
+func (b *panel) waysOf(seed uint64) []way {
+	ways := slices.Clone(b.ways)
+	if seed%rareShare == 0 {
+		ways = append(ways, b.rare...)
+	}
+	if seed%slowShare == 1 {
+		ways = append(ways, b.slow...)
+	}
+	return ways
+}
+
+// short is the program again with less fuel than it took, for some seeds and if V8 can run it.
+func (t *trial) short(seed uint64) *program {
+	if seed%slowShare != 1 || t.program.Fuel > 0 || len(t.inV8) == 0 {
+		return nil
+	}
+	used, err := strconv.ParseInt(t.verdicts[1].fuel, 10, 64)
+	if err != nil || used < 2 || t.verdicts[1].isLimit() {
+		return nil
+	}
+	p := t.program
+	p.Fuel = 1 + rand.New(rand.NewPCG(seed, 0xf0e1)).Int64N(used-1)
+	return &p
 }
 
 // smaller shrinks a program that shows a disagreement.
@@ -122,7 +183,7 @@ func defect(err error) *disagreement { return &disagreement{aspect: "defect", de
 
 // look runs one program everywhere and tells the disagreement, if any.
 func (b *panel) look(ctx context.Context, p *program, inV8 bool) *disagreement {
-	t, err := b.try(p, slices.Concat(b.ways, b.rare)...)
+	t, err := b.try(p, slices.Concat(b.ways, b.rare, b.slow)...)
 	if err != nil {
 		return defect(err)
 	}
@@ -130,7 +191,7 @@ func (b *panel) look(ctx context.Context, p *program, inV8 bool) *disagreement {
 		return nil
 	}
 	if inV8 {
-		if _, err := runInV8(ctx, []*trial{t}); err != nil {
+		if err := runInV8(ctx, []*trial{t}); err != nil {
 			return defect(err)
 		}
 	}

@@ -2,8 +2,10 @@ package differential
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
+	"github.com/avapd/avapd/internal/diag"
 	"github.com/avapd/avapd/internal/reference"
 )
 
@@ -16,9 +18,18 @@ type verdict struct {
 	result, variables, log string // JSON
 	status                 int
 	fuel                   string
-	// limited verdicts ended at a limit, or asked what the definition does not answer: there is nothing to compare.
-	limited bool
+	// form is that of the module that was run, and inV8 tells where.
+	form form
+	inV8 bool
+	// open verdicts asked what the definition does not answer, or ended at a limit where children run in no certain order:
+	// there is nothing to compare.
+	open bool
 }
+
+// stops are the codes of limits; isLimit tells that a verdict has one of them.
+var stops = []diag.Code{diag.OutOfFuel, diag.DeadlineReached, diag.OutOfMemory, diag.RecursionLimit, diag.OutputLimit}
+
+func (v *verdict) isLimit() bool { return slices.Contains(stops, diag.Code(v.code)) }
 
 // ended reports whether the execution came to an error of the script.
 func (v *verdict) ended() string {
@@ -40,8 +51,11 @@ func (d *disagreement) String() string { return d.engines + " " + d.aspect + "\n
 
 // compare holds other to first. What an engine does not tell is empty and not looked at.
 func compare(first, other *verdict) *disagreement {
-	if first.limited || other.limited {
+	if first.open || other.open {
 		return nil
+	}
+	if first.isLimit() || other.isLimit() {
+		return compareLimits(first, other)
 	}
 	differ := func(aspect, a, b string) *disagreement {
 		return &disagreement{aspect, first.engine + "/" + other.engine, fmt.Sprintf("%-12s %s\n%-12s %s", first.engine, a, other.engine, b)}
@@ -55,7 +69,7 @@ func compare(first, other *verdict) *disagreement {
 	for _, part := range []struct{ aspect, a, b string }{
 		{"result", first.result, other.result}, {"variables", first.variables, other.variables}, {"log", first.log, other.log},
 	} {
-		if part.a != "" && part.b != "" && !reference.MatchesJSON(part.a, part.b) {
+		if part.a != "" && part.b != "" && part.a != part.b && !reference.MatchesJSON(part.a, part.b) {
 			return differ(part.aspect, part.a, part.b)
 		}
 	}
@@ -66,6 +80,43 @@ func compare(first, other *verdict) *disagreement {
 		return differ("fuel", first.fuel, other.fuel)
 	}
 	return nil
+}
+
+// holdsFor reports whether a limit that v ended at is one that the other engine has, too, and must find reached. The
+// reference has none. Fuel and depth are the same for all others; how much memory a script takes is a matter of the module,
+// and V8 gives it as much as it likes; time is a matter of the machine.
+func (v *verdict) holdsFor(other *verdict) bool {
+	switch diag.Code(v.code) {
+	case diag.DeadlineReached:
+		return false
+	case diag.OutOfMemory, diag.OutputLimit:
+		return other.fuel != "" && v.form == other.form && !other.inV8
+	case diag.OutOfFuel, diag.RecursionLimit:
+		return other.fuel != ""
+	}
+	return true
+}
+
+// compareLimits is compare where one of the two ended at a limit. Modules of different forms ask for fuel at different
+// places.
+func compareLimits(first, other *verdict) *disagreement {
+	if !first.holdsFor(other) || !other.holdsFor(first) {
+		return nil
+	}
+	a, b := first.code, other.code
+	if first.form == other.form {
+		a, b = first.ended(), other.ended()
+	}
+	if a == b {
+		a, b = first.fuel, other.fuel
+	}
+	if a == b {
+		return nil
+	}
+	return &disagreement{
+		"limit " + first.code + "/" + other.code, first.engine + "/" + other.engine,
+		fmt.Sprintf("%-12s %s, %s units of fuel\n%-12s %s, %s units of fuel", first.engine, first.ended(), first.fuel, other.engine, other.ended(), other.fuel),
+	}
 }
 
 // endings describes two different endings without their places, which move while a program shrinks.

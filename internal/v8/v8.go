@@ -33,7 +33,7 @@ type Request struct {
 // Outcome is how an execution ended: with a result, or with a message.
 type Outcome struct {
 	Result, Message, Fuel string
-	// Code is the code of the diagnostic; a halt has none.
+	// Code is the code of the diagnostic; a trap that the script did not want has none.
 	Code     string
 	Position []int // line and column
 	// Logs is the log as JSON, without times.

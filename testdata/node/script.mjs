@@ -31,6 +31,9 @@ const SCRIPT_BASE = 65536;
 
 const SCRIPT_SLICE = 100_000n;
 const LIBRARY_SLICE = 10_000n;
+const OUT_OF_FUEL = "AVAP4001";
+// ENTRY_SITE is that of the top level as a whole.
+const ENTRY_SITE = 1;
 
 // What the log's entries are, by their first item.
 const LOG_PRINT = 0n;
@@ -45,9 +48,17 @@ const codes = [
 // The host charges for what it reads of a command's arguments.
 const BYTES_PER_UNIT = 16;
 
-const halts = { 1: "out of memory", 2: "recursion too deep" };
+// What a guest ends itself for before it traps, with the code of the diagnostic.
+const halts = { 1: ["out of memory", "AVAP4003"], 2: ["recursion too deep", "AVAP4004"] };
 
-class Stopped extends Error {}
+// Stopped ends a run that is out of fuel. The site is where that was found out,
+// or 0 for wherever the script is.
+class Stopped extends Error {
+  constructor(site) {
+    super("Script Execution Timeout");
+    this.site = site;
+  }
+}
 
 // Meter hands out fuel in slices. What was used is what was granted less what
 // the modules still have.
@@ -67,7 +78,7 @@ class Meter {
   enter(units) {
     const cell = this.cells.script;
     cell.value -= units;
-    if (cell.value < 0n) cell.value += this.refuel(cell, this.cells.library, SCRIPT_SLICE);
+    if (cell.value < 0n) cell.value += this.refuel(cell, this.cells.library, SCRIPT_SLICE, ENTRY_SITE);
   }
 
   grant(want) {
@@ -77,20 +88,34 @@ class Meter {
     return units;
   }
 
-  refuel(cell, other, slice) {
+  refuel(cell, other, slice, site) {
     const need = cell.value < 0n ? -cell.value : 1n;
     if (this.limit - this.granted < need && other.value > 0n) {
       this.granted -= other.value;
       other.value = 0n;
     }
-    if (this.limit - this.granted < need) throw new Stopped("Script Execution Timeout");
+    if (this.limit - this.granted < need) throw new Stopped(site);
     return this.grant(slice > need ? slice : need);
+  }
+
+  // spend takes fuel for work on the host's side.
+  spend(units) {
+    if (this.limit - this.granted < units) {
+      for (const cell of Object.values(this.cells)) {
+        if (cell.value <= 0n) continue;
+        this.granted -= cell.value;
+        cell.value = 0n;
+      }
+    }
+    const enough = this.limit - this.granted >= units;
+    this.granted = enough ? this.granted + units : this.limit;
+    if (!enough) throw new Stopped(0);
   }
 
   imports() {
     return {
-      script: () => this.refuel(this.cells.script, this.cells.library, SCRIPT_SLICE),
-      library: () => this.refuel(this.cells.library, this.cells.script, LIBRARY_SLICE),
+      script: (site) => this.refuel(this.cells.script, this.cells.library, SCRIPT_SLICE, site),
+      library: (site) => this.refuel(this.cells.library, this.cells.script, LIBRARY_SLICE, site),
     };
   }
 
@@ -141,7 +166,7 @@ export function manifestOf(module) {
 // none. The name is read to find that out.
 function notRegistered(guest, meter) {
   const nameBytes = guest.cell(CALL_ARGS).payload >> 32n;
-  meter.cells.script.value -= BigInt(CELL / BYTES_PER_UNIT) + nameBytes / BigInt(BYTES_PER_UNIT);
+  meter.spend(BigInt(CELL / BYTES_PER_UNIT) + nameBytes / BigInt(BYTES_PER_UNIT));
   const view = guest.view;
   for (let i = 0; i < CELL; i += 4) {
     view.setUint32(ERROR_A + i, view.getUint32(CALL_ARGS + i, true), true);
@@ -212,7 +237,9 @@ export function run(library, script, request) {
     }
     outcome.logs = logs(guest, manifest.sites);
   } catch (e) {
-    outcome.message = halts[guest.u32(HALT)] ?? e.message;
+    const halt = e instanceof Stopped ? [e.message, OUT_OF_FUEL] : halts[guest.u32(HALT)];
+    [outcome.message, outcome.code] = halt ?? [e.message];
+    if (halt) outcome.position = manifest.sites[e.site || guest.u32(SITE)].slice(1, 3);
     outcome.cause = e;
   }
   outcome.fuel = String(meter.used);
