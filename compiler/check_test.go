@@ -144,3 +144,46 @@ func TestImportsAreBounded(t *testing.T) {
 		}
 	}
 }
+
+// What a script may have of one thing, and what one more is told.
+func TestFormIsBounded(t *testing.T) {
+	endpoint := func(i int) string {
+		return fmt.Sprintf("registerEndpoint(\"/p%d\", \"GET\", [], \"\", f, r)\n", i)
+	}
+	for name, test := range map[string]struct {
+		most   int
+		code   diag.Code
+		says   string
+		script func(n int) string
+	}{
+		"operators": {1000, diag.NestingTooDeep, "more than 1000 operators in a row", func(n int) string { return "a = 1\nx = a" + strings.Repeat(" + a", n) }},
+		"endpoints": {1000, diag.TooComplex, "at most 1000 endpoints", func(n int) string {
+			var b strings.Builder
+			b.WriteString("function f(){\nreturn(1)\n}\n")
+			for i := range n {
+				b.WriteString(endpoint(i))
+			}
+			return b.String()
+		}},
+		"loops of a comprehension": {16, diag.TooComplex, "more than 16 loops", func(n int) string {
+			return "l = [1]\nx = [1" + strings.Repeat(" for i in l", n) + "]"
+		}},
+		"names to unpack": {64, diag.TooComplex, "more than 64 names", func(n int) string {
+			var names []string
+			for i := range n {
+				names = append(names, fmt.Sprint("n", i))
+			}
+			return "l = []\nx = [1 for " + strings.Join(names, ", ") + " in l]"
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if findings := compiler.Check(compiler.Source{Text: test.script(test.most)}, compiler.Options{}); findings.HasErrors() {
+				t.Errorf("%d: %v", test.most, findings.Err())
+			}
+			findings := compiler.Check(compiler.Source{Text: test.script(test.most + 1)}, compiler.Options{})
+			if err := findings.Err(); err == nil || findings[0].Code != test.code || !strings.Contains(err.Error(), test.says) {
+				t.Errorf("%d: %v", test.most+1, err)
+			}
+		})
+	}
+}
