@@ -41,11 +41,12 @@ func measure(ctx context.Context, o options) (*report, error) {
 	defer cancel()
 	b := &bench{options: o, ctx: ctx, pid: os.Getpid(), fulfilled: map[string]figure{}}
 	b.generator, b.subject = machine.Cores()
-	r := &report{Machine: b.machine(), Quick: o.quick}
+	r := &report{Began: time.Now(), Machine: b.machine(), Quick: o.quick}
 	var err error
 	if b.root, err = repository(ctx); err != nil {
 		return r, err
 	}
+	r.Commit = b.commit()
 	if b.dir, err = os.MkdirTemp("", "avap-bench"); err != nil {
 		return r, err
 	}
@@ -81,6 +82,17 @@ func repository(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("bench runs in the repository: go env GOMOD says %q, %w", file, err)
 	}
 	return filepath.Dir(file), nil
+}
+
+// commit names what is measured, as far as git knows.
+func (b *bench) commit() string {
+	cmd := exec.CommandContext(b.ctx, "git", "describe", "--always", "--dirty")
+	cmd.Dir = b.root
+	out, err := cmd.Output()
+	if err != nil {
+		return "an unknown commit"
+	}
+	return strings.TrimSpace(string(out))
 }
 
 func (b *bench) stopAll() {

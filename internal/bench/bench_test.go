@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -147,63 +146,6 @@ func TestKernels(t *testing.T) {
 		if want := fmt.Sprintf(`"answer":%d`, k.Answer); err != nil || !strings.Contains(string(a.Result), want) {
 			t.Errorf("%s: %.200s, %v", k.Name, a.Result, err)
 		}
-	}
-}
-
-// The document has a place for everything, and the pictures have names that it
-// knows.
-func TestDocumentHasPlaces(t *testing.T) {
-	raw, err := os.ReadFile("../../docs/performance.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	names := []string{"machine", "budgets"}
-	for _, s := range sections {
-		names = append(names, s.name)
-	}
-	for _, name := range names {
-		if _, err := between(string(raw), name, ""); err != nil {
-			t.Error(err)
-		}
-	}
-	b := &bench{section: &sectionReport{}}
-	for i := range dimensions {
-		b.paint(&dimensions[i], make([]curve, len(dimensions[i].columns)))
-	}
-	for _, p := range b.section.Pictures {
-		if !strings.Contains(string(raw), "(performance/"+p.Name+".svg)") {
-			t.Errorf("the picture %s is not shown", p.Name)
-		}
-	}
-}
-
-func TestRenew(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "document.md")
-	text := "# Title\n<!-- bench machine -->\nold\n<!-- end -->\nbetween\n<!-- bench http -->\n<!-- end -->\n"
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	s := &sectionReport{Name: "http", Notes: []string{"A note."}, Rounds: 3}
-	s.Tables = append(s.Tables, &table{Columns: []string{"a", "b"}, Rows: [][]any{{"x", exactly(2, times)}}})
-	r := &report{Machine: "some machine", Sections: []*sectionReport{s}}
-	if err := r.renew(path); err != nil {
-		t.Fatal(err)
-	}
-	got, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := "# Title\n<!-- bench machine -->\nsome machine.\n<!-- end -->\nbetween\n<!-- bench http -->\n" +
-		"| a | b |\n| --- | --- |\n| x | 2 × |\n\nA note.\n3 rounds, none disturbed.\n<!-- end -->\n"
-	if string(got) != want {
-		t.Errorf("got\n%s\nwant\n%s", got, want)
-	}
-	s.Name = "elsewhere"
-	if err := r.renew(path); err == nil {
-		t.Error("a section without a place is lost")
-	}
-	if err := (&report{Quick: true}).renew(path); err == nil {
-		t.Error("figures of a quick run are written")
 	}
 }
 

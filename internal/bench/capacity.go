@@ -67,37 +67,41 @@ func (b *bench) climb(s competitor, generator *process) (steps []step, closed fl
 			return nil, 0, err
 		}
 	}
+	unbroken := len(patience) - 1 // the tightest bound that is
 	for percent := 30; ; percent += 5 {
 		plan.Rate = o.Rate * float64(percent) / 100
 		b.progress("%s: %.0f requests a second", titles[s.name], plan.Rate)
 		at := step{rate: plan.Rate}
-		if at.p95, at.busy, err = steady(s.site, generator, plan); err != nil {
+		if at.p95, at.busy, err = steady(s.site, generator, plan, patience[unbroken]); err != nil {
 			return nil, 0, err
 		}
 		steps = append(steps, at)
-		if at.p95 > patience[0] || b.quick {
+		for unbroken >= 0 && at.p95 > patience[unbroken] {
+			unbroken--
+		}
+		if unbroken < 0 || b.quick {
 			return steps, o.Rate, nil
 		}
 	}
 }
 
-// steady offers a rate once, and twice more if that was not answered at once:
+// steady offers a rate once, and twice more if p95 was beyond the bound:
 // the median tells whether the rate or the machine's neighbours were too much.
 // What the server computed meanwhile is that of the last time, in percent.
-func steady(s *site, generator *process, plan load.Plan) (p95 time.Duration, busy float64, err error) {
+func steady(s *site, generator *process, plan load.Plan, bound time.Duration) (p95 time.Duration, busy float64, err error) {
 	var all []float64
 	for len(all) < 3 {
-		before := machine.CPU(s.cmd.Process.Pid)
+		before, began := machine.CPU(s.cmd.Process.Pid), time.Now()
 		var o load.Outcome
 		if err := generator.ask(plan, &o); err != nil {
 			return 0, 0, err
 		}
-		busy = 100 * float64(machine.CPU(s.cmd.Process.Pid)-before) / float64(plan.Duration)
+		busy = 100 * float64(machine.CPU(s.cmd.Process.Pid)-before) / float64(time.Since(began))
 		if o.Late || o.Refused > 0 { // not all was answered
 			o.P95 = max(o.P95, time.Second)
 		}
 		all = append(all, float64(o.P95))
-		if o.P95 <= patience[len(patience)-1] {
+		if o.P95 <= bound {
 			return o.P95, busy, nil
 		}
 	}

@@ -41,8 +41,6 @@ var sections = []section{
 	{"curves", "How cost grows", (*bench).curves},
 }
 
-var errMissed = errors.New("budgets are missed")
-
 func main() {
 	played, err := playRole()
 	if !played {
@@ -62,6 +60,7 @@ func main() {
 type options struct {
 	only     []string
 	rounds   int
+	runs     int
 	quick    bool
 	output   string
 	document string
@@ -78,9 +77,10 @@ func parse(arguments []string) (options, error) {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	only := flags.String("only", "", "comma list of `sections`: "+strings.Join(names, ", "))
 	flags.IntVar(&o.rounds, "rounds", 7, "undisturbed `rounds` per measurement")
+	flags.IntVar(&o.runs, "runs", 1, "how often to measure everything; a budget has to be met in each of the `runs`")
 	flags.BoolVar(&o.quick, "quick", false, "measure next to nothing, to see whether everything works; no budget counts")
 	flags.StringVar(&o.output, "output", "text", "`form` of what is printed: text or json")
-	flags.StringVar(&o.document, "document", "", "Markdown `file` whose tables to renew")
+	flags.StringVar(&o.document, "document", "", "Markdown `file` whose tables to renew, if all sections were measured and no budget was missed")
 	flags.StringVar(&o.pictures, "pictures", "", "`directory` to draw the curves in")
 	flags.StringVar(&o.product, "avap", "", "`file` of a program to measure instead of building one")
 	if err := flags.Parse(arguments); err != nil {
@@ -94,6 +94,9 @@ func parse(arguments []string) (options, error) {
 	}
 	if o.rounds < 1 {
 		return o, fmt.Errorf("--rounds %d: one is the least", o.rounds)
+	}
+	if o.runs < 1 {
+		return o, fmt.Errorf("--runs %d: one is the least", o.runs)
 	}
 	o.only = names
 	if *only != "" {
@@ -112,26 +115,9 @@ func command(ctx context.Context, arguments []string) error {
 	if err != nil {
 		return err
 	}
-	r, failure := measure(ctx, o)
-	if o.output == "json" {
-		err = r.writeJSON(os.Stdout)
-	} else {
-		err = r.writeText(os.Stdout)
+	all, failure := measureAll(ctx, o)
+	if err := show(o, all, failure != nil); err != nil || failure != nil {
+		return errors.Join(failure, err)
 	}
-	if failure != nil {
-		return failure
-	}
-	if err == nil && o.document != "" {
-		err = r.renew(o.document)
-	}
-	if err == nil && o.pictures != "" {
-		err = r.draw(o.pictures)
-	}
-	if err != nil {
-		return err
-	}
-	if r.missed() && !o.quick {
-		return errMissed
-	}
-	return nil
+	return conclude(o, all)
 }

@@ -4,14 +4,17 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"text/tabwriter"
+	"time"
 )
 
 // report is everything that a run found.
 type report struct {
+	// Began is when the run did, which tells it apart, and Commit what was measured.
+	Began    time.Time        `json:"began"`
+	Commit   string           `json:"commit"`
 	Machine  string           `json:"machine"`
 	Quick    bool             `json:"quick,omitempty"`
 	Sections []*sectionReport `json:"sections"`
@@ -93,7 +96,7 @@ func (r *report) writeJSON(w io.Writer) error {
 }
 
 func (r *report) writeText(w io.Writer) error {
-	fmt.Fprintln(w, r.Machine)
+	fmt.Fprintln(w, r.origin())
 	for _, s := range r.Sections {
 		fmt.Fprintf(w, "\n%s (%s, %.0f s)\n", s.Title, s.Name, s.Seconds)
 		for _, t := range s.Tables {
@@ -140,41 +143,4 @@ func (t *table) markdown() string {
 		}
 	}
 	return s.String()
-}
-
-// renew replaces what stands between the markers of each section that ran.
-// Figures of a quick run are no figures.
-func (r *report) renew(path string) error {
-	if r.Quick {
-		return fmt.Errorf("a quick run has no figures for %s", path)
-	}
-	raw, err := os.ReadFile(path)
-	if err != nil {
-		return err
-	}
-	text := string(raw)
-	parts := map[string]string{"machine": r.Machine + "."}
-	for _, s := range r.Sections {
-		parts[s.Name] = s.markdown()
-	}
-	if len(r.Sections) == len(sections) {
-		parts["budgets"] = r.budgetTable().markdown()
-	}
-	for name, part := range parts {
-		if text, err = between(text, name, part); err != nil {
-			return fmt.Errorf("%s: %w", path, err)
-		}
-	}
-	return os.WriteFile(path, []byte(text), 0o644)
-}
-
-// between puts a part between the markers of a name.
-func between(text, name, part string) (string, error) {
-	open, shut := "<!-- bench "+name+" -->\n", "<!-- end -->"
-	before, rest, ok := strings.Cut(text, open)
-	_, after, ended := strings.Cut(rest, shut)
-	if !ok || !ended {
-		return "", fmt.Errorf("there is no place for %s: %q and %q", name, strings.TrimSpace(open), shut)
-	}
-	return before + open + strings.TrimSpace(part) + "\n" + shut + after, nil
 }
