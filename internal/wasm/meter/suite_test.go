@@ -55,7 +55,8 @@ func (r *refueler) prepare(ctx context.Context, runtime wazero.Runtime) error {
 
 // TestSuite runs the specification's suite metered: every result and every
 // trap is what the suite wants of the module without metering, the metered
-// module is valid, and what it costs is the same on both engines.
+// module is valid, and what it costs is the same on both engines. To meter takes
+// no module long.
 func TestSuite(t *testing.T) {
 	var total spectest.Count
 	for _, s := range spectest.Scripts(t) {
@@ -66,9 +67,12 @@ func TestSuite(t *testing.T) {
 		for _, config := range []wazero.RuntimeConfig{wazero.NewRuntimeConfigCompiler(), wazero.NewRuntimeConfigInterpreter()} {
 			r := &refueler{slice: 500}
 			total.Add(s.Run(t, spectest.Options{
-				Config:    config,
-				Transform: func(module []byte) ([]byte, error) { return metered(module, testOptions) },
-				Prepare:   r.prepare,
+				Config: config,
+				Transform: func(module []byte) (out []byte, err error) {
+					spectest.Bounded(t, s.Name, func() { out, err = metered(module, testOptions) })
+					return out, err
+				},
+				Prepare: r.prepare,
 				// A trap leaves the depth where it was.
 				Before: func(m api.Module) {
 					m.ExportedGlobal(testOptions.Depth).(api.MutableGlobal).Set(uint64(testOptions.Calls))
@@ -85,4 +89,28 @@ func TestSuite(t *testing.T) {
 		t.Errorf("%d commands were run, %d skipped", total.Run, total.Skipped)
 	}
 	t.Logf("%d commands run, %d skipped", total.Run, total.Skipped)
+}
+
+// TestSuiteRefused has no module metered that the suite calls malformed or
+// invalid, and none of them takes long.
+func TestSuiteRefused(t *testing.T) {
+	refused := 0
+	for _, s := range spectest.Scripts(t) {
+		for i := range s.Commands {
+			c := &s.Commands[i]
+			if !c.IsBinary() || c.Type != spectest.Malformed && c.Type != spectest.Invalid {
+				continue
+			}
+			refused++
+			module, place := s.Binary(t, c), fmt.Sprintf("%s.wast:%d", s.Name, c.Line)
+			spectest.Bounded(t, place, func() {
+				if _, err := metered(module, testOptions); err == nil {
+					t.Errorf("%s: metered, want %s", place, c.Text)
+				}
+			})
+		}
+	}
+	if refused < 2_800 {
+		t.Errorf("only %d modules are wrong", refused)
+	}
 }

@@ -2,6 +2,7 @@ package validate
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -10,8 +11,8 @@ import (
 )
 
 // TestSuite holds the validator to the specification's suite: what is right is
-// accepted, what is malformed or invalid is refused, and what needs vectors is
-// refused for that.
+// accepted, what is malformed or invalid is refused, what needs vectors is
+// refused for that, and none takes long.
 func TestSuite(t *testing.T) {
 	var right, wrong, vectors int
 	for _, s := range spectest.Scripts(t) {
@@ -20,7 +21,9 @@ func TestSuite(t *testing.T) {
 			if !c.IsBinary() {
 				continue
 			}
-			_, err := Module(s.Binary(t, c), Max)
+			var err error
+			module := s.Binary(t, c)
+			spectest.Bounded(t, fmt.Sprintf("%s.wast:%d", s.Name, c.Line), func() { _, err = Module(module, Max) })
 			var refused *wasm.Error
 			switch {
 			case err != nil && !errors.As(err, &refused):
