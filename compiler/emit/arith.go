@@ -83,6 +83,10 @@ func (u *unit) binary(x *ir.Expr) {
 		}
 		return
 	}
+	if u.hot() && isRoot(x) {
+		u.root(x)
+		return
+	}
 	if u.hot() && x.Operator <= ir.Div && mayBeNumbers(x.Args[0], x.Args[1]) {
 		u.fastBinary(x)
 		return
@@ -101,6 +105,42 @@ func (u *unit) libraryBinary(x *ir.Expr) {
 		return
 	}
 	u.call(libraryOperator[x.Operator])
+}
+
+// isRoot reports whether x is the square root of a number.
+func isRoot(x *ir.Expr) bool {
+	n := x.Args[1]
+	return x.Operator == ir.Pow && n.Op == ir.OpFloat && n.Float == 0.5 && single(x.Args[0]) && x.Type == ir.Float
+}
+
+// root has the library look at what is not above zero: errors, the zero with a
+// sign, and what is no number.
+func (u *unit) root(x *ir.Expr) {
+	f := u.f
+	v := f.Temp(wasm.F64)
+	u.number(x.Args[0])
+	f.LocalSet(v)
+	site := u.site
+	done := f.Block(wasm.F64)
+	slow := f.Block()
+	f.LocalGet(v)
+	f.F64Const(0)
+	f.Op(wasm.OpF64Gt, wasm.OpI32Eqz)
+	f.BrIf(slow)
+	f.LocalGet(v)
+	f.Op(wasm.OpF64Sqrt)
+	f.Br(done)
+	f.End()
+	f.I32Const(abi.KindFloat)
+	f.LocalGet(v)
+	f.Op(wasm.OpI64ReinterpretF64)
+	u.value(x.Args[1])
+	u.setSite(x.Site)
+	u.call(libraryOperator[ir.Pow])
+	u.pairResult(x.Type, true)
+	f.End()
+	u.mergeSite(site)
+	f.Release(v)
 }
 
 func mayBeNumbers(a, b *ir.Expr) bool {

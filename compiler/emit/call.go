@@ -59,12 +59,21 @@ func (u *unit) status(x *ir.Expr) bool {
 		return false
 	}
 	u.libArguments(x)
-	u.f.Call(u.e.lib(x.Lib))
+	u.f.Call(u.e.lib(forKinds(x)))
 	if strings.HasSuffix(x.Lib.Sig, ":V") {
 		u.f.Op(wasm.OpDrop)
 	}
 	u.failIfNegative()
 	return true
+}
+
+// forKinds is the library function that the one of x calls for such operands, and
+// else that one.
+func forKinds(x *ir.Expr) *ir.Lib {
+	if x.Lib.Name == "SetIndex" && x.Args[0].Type == ir.Dict {
+		return ir.Library("DictSet")
+	}
+	return x.Lib
 }
 
 func (u *unit) libArguments(x *ir.Expr) {

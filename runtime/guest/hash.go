@@ -4,7 +4,7 @@ import "github.com/avapd/avapd/runtime/abi"
 
 // Keys are hashed with a seed that scripts do not know, so that nobody can
 // prepare keys that collide: texts with SipHash-1-3, numbers with two keyed
-// rounds of a mixer.
+// rounds of a mixer, and so texts that fit in a word with their length.
 
 const (
 	sip0 = 0x736f6d6570736575
@@ -31,6 +31,10 @@ func sipRound(a, b, c, d uint64) (uint64, uint64, uint64, uint64) {
 }
 
 func hashBytes(p Ptr, n uint32) uint32 {
+	if n < 8 {
+		charge(uint64(n) + 1) // as a loop over the bytes would
+		return hashWord(uint64(n)<<56 | loadShort(p, n))
+	}
 	seed := load64(abi.HashSeed)
 	seed2 := mix64(seed + mixA)
 	a, b, c, d := seed^sip0, seed2^sip1, seed^sip2, seed2^sip3
@@ -43,7 +47,7 @@ func hashBytes(p Ptr, n uint32) uint32 {
 		p += 8
 		left -= 8
 	}
-	charge(uint64(left) + 1) // as a loop over the bytes would
+	charge(uint64(left) + 1)
 	word := uint64(n)<<56 | loadShort(p, left)
 	d ^= word
 	a, b, c, d = sipRound(a, b, c, d)

@@ -10,7 +10,10 @@ import "github.com/avapd/avapd/runtime/abi"
 func Join3(a, b, c Value) Value {
 	text := openJoin(a, partRoom(b)+partRoom(c))
 	flag := partFlag(a) & partFlag(b) & partFlag(c)
-	end := putPart(putPart(joinEnd, b), c)
+	end := putPart(joinEnd, b)
+	if c.Bits>>32 != 0 || c.Tag&partInt != 0 {
+		end = putPart(end, c)
+	}
 	return closeJoin(text, end, flag)
 }
 
@@ -94,9 +97,8 @@ func openText(a Value, n uint64) Ptr {
 		room = min(total*2, textMaxBytes)
 	}
 	p := newText(room)
-	moveBytes(p, a.textPtr(), a.textLen())
-	joinEnd = uint32(p) + a.textLen()
 	joinRoom = uint32(p) + uint32(room)
+	joinEnd = putPart(uint32(p), a)
 	return p
 }
 
@@ -105,8 +107,13 @@ func putPart(p uint32, v Value) uint32 {
 	if v.Tag&partInt != 0 {
 		return putDecimal(p, v.int())
 	}
-	moveBytes(Ptr(p), v.textPtr(), v.textLen())
-	return p + v.textLen()
+	n, from := v.textLen(), v.textPtr()
+	if fitsWords(Ptr(p), from, n, joinRoom) {
+		moveWords(Ptr(p), from)
+	} else {
+		moveBytes(Ptr(p), from, n)
+	}
+	return p + n
 }
 
 // putDecimal writes an integer and gives its end.
@@ -142,15 +149,30 @@ func digits(u uint64) uint32 {
 // putDigits writes a number in decimal in front of a place, and gives where it
 // begins.
 func putDigits(end Ptr, u uint64) Ptr {
-	for u >= 10 {
+	for u >= 1<<32 {
 		rest := div10(u)
 		end--
 		store8(end, '0'+uint32(u-rest*10))
 		u = rest
 	}
+	for u >= 100 { // two at once
+		rest := u * 0x51eb851f >> 37 // u / 100 below 1<<32
+		end = putTwoDigits(end, uint32(u-rest*100))
+		u = rest
+	}
+	if u >= 10 {
+		return putTwoDigits(end, uint32(u))
+	}
 	end--
 	store8(end, '0'+uint32(u))
 	return end
+}
+
+// putTwoDigits writes a number below 100.
+func putTwoDigits(end Ptr, u uint32) Ptr {
+	tens := u * 103 >> 10 // u / 10
+	store16(end-2, '0'+tens|('0'+u-tens*10)<<8)
+	return end - 2
 }
 
 // closeJoin gives the joined text, which may go on growing where it lies. Spare

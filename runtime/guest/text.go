@@ -51,6 +51,21 @@ func moveBytes(dst, src Ptr, n uint32) {
 	memoryCopy(dst, src, n)
 }
 
+// fitsWords reports whether n bytes can be moved by moveWords to a place behind
+// which nothing has been written yet, up to an end.
+func fitsWords(dst, src Ptr, n, end uint32) bool {
+	return n <= 16 && uint32(dst)+16 <= end && uint32(src)+16 <= load32(abi.HeapEnd)
+}
+
+// moveWords moves up to sixteen bytes and what lies behind them, which takes
+// fewer branches than to look how many they are.
+func moveWords(dst, src Ptr) {
+	charge(1) // as moveBytes does
+	first, last := load64(src), load64(src+8)
+	store64(dst, first)
+	store64(dst+8, last)
+}
+
 // moveShort copies fewer than sixteen bytes, which takes a bulk instruction
 // many times as long. Both ends are read before anything is written.
 func moveShort(dst, src Ptr, n uint32) {
@@ -114,13 +129,7 @@ func bytesEqual(a, b Ptr, n uint32) bool {
 		}
 		i += 8
 	}
-	for i < n {
-		if load8(a+Ptr(i)) != load8(b+Ptr(i)) {
-			return false
-		}
-		i++
-	}
-	return true
+	return loadShort(a+Ptr(i), n-i) == loadShort(b+Ptr(i), n-i)
 }
 
 // textEqual reports whether two texts have the same bytes.

@@ -242,7 +242,11 @@ func Concat(a, b Value) Value {
 		newText(total)
 	}
 	if uint32(append0) == end && uint32(append0>>32)-end >= n {
-		moveBytes(Ptr(end), b.textPtr(), n)
+		if fitsWords(Ptr(end), b.textPtr(), n, uint32(append0>>32)) {
+			moveWords(Ptr(end), b.textPtr())
+		} else {
+			moveBytes(Ptr(end), b.textPtr(), n)
+		}
 		append0 += uint64(n)
 		return textValue(a.textPtr(), uint32(total), flag)
 	}
