@@ -83,6 +83,7 @@ func (n *node) services() []service {
 		{"the server", n.startServer, n.stopServer},
 		{"reloading", n.startReload, n.stopReload},
 		{"readiness", n.announce, n.denounce},
+		{"compiling ahead", n.startAhead, n.stopAhead}, // nobody waits for it to be ready
 	}
 }
 
@@ -230,6 +231,19 @@ func (n *node) announce(context.Context) error {
 		signal.Stop(n.signals)
 		return err
 	}
+	return nil
+}
+
+// startAhead begins to compile commands before anyone calls them.
+func (n *node) startAhead(context.Context) error {
+	if n.config.Registry.CompileAheadPercent > 0 {
+		n.commands.registry.StartAhead(n.engine)
+	}
+	return nil
+}
+
+func (n *node) stopAhead(context.Context) error {
+	n.commands.registry.StopAhead()
 	return nil
 }
 

@@ -350,3 +350,48 @@ func TestProcessorIsNamed(t *testing.T) {
 		}
 	}
 }
+
+// A server that is started again has its commands compiled before anyone calls
+// them: the first call finds machine code. With compile_ahead_percent 0 it makes it.
+func TestServeCompilesAhead(t *testing.T) {
+	const token = "0123456789abcdef"
+	dir := dirWithKey(t)
+	if err := os.WriteFile(filepath.Join(dir, "token"), []byte(token), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"--data-dir", filepath.Join(dir, "data"), "--admin-token-file", filepath.Join(dir, "token"), "--registry-signing-key-file", filepath.Join(dir, "key")}
+	s := startServe(t, args...)
+	if status, body := s.call(http.MethodPost, "/api/v1/compile", token, `{"command_name":"order","script":"r = 1\naddResult(r)"}`); status != http.StatusOK {
+		t.Fatalf("%d %s", status, body)
+	}
+	s.stop()
+	for percent, want := range map[string]int{"25": 0, "0": 1} {
+		s := startServe(t, append(args, "--registry-compile-ahead-percent", percent)...)
+		for want == 0 && s.counted(`avap_commands_compiled_ahead_total{result="compiled"}`) == 0 {
+			runtime.Gosched()
+		}
+		const compiles = `avap_compile_seconds_count{tier="code"}`
+		before := s.counted(compiles)
+		s.want(http.MethodPost, "/api/v1/commands/order/execute", http.StatusOK, "")
+		if got := s.counted(compiles) - before; got != want {
+			t.Errorf("%s percent: the first call compiled %d times", percent, got)
+		}
+		s.stop()
+	}
+}
+
+// counted is what a metric is at.
+func (s *instance) counted(name string) (n int) {
+	s.t.Helper()
+	_, metrics := s.call(http.MethodGet, "/api/v1/metrics", "", "")
+	_, rest, found := strings.Cut(metrics, "\n"+name+" ")
+	if !found {
+		s.t.Fatalf("no %s in %s", name, metrics)
+	}
+	text, _, _ := strings.Cut(rest, "\n")
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return n
+}

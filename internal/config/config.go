@@ -120,7 +120,9 @@ type Config struct {
 	// Registry is about the registered commands.
 	Registry struct {
 		ArtifactLimitBytes, KeepUnusedMS, RefreshMS int64
-		SigningKeyFile, TrustFile                   string
+		// CompileAheadPercent is of CacheBytes.
+		CompileAheadPercent       int64
+		SigningKeyFile, TrustFile string
 	}
 	// Time says what dates without a zone mean; Location is Zone's.
 	Time struct {

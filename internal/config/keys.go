@@ -574,6 +574,11 @@ var table = withTwins([]Key{
 		number: func(c *Config) *int64 { return &c.Registry.ArtifactLimitBytes },
 	},
 	{
+		Name: "registry.compile_ahead_percent", Default: "25", Min: 0, Max: 100,
+		Doc:    "Share of cache.bytes for commands that are compiled before anyone calls them; 0 leaves it to their first calls",
+		number: func(c *Config) *int64 { return &c.Registry.CompileAheadPercent },
+	},
+	{
 		Name: "registry.keep_unused_ms", Default: "86400000", Min: 0, Max: 30 * 24 * hourMS,
 		Doc:    "Time for which modules are kept that no version of a command has any more, and traces of what was deleted; 0 is for good",
 		number: func(c *Config) *int64 { return &c.Registry.KeepUnusedMS },

@@ -62,6 +62,9 @@ type entry struct {
 	abandon context.CancelFunc
 	bytes   int64
 	expires time.Time // zero: never
+	ahead   bool      // compiled before anyone asked for it, and nobody is known to have
+	changed time.Time // of what is compiled ahead
+	listed  bool      // in the cache's list of that
 }
 
 const (
@@ -138,7 +141,11 @@ type cache struct {
 	bytes int64
 	// maxBytes is for what is kept and for what others keep, which is reserved.
 	maxBytes, reserved int64
-	pending            int
+	// ahead was compiled before anyone asked for it, what changed first before the
+	// others, and may have so many bytes until somebody does.
+	ahead      []*entry
+	aheadBytes int64
+	pending    int
 	// evictions counts what was dropped for others.
 	evictions int64
 	// byClient counts what is pending.
@@ -469,6 +476,7 @@ func (c *cache) use(e *entry) {
 	if e.module != nil {
 		e.module.Retain()
 	}
+	e.ahead = false
 	c.order.GetIfPresent(e.place())
 }
 
@@ -476,6 +484,7 @@ func (c *cache) use(e *entry) {
 // to drop.
 func (c *cache) tellUses() {
 	c.ready.drain(func(e *entry, times int32) {
+		e.ahead = false
 		for range min(times, mostUses) {
 			c.order.GetIfPresent(e.place())
 		}
@@ -544,10 +553,14 @@ func (c *cache) keep(e *entry) {
 		c.drop(e) // it comes too late
 		return
 	}
+	c.tellUses()
+	if !c.makeRoom(e) {
+		c.drop(e)
+		return
+	}
 	if e.module != nil {
 		c.ready.put(e)
 	}
-	c.tellUses()
 	c.order.Set(e.place(), e)
 	c.order.CleanUp()
 }
@@ -556,6 +569,7 @@ func (c *cache) keep(e *entry) {
 // holds it.
 func (c *cache) drop(e *entry) {
 	e.kept = false
+	c.unlist(e)
 	c.count--
 	c.bytes -= e.bytes
 	delete(c.entries, e.key)
@@ -610,12 +624,16 @@ func (c *cache) reserve(bytes int64) bool {
 	}
 	c.reserved += bytes
 	c.tellUses()
+	c.yieldAhead()
 	c.order.SetMaximum(uint64(c.maxBytes - c.reserved))
 	return true
 }
 
 // moduleBytes is about what a compiled script takes.
-func moduleBytes(m *wasmhost.Module) int64 { return entryBytes + int64(m.CodeBytes)*bytesPerCode }
+func moduleBytes(m *wasmhost.Module) int64 { return artifactBytes(m.CodeBytes) }
+
+// artifactBytes is about what a compiled artifact of a size takes.
+func artifactBytes(size int) int64 { return entryBytes + int64(size)*bytesPerCode }
 
 // close waits for compiles under way and forgets everything.
 func (c *cache) close() {

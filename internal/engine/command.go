@@ -76,21 +76,31 @@ func (c *Command) key() key {
 func (e *Engine) fromCommand(ctx context.Context, client string, c *Command) (found, error) {
 	return e.cache.get(ctx, client, c.key(), func() work {
 		var wasm []byte
-		load := e.loadForeign
-		if c.Trusted {
-			load = e.load
-		}
 		return work{
 			fetch: func(ctx context.Context) (err error) {
-				defer caught("the loader", &err)
-				if wasm, err = c.Fetch(ctx); err != nil {
-					return &FetchError{err}
-				}
-				return nil
+				wasm, err = c.fetch(ctx)
+				return err
 			},
-			compile: func(func()) (*wasmhost.Module, diag.List, error) { return load(wasm) },
+			compile: func(func()) (*wasmhost.Module, diag.List, error) { return e.loadCommand(c, wasm) },
 		}
 	})
+}
+
+// fetch gets the artifact, and catches the panics of whoever does.
+func (c *Command) fetch(ctx context.Context) (wasm []byte, err error) {
+	defer caught("the loader", &err)
+	if wasm, err = c.Fetch(ctx); err != nil {
+		return nil, &FetchError{err}
+	}
+	return wasm, nil
+}
+
+// loadCommand makes the module of a command.
+func (e *Engine) loadCommand(c *Command, wasm []byte) (*wasmhost.Module, diag.List, error) {
+	if c.Trusted {
+		return e.load(wasm)
+	}
+	return e.loadForeign(wasm)
 }
 
 // registered is what a script calls commands by; nil when it calls none, or

@@ -47,6 +47,9 @@ type Config struct {
 	MemoryBytes, ShadowMemoryBytes, ClientMemoryBytes int64
 	// CacheBytes bounds the memory of compiled scripts, roughly.
 	CacheBytes int64
+	// AheadBytes bounds what of that commands have which were compiled before anyone
+	// called them; with 0 they are compiled when they are called.
+	AheadBytes int64
 	// CompileWorkers is how many scripts are compiled at once.
 	CompileWorkers int
 	// ShadowRunsPerMillion is the share of executions without effects that are
@@ -161,7 +164,7 @@ func New(config Config) (*Engine, error) {
 	}
 	e.host, e.shadow = host, shadowOf(&config, settings)
 	e.cache = newCache(gate, config.CacheBytes, config.CompileWorkers, config.QueueLength+config.CompileWorkers, config.ClientQueueLength+config.CompileWorkers)
-	e.cache.compiled = config.Compiled
+	e.cache.compiled, e.cache.aheadBytes = config.Compiled, config.AheadBytes
 	e.desks.New = func() any { return &desk{buffer: make([]byte, 0, pooledBytes)} }
 	return e, nil
 }

@@ -107,3 +107,17 @@ func BenchmarkResolve(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkActivations looks at 10,000 commands after signers or revocations have
+// changed.
+func BenchmarkActivations(b *testing.B) {
+	key := newSigner(b)
+	primary, _ := newMany(b, key)
+	n := newNode(b, Config{Primary: primary, Trust: []Signer{key.trust("team")}})
+	s := n.State()
+	for b.Loop() {
+		if len(activations(s, s, s.names)) > 0 {
+			b.Fatal("something has changed")
+		}
+	}
+}

@@ -20,7 +20,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // newEngine makes an engine that calls the commands of a registry.
 func newEngine(t testing.TB, r func() *Registry) *engine.Engine {
 	t.Helper()
-	e, err := engine.New(engine.Config{Registered: func() engine.Resolver { return r().Resolver() }})
+	e, err := engine.New(engine.Config{AheadBytes: 64 << 20, Registered: func() engine.Resolver { return r().Resolver() }})
 	if err != nil {
 		t.Fatal(err)
 	}

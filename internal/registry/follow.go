@@ -192,7 +192,7 @@ func (r *Registry) refresh(ctx context.Context) error {
 	if r.config.Copy != nil {
 		r.lacks.note(next, records)
 	}
-	r.current.Store(next)
+	r.publish(next, records)
 	if r.seen != nil {
 		r.seen(next)
 	}

@@ -40,6 +40,8 @@ type Health struct {
 	// Removed is what this server took out of the primary store because nothing
 	// names it any more, and RemovedFromCopy what it took out of its copy.
 	Removed, RemovedFromCopy Removed
+	// Ahead counts commands that were compiled before anyone called them.
+	Ahead AheadStats
 }
 
 // Settled tells whether it is known what commands there are. A node with a new copy
@@ -123,6 +125,7 @@ func (r *Registry) Health() Health {
 	defer r.health.mu.Unlock()
 	h := r.health.now
 	h.Epoch, h.Revision, h.Commands = s.summary.Epoch, s.summary.Revision, len(s.names)
+	h.Ahead = AheadStats{Compiled: r.ahead.compiled.Load(), Failed: r.ahead.failed.Load()}
 	if r.config.Copy != nil {
 		h.Missing = r.lacks.count()
 	}

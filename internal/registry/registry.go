@@ -114,6 +114,7 @@ type Registry struct {
 	current atomic.Pointer[State]
 	health  health
 	lacks   *lacks
+	ahead   ahead
 	// contents are the digests without signatures, by those with them, of the
 	// artifacts that were read for versions whose records do not have them.
 	contents sync.Map
@@ -146,6 +147,7 @@ func New(ctx context.Context, config Config) (*Registry, error) {
 		return nil, err
 	}
 	r := &Registry{config: config, wake: make(chan struct{}, 1), lacks: newLacks(), worth: worthTombstones}
+	r.ahead.wake = make(chan struct{}, 1)
 	if err := r.setFixed(config.Trust); err != nil {
 		return nil, err
 	}

@@ -68,9 +68,9 @@ func EngineConfig(c *config.Config) engine.Config {
 		ShadowRunsPerMillion: int(c.Shadow.RunsPerMillion),
 		TrialFuel:            c.Trial.Fuel,
 		MemoryBytes:          c.Memory.Scripts, ShadowMemoryBytes: c.Memory.Shadow, ClientMemoryBytes: c.MemoryClientBytes,
-		CacheBytes: c.CacheBytes,
-		Zone:       c.Time.Location,
-		Commands:   Reach(c),
+		CacheBytes: c.CacheBytes, AheadBytes: c.CacheBytes / 100 * c.Registry.CompileAheadPercent,
+		Zone:     c.Time.Location,
+		Commands: Reach(c),
 	}
 }
 

@@ -179,10 +179,12 @@ func (m *Metrics) Registry(health func() registry.Health) {
 		s.put(registryErrors, float64(h.RefreshErrors))
 		s.putBool(registryPrimary, h.Primary)
 		s.put(registryMissing, float64(h.Missing))
+		s.put(registryAhead, float64(h.Ahead.Compiled), "compiled")
+		s.put(registryAhead, float64(h.Ahead.Failed), "failed")
 		s.removed("primary", &h.Removed)
 		s.removed("copy", &h.RemovedFromCopy)
 	}, registryRevision, registryCommands, registryRefreshed, registryErrors, registryPrimary, registryMissing,
-		registryRemoved, registryBytes, registryTraces)
+		registryAhead, registryRemoved, registryBytes, registryTraces)
 }
 
 func (s *sample) removed(from string, now *registry.Removed) {

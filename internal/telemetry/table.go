@@ -143,6 +143,7 @@ var (
 	registryMissing   = define(definition{name: "avap_registry_missing_artifacts", kind: gauge, help: "Artifacts that the offline copy lacks."})
 	registryRemoved   = define(definition{name: "avap_registry_removed_artifacts_total", kind: counter, labels: []string{"store"}, help: "Artifacts that this server took out of a store, primary or copy, because no version has them any more."})
 	registryBytes     = define(definition{name: "avap_registry_removed_bytes_total", kind: counter, labels: []string{"store"}, help: "Bytes of these artifacts."})
+	registryAhead     = define(definition{name: "avap_commands_compiled_ahead_total", kind: counter, labels: []string{"result"}, help: "Registered commands that were to be compiled before anyone called them, by what came of it: compiled, or failed."})
 	registryTraces    = define(definition{name: "avap_registry_removed_tombstones_total", kind: counter, labels: []string{"store"}, help: "Traces of deleted records that this server took out of a store."})
 )
 
