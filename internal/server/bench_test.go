@@ -82,6 +82,17 @@ func newEngine(t testing.TB) Engine {
 
 // open starts a server without log lines and gives what makes a request.
 func (p *path) open(t testing.TB, tracer *tracing.Tracer, log *audit.Log) (ask func()) {
+	_, dial := p.serve(t, tracer, log)
+	c := dial()
+	return func() {
+		if err := c.ask(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// serve starts a server without log lines and gives what makes a connection to it.
+func (p *path) serve(t testing.TB, tracer *tracing.Tracer, log *audit.Log) (s *Server, dial func() *asker) {
 	e := p.engine(t)
 	options := Options{Config: config.Default(), Engine: e, Tracer: tracer, Audit: log, Log: slog.New(slog.DiscardHandler)}
 	if ours, ok := e.(*engine.Engine); ok {
@@ -92,29 +103,39 @@ func (p *path) open(t testing.TB, tracer *tracing.Tracer, log *audit.Log) (ask f
 		t.Cleanup(options.Apps.Close)
 		options.Commands = withCommand(t, ours, "greet", greetScript)
 	}
-	s := New(options)
+	s = New(options)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	go func() { _ = s.Serve(listener) }()
-	conn, err := net.Dial("tcp", listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
 	t.Cleanup(func() {
-		conn.Close()
 		if err := s.Shutdown(context.Background()); err != nil {
 			t.Error(err)
 		}
 	})
-	reader := bufio.NewReader(conn)
-	return func() {
-		if _, err := conn.Write(p.request); err != nil {
+	return s, func() *asker {
+		conn, err := net.Dial("tcp", listener.Addr().String())
+		if err != nil {
 			t.Fatal(err)
 		}
-		skipResponse(t, reader)
+		t.Cleanup(func() { conn.Close() })
+		return &asker{conn: conn, reader: bufio.NewReader(conn), request: p.request}
 	}
+}
+
+// asker makes a request again and again, and allocates nothing.
+type asker struct {
+	conn    net.Conn
+	reader  *bufio.Reader
+	request []byte
+}
+
+func (a *asker) ask() error {
+	if _, err := a.conn.Write(a.request); err != nil {
+		return err
+	}
+	return skipResponse(a.reader)
 }
 
 // withCommand gives a registry with one command.
@@ -158,7 +179,24 @@ func BenchmarkRequest(b *testing.B) {
 				}
 			})
 		}
+		b.Run(p.name+"/parallel", func(b *testing.B) { p.inParallel(b) })
 	}
+}
+
+// inParallel measures requests over as many connections as there are processors,
+// which is what -cpu says.
+func (p *path) inParallel(b *testing.B) {
+	_, dial := p.serve(b, nil, nil)
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		a := dial()
+		for pb.Next() {
+			if err := a.ask(); err != nil {
+				b.Error(err)
+				return
+			}
+		}
+	})
 }
 
 // What a request allocates is bounded: the collector's work comes from there.
@@ -182,15 +220,15 @@ func TestAllocationsPerRequest(t *testing.T) {
 }
 
 // skipResponse reads an answer, and allocates nothing.
-func skipResponse(t testing.TB, reader *bufio.Reader) {
+func skipResponse(reader *bufio.Reader) error {
 	length, first := 0, true
 	for {
 		line, err := reader.ReadSlice('\n')
 		if err != nil {
-			t.Fatal(err)
+			return err
 		}
 		if first && !bytes.HasPrefix(line, []byte("HTTP/1.1 200")) {
-			t.Fatalf("answered %s", line)
+			return fmt.Errorf("answered %s", line)
 		}
 		first = false
 		if len(line) == 2 {
@@ -202,7 +240,6 @@ func skipResponse(t testing.TB, reader *bufio.Reader) {
 			}
 		}
 	}
-	if _, err := reader.Discard(length); err != nil {
-		t.Fatal(err)
-	}
+	_, err := reader.Discard(length)
+	return err
 }
