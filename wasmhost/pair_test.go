@@ -40,7 +40,7 @@ func TestKeptPairEqualsFreshOne(t *testing.T) {
 				m := s.finish(t, h, 0)
 				want := stateOf(t, h, m)
 				_, _, _ = h.Run(context.Background(), m, &Input{Variables: []byte(`{"a":"secret"}`)}, testLimits, nil)
-				if h.pool.free[0].keeps() != m {
+				if idleSlot(t, h).keeps() != m {
 					t.Fatal("the pair is not kept")
 				}
 				if got := stateOf(t, h, m); got.size != want.size || !bytes.Equal(got.memory, want.memory) || got.fuel != want.fuel || !slices.Equal(got.others, want.others) {
@@ -72,7 +72,7 @@ func TestPairsThatAreNotKept(t *testing.T) {
 				script(s)
 				m := s.finish(t, h, 0)
 				_, _, _ = h.Run(context.Background(), m, &Input{}, limits, nil)
-				if kept := h.pool.free[0].keeps(); kept != nil {
+				if kept := idleSlot(t, h).keeps(); kept != nil {
 					t.Error("the pair is kept")
 				}
 			})
@@ -89,7 +89,7 @@ func TestKeptPairGivesWay(t *testing.T) {
 		first, second := one.finish(t, h, 0), two.finish(t, h, 0)
 		want := stateOf(t, h, second)
 		_, _, _ = h.Run(context.Background(), first, &Input{}, testLimits, nil)
-		if h.pool.free[0].keeps() != first {
+		if idleSlot(t, h).keeps() != first {
 			t.Fatal("the pair is not kept")
 		}
 		if got := stateOf(t, h, second); !bytes.Equal(got.memory, want.memory) {
@@ -103,6 +103,23 @@ func plain(globals []string, data []byte) *script {
 	s := newScript(globals, data)
 	s.module.Funcs = []*wasm.Func{s.refuel, s.run}
 	return s
+}
+
+// idleSlot is the only slot that is idle.
+func idleSlot(t *testing.T, h *Host) (only *slot) {
+	t.Helper()
+	for i := range h.pool.idle {
+		if s := h.pool.idle[i].Load(); s != nil {
+			if only != nil {
+				t.Fatal("more than one slot is idle")
+			}
+			only = s
+		}
+	}
+	if only == nil {
+		t.Fatal("no slot is idle")
+	}
+	return only
 }
 
 // overwrite fills the whole memory.
@@ -178,7 +195,7 @@ func TestEntriesAreKept(t *testing.T) {
 				m := s.finish(t, h, 0)
 				mustRun(t, h, m, Input{})
 				mustRun(t, h, m, Input{})
-				if got := len(h.pool.free[0].owner.entries); got != c.kept {
+				if got := len(idleSlot(t, h).owner.entries); got != c.kept {
 					t.Errorf("%d entries are kept, want %d", got, c.kept)
 				}
 			})

@@ -3,7 +3,6 @@ package wasmhost
 import (
 	"context"
 	"errors"
-	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -54,8 +53,12 @@ type slot struct {
 	counted atomic.Int64
 	crowded bool
 	pool    *pool
-	// client is who has the slot, guarded by the pool's lock.
-	client uint64
+	// client is who has the slot; noClient if nobody has it, too.
+	client atomic.Uint64
+	// kept is the module that the slot keeps a pair of while it is idle, and given
+	// when it became that, by the pool's count.
+	kept  atomic.Pointer[Module]
+	given atomic.Int64
 }
 
 // Allocate implements experimental.MemoryAllocator.
@@ -154,99 +157,137 @@ func (s *slot) release() {
 	release(s.base)
 	s.base = nil
 	s.pool.uncount(s, 0)
+	s.pool.mu.Lock()
+	delete(s.pool.all, s)
+	s.pool.mu.Unlock()
 }
 
-// pool keeps memory slots. It never hands out more than max at a time, and
-// keeps at most keep of them when they are idle.
+// pool keeps memory slots. It never hands out more than max at a time, and keeps as
+// many that are idle as it has places for them. Who finds an idle one and gives it
+// back takes no lock.
 type pool struct {
 	slotBytes int
-	max, keep int
-	// clientMax bounds the slots of one client, as far as it has a name.
+	max       int
+	// clientMax bounds the slots of one client, as far as it has a name. Of those who
+	// come at the same moment each may find that there is one left.
 	clientMax int
 	memory    sharedMemory
 
-	mu     sync.Mutex
-	free   []*slot
-	busy   map[*slot]struct{} // handed out
-	live   int                // handed out, or about to be
-	closed bool
+	live   atomic.Int64 // handed out, or about to be
+	gives  atomic.Int64
+	closed atomic.Bool
+	idle   []idlePlace
+	// awaited tells that somebody waits for a slot. Who waits sets it before looking
+	// for one, and who gives one back counts that before looking here, so that one
+	// of the two sees the other.
+	awaited atomic.Bool
+
+	mu  sync.Mutex
+	all map[*slot]struct{} // there are
 	// freed is closed when a slot comes back; nil while nobody waits.
 	freed chan struct{}
+}
+
+// idlePlace has an idle slot, or nil, in a cache line of its own.
+type idlePlace struct {
+	atomic.Pointer[slot]
+
+	_ [56]byte
 }
 
 func newPool(config *Config) *pool {
 	limit := config.MaxInstances
 	return &pool{
-		slotBytes: int(config.MaxMemoryPages) * abi.PageBytes, max: limit, keep: min(config.IdleInstances, limit),
+		slotBytes: int(config.MaxMemoryPages) * abi.PageBytes, max: limit, idle: make([]idlePlace, min(config.IdleInstances, limit)),
 		clientMax: (limit + 1) / 2, memory: sharedMemory{limit: config.MemoryBytes, client: config.ClientMemoryBytes},
-		busy: make(map[*slot]struct{}),
+		all: make(map[*slot]struct{}),
 	}
 }
 
 // take gives a slot that is all zero, by preference one that keeps a pair of
 // the module, and not one that keeps another's.
 func (p *pool) take(m *Module, client uint64) (*slot, error) {
-	p.mu.Lock()
-	if p.closed || p.live >= p.max {
-		p.mu.Unlock()
-		return nil, errNoSlot
+	if err := p.admit(client); err != nil {
+		return nil, err
 	}
-	// Few are busy most of the time; then there is nothing to look for.
-	if client != noClient && p.live >= p.clientMax && p.slotsOf(client) >= p.clientMax {
-		p.mu.Unlock()
-		return nil, errClientSlots
-	}
-	p.live++
-	if len(p.free) > 0 {
-		s := p.pick(m)
-		s.client = client
-		p.busy[s] = struct{}{}
-		p.mu.Unlock()
-		return s, nil
-	}
-	p.mu.Unlock()
-
-	base, err := reserve(p.slotBytes)
-	if err != nil {
+	s := p.pick(m)
+	if s == nil {
+		base, err := reserve(p.slotBytes)
+		if err != nil {
+			p.live.Add(-1)
+			return nil, errors.Join(errNoSlot, err)
+		}
+		s = &slot{base: base, pool: p}
 		p.mu.Lock()
-		p.live--
+		p.all[s] = struct{}{}
 		p.mu.Unlock()
-		return nil, errors.Join(errNoSlot, err)
 	}
-	s := &slot{base: base, pool: p, client: client}
-	p.mu.Lock()
-	p.busy[s] = struct{}{}
-	p.mu.Unlock()
+	s.client.Store(client)
 	return s, nil
+}
+
+// admit counts one more that is handed out, if that may be.
+func (p *pool) admit(client uint64) error {
+	for {
+		live := p.live.Load()
+		if p.closed.Load() || live >= int64(p.max) {
+			return errNoSlot
+		}
+		// Few are busy most of the time; then there is nothing to look for.
+		if client != noClient && live >= int64(p.clientMax) && p.slotsOf(client) >= p.clientMax {
+			return errClientSlots
+		}
+		if p.live.CompareAndSwap(live, live+1) {
+			return nil
+		}
+	}
 }
 
 // slotsOf counts the slots of a client.
 func (p *pool) slotsOf(client uint64) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	n := 0
-	for s := range p.busy {
-		if s.client == client {
+	for s := range p.all {
+		if s.client.Load() == client {
 			n++
 		}
 	}
 	return n
 }
 
-// pick takes an idle slot: the last used of those that keep a pair of m, else
-// one that keeps none, else the one that was used longest ago.
+// pick takes an idle slot: one that keeps a pair of m, else one that keeps none,
+// else the one that was used longest ago. It gives nil when none is idle.
 func (p *pool) pick(m *Module) *slot {
-	chosen := 0
-	for i := len(p.free) - 1; i >= 0; i-- {
-		switch p.free[i].keeps() {
-		case m:
-			chosen = i
-			i = 0
-		case nil:
-			chosen = i
+	for {
+		var from *idlePlace
+		var chosen *slot
+		for i := range p.idle {
+			s := p.idle[i].Load()
+			if s == nil {
+				continue
+			}
+			if s.kept.Load() == m && m != nil {
+				from, chosen = &p.idle[i], s
+				break
+			}
+			if chosen == nil || s.before(chosen) {
+				from, chosen = &p.idle[i], s
+			}
+		}
+		if chosen == nil || from.CompareAndSwap(chosen, nil) {
+			return chosen
 		}
 	}
-	s := p.free[chosen]
-	p.free = slices.Delete(p.free, chosen, chosen+1)
-	return s
+}
+
+// before tells whether an idle slot is the better one for a module that neither
+// keeps a pair of.
+func (s *slot) before(other *slot) bool {
+	if empty := s.kept.Load() == nil; empty != (other.kept.Load() == nil) {
+		return empty
+	}
+	return s.given.Load() < other.given.Load()
 }
 
 // wait is take for those who can wait for a slot.
@@ -255,6 +296,7 @@ func (p *pool) wait(ctx context.Context, m *Module, client uint64) (*slot, error
 		p.mu.Lock()
 		if p.freed == nil {
 			p.freed = make(chan struct{})
+			p.awaited.Store(true)
 		}
 		freed := p.freed
 		p.mu.Unlock()
@@ -273,30 +315,54 @@ func (p *pool) wait(ctx context.Context, m *Module, client uint64) (*slot, error
 // give wipes a slot and takes it back. No instance may run in it any more.
 func (p *pool) give(s *slot) {
 	s.wipe(func() {})
-	p.mu.Lock()
-	delete(p.busy, s)
-	p.live--
-	keep := !p.closed && len(p.free) < p.keep
-	if keep {
-		p.free = append(p.free, s)
+	s.client.Store(noClient)
+	s.kept.Store(s.keeps())
+	s.given.Store(p.gives.Add(1))
+	keep := p.put(s)
+	p.live.Add(-1)
+	if p.awaited.Load() {
+		p.tell()
 	}
-	if p.freed != nil {
-		close(p.freed)
-		p.freed = nil
-	}
-	p.mu.Unlock()
 	if !keep {
 		s.release()
 	}
 }
 
+// put makes a slot an idle one, if there is a place for it.
+func (p *pool) put(s *slot) bool {
+	for i := range p.idle {
+		if place := &p.idle[i]; place.Load() == nil && place.CompareAndSwap(nil, s) {
+			if p.closed.Load() { // it may have been just then
+				p.dropIdle()
+			}
+			return true
+		}
+	}
+	return false
+}
+
+// tell wakes those who wait for a slot.
+func (p *pool) tell() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.freed != nil {
+		close(p.freed)
+		p.freed = nil
+		p.awaited.Store(false)
+	}
+}
+
 // close releases the idle slots; those in use follow when they come back.
 func (p *pool) close() {
-	p.mu.Lock()
-	free := p.free
-	p.free, p.closed = nil, true
-	p.mu.Unlock()
-	for _, s := range free {
-		s.release()
+	p.closed.Store(true)
+	p.dropIdle()
+}
+
+// dropIdle gives the memory of the idle slots back.
+func (p *pool) dropIdle() {
+	for i := range p.idle {
+		if s := p.idle[i].Swap(nil); s != nil {
+			s.release()
+		}
 	}
 }

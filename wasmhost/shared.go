@@ -69,26 +69,16 @@ func (p *pool) uncount(s *slot, size int64) {
 
 // clientHasRoom tells whether the client of a slot may have more.
 func (p *pool) clientHasRoom(s *slot, more int64) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if s.client == noClient {
+	client := s.client.Load()
+	if client == noClient {
 		return true
 	}
-	for other := range p.busy {
-		if other.client == s.client {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for other := range p.all {
+		if other.client.Load() == client {
 			more += other.counted.Load()
 		}
 	}
 	return more <= p.memory.client
-}
-
-// dropIdle gives the memory of the idle slots back.
-func (p *pool) dropIdle() {
-	p.mu.Lock()
-	free := p.free
-	p.free = nil
-	p.mu.Unlock()
-	for _, s := range free {
-		s.release()
-	}
 }

@@ -1,0 +1,115 @@
+package wasmhost
+
+import (
+	"errors"
+	"sync"
+	"sync/atomic"
+	"testing"
+)
+
+// newTestPool is a pool of small slots.
+func newTestPool(most, idle int) *pool {
+	return newPool(&Config{MaxMemoryPages: 1, MaxInstances: most, IdleInstances: idle})
+}
+
+// Slots that come and go all the time: never more than may be are handed out, none
+// to two at once, each is all zero, whoever waits gets one, and in the end all are
+// released.
+func TestSlotsAmongMany(t *testing.T) {
+	const most, takers, turns = 3, 6, 400
+	p := newTestPool(most, most-1)
+	var out atomic.Int64
+	var all sync.WaitGroup
+	for i := range takers {
+		modules := []*Module{nil, new(Module), new(Module)}
+		all.Go(func() {
+			for turn := range turns {
+				s, err := p.wait(t.Context(), modules[(i+turn)%len(modules)], noClient)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if out.Add(1) > most {
+					t.Error("too many slots are handed out")
+				}
+				s.limitBytes = 1
+				b := s.Reallocate(1)
+				if b[0] != 0 {
+					t.Error("a slot is not zero, or has two users")
+				}
+				b[0] = byte(i + 1)
+				if turn%16 == 0 {
+					p.dropIdle()
+				}
+				if b[0] != byte(i+1) {
+					t.Error("a slot has two users")
+				}
+				out.Add(-1)
+				p.give(s)
+			}
+		})
+	}
+	all.Wait()
+	if p.live.Load() != 0 || p.awaited.Load() != (p.freed != nil) {
+		t.Errorf("%d slots are out, awaited %t", p.live.Load(), p.awaited.Load())
+	}
+	p.close()
+	if len(p.all) != 0 {
+		t.Errorf("%d slots were not released", len(p.all))
+	}
+}
+
+// A slot that comes back while the pool closes is released as well.
+func TestCloseMissesNoSlot(t *testing.T) {
+	for range 200 {
+		p := newTestPool(4, 4)
+		var all sync.WaitGroup
+		for range 4 {
+			s, err := p.take(nil, noClient)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all.Go(func() { p.give(s) })
+		}
+		p.close()
+		all.Wait()
+		if len(p.all) != 0 {
+			t.Fatalf("%d slots were not released", len(p.all))
+		}
+		if _, err := p.take(nil, noClient); !errors.Is(err, errNoSlot) {
+			t.Errorf("after the end: %v", err)
+		}
+	}
+}
+
+// What is idle serves its module first, then what keeps nothing goes, then what was
+// used longest ago.
+func TestWhichSlotIsTaken(t *testing.T) {
+	p := newTestPool(4, 4)
+	first, second, other := new(Module), new(Module), new(Module)
+	owned := func(m *Module) *execution { return &execution{pair: pair{of: m}} }
+	slots := make([]*slot, 3)
+	for i, m := range []*Module{second, nil, first} {
+		s, err := p.take(nil, noClient)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.owner = owned(m)
+		slots[i] = s
+	}
+	for _, s := range slots {
+		p.give(s)
+	}
+	for i, c := range []struct {
+		m    *Module
+		want *slot
+	}{{first, slots[2]}, {other, slots[1]}, {other, slots[0]}, {other, nil}} {
+		if got := p.pick(c.m); got != c.want {
+			t.Errorf("turn %d: another slot was taken", i)
+		}
+	}
+	for _, s := range slots {
+		s.owner = nil
+		s.release()
+	}
+}
