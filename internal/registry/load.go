@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"sync"
+	"sync/atomic"
 
 	"github.com/avapd/avapd/internal/diag"
 	"github.com/avapd/avapd/internal/engine"
@@ -20,6 +21,8 @@ type loader struct {
 
 	once             sync.Once
 	trusted, foreign engine.Command
+
+	permitted atomic.Pointer[permitted] // the last one that was found
 }
 
 // command is the version as the engine runs it for those who signed it.

@@ -23,6 +23,30 @@ type permission struct {
 	limits  Limits // the most an execution can have; zero is no bound
 }
 
+// policy stands for the signers and the revocations of a State, and of those after
+// it that have the same. It has a size, so that no two have the same address.
+type policy struct{ _ byte }
+
+// permitted is the permission that a version has under a policy.
+type permitted struct {
+	policy *policy
+	permission
+}
+
+// permission is permit for a version with the signers that its record has. It is
+// found once for a policy, unless it is not known yet under which names the version
+// would be revoked.
+func (s *State) permission(v *Version) (permission, error) {
+	if known := v.loader.permitted.Load(); known != nil && known.policy == s.policy {
+		return known.permission, nil
+	}
+	p, err := s.permit(v, v.Signers)
+	if err == nil && v.names != nil {
+		v.loader.permitted.Store(&permitted{s.policy, p})
+	}
+	return p, err
+}
+
 // permit decides whether a version may run that these keys have signed. One
 // signer who may sign it is enough. The error is a *diag.Failure.
 func (s *State) permit(v *Version, keys []string) (best permission, err error) {

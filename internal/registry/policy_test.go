@@ -201,6 +201,26 @@ func TestRevokedWhoeverSigned(t *testing.T) {
 	}
 }
 
+// That a version of an old record is revoked shows when its artifact has been read,
+// though signers and revocations are what they were.
+func TestRevokedWhenRead(t *testing.T) {
+	key := newSigner(t)
+	trust := []Signer{key.trust("team")}
+	n := newNode(t, Config{Trust: trust})
+	v := n.mustUpload(t, "order", key.module(t, "r = 1\naddResult(r)"))
+	n.forgetContent(t, v)
+	n = newNode(t, Config{Primary: n.config.Primary, Trust: trust})
+	if _, err := n.Revoke(t.Context(), RevokeDigest, v.Content.String(), "wrong", "ana"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := n.State().Resolve("order", 0); err != nil {
+		t.Fatalf("before: %v", err)
+	}
+	n.contents.Store(v.Digest, v.Content)
+	_, err := n.State().Resolve("order", 0)
+	wantCode(t, err, diag.Revoked)
+}
+
 // forgetContent writes the records of versions as older programs did.
 func (n *node) forgetContent(t *testing.T, versions ...*Version) {
 	t.Helper()

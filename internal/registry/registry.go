@@ -246,7 +246,7 @@ func (c calls) Resolve(name string) (*engine.Command, error) {
 	}
 	v, p, err := c.state.resolve(name, 0)
 	if now := c.state.registry.State(); err == nil && now != c.state {
-		p, err = now.permit(v, v.Signers)
+		p, err = now.permission(v)
 	}
 	if err != nil {
 		return nil, err

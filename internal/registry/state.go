@@ -31,6 +31,8 @@ type State struct {
 	// signerKeys say who has a key, by its identifier.
 	signerKeys  map[string]signerKey
 	revocations table[*Revocation] // by kind:value
+	// policy is another one when signers or revocations are.
+	policy *policy
 	// revocationList gives the revocations, the last first. It is sorted when it is
 	// asked for.
 	revocationList func() []*Revocation
@@ -136,7 +138,7 @@ func (s *State) choose(c *Command, number int) (*Version, permission, error) {
 	if v == nil {
 		return nil, permission{}, diag.NewFailure(diag.NoSuchCommand, "the command %s has no version %d", c.Name, number)
 	}
-	p, err := s.permit(v, v.Signers)
+	p, err := s.permission(v)
 	if err != nil {
 		return nil, permission{}, err
 	}
@@ -452,6 +454,7 @@ func (c *change) settleNames(before *State) {
 
 // settlePolicy works out which keys count. The signers must be the State's own.
 func (s *State) settlePolicy() {
+	s.policy = new(policy)
 	s.revocationList = sync.OnceValue(func() (list []*Revocation) {
 		s.revocations.all(func(_ string, r *Revocation) { list = append(list, r) })
 		slices.SortFunc(list, compareRevocations)

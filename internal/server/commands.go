@@ -240,10 +240,12 @@ func hasTag(list, tag string) bool {
 // nameVersion says in the answer's headers and in the log which version it is
 // about.
 func nameVersion(c *fiber.Ctx, v *registry.Version) {
-	c.Response().Header.Set(api.HeaderVersion, strconv.Itoa(v.Number))
+	header := &c.Response().Header
+	var number [20]byte // digits enough for each
+	header.SetCanonical(keyVersion, strconv.AppendInt(number[:0], int64(v.Number), 10))
 	var digest [2 * len(v.Digest)]byte
 	hex.Encode(digest[:], v.Digest[:])
-	c.Response().Header.SetBytesV(api.HeaderDigest, digest[:])
+	header.SetCanonical(keyVersionDigest, digest[:])
 	note := noteOf(c)
 	note.command, note.version, note.digest = v.Command, v.Number, audit.Digest(v.Digest)
 }

@@ -120,7 +120,8 @@ func (s *Server) decodeJSON(body []byte, c *call) error {
 	if _, err := d.json.ReadToken(); err != nil {
 		return jsonProblem(err)
 	}
-	if _, err := d.json.ReadToken(); !errors.Is(err, io.EOF) {
+	// The whole body is in the reader's buffer.
+	if len(bytes.TrimLeft(d.json.UnreadBuffer(), " \t\r\n")) > 0 {
 		return newProblem(http.StatusBadRequest, diag.BadJSON, "there is text after the JSON object")
 	}
 	return nil

@@ -16,6 +16,8 @@ var (
 	keySecFetchSite   = canonical("Sec-Fetch-Site")
 	keySignatureInput = canonical(headerSignatureInput)
 	keyExecution      = canonical(api.HeaderExecution)
+	keyVersion        = canonical(api.HeaderVersion)
+	keyVersionDigest  = canonical(api.HeaderDigest)
 )
 
 func canonical(name string) []byte { return fasthttp.AppendNormalizedHeaderKey(nil, name) }
