@@ -236,7 +236,7 @@ func TestTraceOfACommand(t *testing.T) {
 		t.Errorf("its system is %q", got)
 	}
 
-	s = startServe(t, flags...)
+	s = startServe(t, append(flags, "--registry-compile-ahead-percent", "0")...) // or the call may come too late
 	s.ask(http.MethodPost, "/api/v1/commands/greet/execute", executed, `{}`)
 	s.stop()
 	spans = connected(t, collector.Trace(t, executed, hasAll(execute, "GETRANGE")))
