@@ -210,12 +210,12 @@ func (c *cache) unlist(e *entry) {
 }
 
 // restAhead rests for as long as was worked, and for much longer when callers wait
-// for their turns.
+// for their turns. That has no bound of its own, as nothing else waits for it to end.
 func (c *cache) restAhead(ctx context.Context, worked time.Duration) {
 	if c.threads.crowded() || c.workers.Waiting() > 0 {
 		worked *= restFactor
 	}
-	timer := time.NewTimer(min(worked, longestRest))
+	timer := time.NewTimer(worked)
 	defer timer.Stop()
 	select {
 	case <-timer.C:

@@ -277,7 +277,7 @@ func TestCallersJoinCompilesAhead(t *testing.T) {
 	s.want("what was called stays", 0)
 }
 
-// A compile ahead is followed by a rest, which ends with the context.
+// A compile ahead is followed by a rest that is as long, or ends with the context.
 func TestAheadRests(t *testing.T) {
 	s := newEarly(t, 1, 1, 1)
 	began := time.Now()
@@ -285,9 +285,12 @@ func TestAheadRests(t *testing.T) {
 	if rested := time.Since(began); rested < time.Millisecond {
 		t.Errorf("rested %s", rested)
 	}
-	ended, cancel := context.WithCancel(t.Context())
-	cancel()
-	s.cache.restAhead(ended, time.Hour)
+	ends, cancel := context.WithTimeout(t.Context(), 2*longestRest)
+	defer cancel()
+	s.cache.restAhead(ends, time.Hour)
+	if ends.Err() == nil {
+		t.Error("rested for less than was worked")
+	}
 }
 
 // BenchmarkAheadRoom looks for room among a thousand commands that nobody called.

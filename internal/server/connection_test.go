@@ -194,8 +194,12 @@ func TestSlowReaderIsCut(t *testing.T) {
 	read := func(h *harness, before func()) (announced, got int64, err error) {
 		conn := h.dial()
 		send(t, conn, request)
+		reader := bufio.NewReader(conn)
+		if _, err := reader.Peek(1); err != nil { // the answer has begun
+			return 0, 0, err
+		}
 		before()
-		response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		response, err := http.ReadResponse(reader, nil)
 		if err != nil {
 			return 0, 0, err
 		}
@@ -206,9 +210,6 @@ func TestSlowReaderIsCut(t *testing.T) {
 	h := start(t, "--http-write-timeout-ms=50", "--http-compress-bytes=0")
 	open := h.app.Server().GetOpenConnectionsCount
 	announced, got, err := read(h, func() {
-		for open() == 0 {
-			runtime.Gosched()
-		}
 		for began := time.Now(); open() > 0 && time.Since(began) < patience; {
 			runtime.Gosched()
 		}
