@@ -28,10 +28,16 @@ func BenchmarkRun(b *testing.B) {
 			Variables:     []byte(`{"name":"Ana","count":3,"price":9.5,"tags":["a","b"],"unknown":{"k":null}}`),
 			EchoVariables: true,
 		},
+		"body": {
+			Variables: []byte(`{"level":3}`), Body: []byte(`{"name":"Ana","variables":{"level":3}}`),
+			EchoVariables: true,
+		},
 	} {
 		b.Run(name, func(b *testing.B) {
 			h := realHost(b)
-			m := plain([]string{"name", "count", "price", "tags"}, nil).finish(b, h, 0)
+			s := plain([]string{"name", "count", "price", "tags"}, nil)
+			s.manifest.Needs.Body = true
+			m := s.finish(b, h, 0)
 			dst := make([]byte, 0, 4096)
 			var times []time.Duration
 			b.ReportAllocs()

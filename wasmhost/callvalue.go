@@ -353,12 +353,9 @@ func (b *builder) document(raw []byte) (cell, error) {
 	if !utf8.Valid(raw) {
 		raw = bytes.ToValidUTF8(raw, []byte("\uFFFD"))
 	}
-	b.open(raw)
+	b.json = jsonText{bytes: raw}
 	v, err := b.value()
-	if err == nil {
-		err = b.atEnd()
-	}
-	return v, err
+	return v, b.json.whole(err)
 }
 
 // TextOf is a value as the language's str writes it; lists and dicts as JSON.

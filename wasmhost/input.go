@@ -9,7 +9,6 @@ import (
 	"unicode/utf8"
 	"unsafe"
 
-	"github.com/go-json-experiment/json/jsontext"
 	"github.com/tetratelabs/wazero/api"
 
 	"github.com/avapd/avapd/runtime/abi"
@@ -41,8 +40,7 @@ type builder struct {
 	mem         memory
 	top         uint64
 
-	decoder *jsontext.Decoder
-	source  bytes.Buffer
+	json    jsonText
 	scratch []cell
 	depth   int
 }
@@ -143,24 +141,10 @@ func (b *builder) dict(pairs []cell) (cell, error) {
 	return cell{abi.KindDict, uint64(p)}, nil
 }
 
-// open starts reading a JSON text. Repeated names are for dedupe to deal with.
-func (b *builder) open(raw []byte) {
-	b.source = *bytes.NewBuffer(raw)
-	if b.decoder == nil {
-		b.decoder = jsontext.NewDecoder(&b.source, jsontext.AllowDuplicateNames(true))
-		return
-	}
-	b.decoder.Reset(&b.source, jsontext.AllowDuplicateNames(true))
-}
-
 // close drops everything that belongs to one execution.
 func (b *builder) close() {
 	b.slot, b.grower, b.mem = nil, nil, nil
-	if b.source.Cap() > 0 {
-		// The decoder must not hold on to the request's text either.
-		b.source = bytes.Buffer{}
-		b.decoder.Reset(&b.source)
-	}
+	b.json = jsonText{}
 	b.scratch = emptied(b.scratch)
 }
 
@@ -178,147 +162,132 @@ func emptied[E any](s []E) []E {
 
 // object reads a whole JSON text that must be an object, and leaves its
 // members as pairs on scratch. wanted may be nil; it selects members by name.
+// Repeated names are for dedupe to deal with.
 func (b *builder) object(raw []byte, wanted func(name []byte) bool) ([]cell, error) {
-	b.open(raw)
-	if b.decoder.PeekKind() != '{' {
-		if _, err := b.decoder.ReadToken(); err != nil {
-			return nil, err
-		}
-		return nil, errNotObject
-	}
+	b.json, b.depth = jsonText{bytes: raw}, 1
 	base := len(b.scratch)
-	if err := b.members(wanted); err != nil {
-		return nil, err
+	err := errNotObject
+	if b.json.next() == '{' {
+		err = b.members(wanted)
+	} else if b.json.skip(0) != nil {
+		err = errSyntax
 	}
-	if err := b.atEnd(); err != nil {
+	if err := b.json.whole(err); err != nil {
 		return nil, err
 	}
 	return b.dedupe(b.scratch[base:]), nil
 }
 
-var errTrailing = errors.New("is followed by more text")
-
-func (b *builder) atEnd() error {
-	if rest := bytes.TrimLeft(b.decoder.UnreadBuffer(), " \t\r\n"); len(rest) > 0 {
-		return errTrailing
+// members reads an object from its brace on and pushes its pairs.
+func (b *builder) members(wanted func([]byte) bool) error {
+	if b.json.isEmpty('}') {
+		return nil
+	}
+	for more := true; more; {
+		err := b.member(wanted)
+		if err != nil {
+			return err
+		}
+		if more, err = b.json.more('}'); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-// members reads an object from its brace on and pushes its pairs.
-func (b *builder) members(wanted func([]byte) bool) error {
-	if b.depth++; b.depth > maxInputDepth {
-		return errInputDepth
-	}
-	defer func() { b.depth-- }()
-	if _, err := b.decoder.ReadToken(); err != nil {
+// member reads a member and pushes it, if it is wanted.
+func (b *builder) member(wanted func([]byte) bool) error {
+	mark := b.top
+	key, err := b.quoted()
+	if err != nil {
 		return err
 	}
-	for b.decoder.PeekKind() != '}' {
-		mark := b.top
-		key, err := b.value()
-		if err != nil {
-			return err
-		}
-		if wanted != nil {
-			if name, _ := b.mem.text(key); !wanted(name) {
-				clear(b.mem[mark:b.top])
-				b.top = mark
-				if err := b.decoder.SkipValue(); err != nil {
-					return err
-				}
-				continue
-			}
-		}
-		b.scratch = append(b.scratch, key)
-		v, err := b.value()
-		if err != nil {
-			return err
-		}
-		b.scratch = append(b.scratch, v)
+	if err := b.json.colon(); err != nil {
+		return err
 	}
-	_, err := b.decoder.ReadToken()
+	if wanted != nil {
+		if name, _ := b.mem.bytes(key.bits&0xffffffff, key.bits>>32); !wanted(name) {
+			clear(b.mem[mark:b.top])
+			b.top = mark
+			return b.json.skip(b.depth)
+		}
+	}
+	b.scratch = append(b.scratch, key)
+	v, err := b.value()
+	b.scratch = append(b.scratch, v)
 	return err
 }
 
 // value reads the next JSON value.
 func (b *builder) value() (cell, error) {
-	switch b.decoder.PeekKind() {
-	case '"', '0':
-		raw, err := b.decoder.ReadValue()
-		if err != nil {
-			return cell{}, err
+	switch c := b.json.next(); c {
+	case '"':
+		return b.quoted()
+	case '[', '{':
+		if b.depth++; b.depth > maxInputDepth {
+			return cell{}, errInputDepth
 		}
-		if raw[0] == '"' {
-			return b.quoted(raw)
-		}
-		return number(raw), nil
-	case '[':
-		return b.array()
-	case '{':
 		base := len(b.scratch)
-		if err := b.members(nil); err != nil {
-			return cell{}, err
-		}
-		v, err := b.dict(b.dedupe(b.scratch[base:]))
+		v, err := b.container(c, base)
 		b.scratch = b.scratch[:base]
+		b.depth--
 		return v, err
 	}
-	return b.constant()
-}
-
-// constant reads null, true or false, or finds out why there is no value.
-func (b *builder) constant() (cell, error) {
-	token, err := b.decoder.ReadToken()
+	raw, err := b.json.scalar()
 	if err != nil {
 		return cell{}, err
 	}
-	switch token.Kind() {
+	switch raw[0] {
+	case 'n':
+		return cell{tag: abi.KindNull}, nil
 	case 't':
 		return cell{abi.KindBool, 1}, nil
 	case 'f':
 		return cell{abi.KindBool, 0}, nil
 	}
-	return cell{tag: abi.KindNull}, nil
+	return number(raw), nil
 }
 
-func (b *builder) array() (cell, error) {
-	if b.depth++; b.depth > maxInputDepth {
-		return cell{}, errInputDepth
+// container reads an array or object. What is on scratch from base on is its.
+func (b *builder) container(start byte, base int) (cell, error) {
+	if start == '{' {
+		if err := b.members(nil); err != nil {
+			return cell{}, err
+		}
+		return b.dict(b.dedupe(b.scratch[base:]))
 	}
-	defer func() { b.depth-- }()
-	if _, err := b.decoder.ReadToken(); err != nil {
-		return cell{}, err
+	if b.json.isEmpty(']') {
+		return b.list(nil)
 	}
-	base := len(b.scratch)
-	for b.decoder.PeekKind() != ']' {
+	for more := true; more; {
 		v, err := b.value()
 		if err != nil {
 			return cell{}, err
 		}
 		b.scratch = append(b.scratch, v)
+		if more, err = b.json.more(']'); err != nil {
+			return cell{}, err
+		}
 	}
-	if _, err := b.decoder.ReadToken(); err != nil {
-		return cell{}, err
-	}
-	v, err := b.list(b.scratch[base:])
-	b.scratch = b.scratch[:base]
-	return v, err
+	return b.list(b.scratch[base:])
 }
 
-// quoted takes the escapes of a JSON string out while copying it to guest
+// quoted reads a string and takes its escapes out while copying it to guest
 // memory. The text is never longer than its source.
-func (b *builder) quoted(raw []byte) (cell, error) {
-	inner := raw[1 : len(raw)-1]
-	if bytes.IndexByte(inner, '\\') < 0 {
+func (b *builder) quoted() (cell, error) {
+	raw, escaped, err := b.json.quoted()
+	if err != nil {
+		return cell{}, err
+	}
+	if !escaped {
+		inner := raw[1 : len(raw)-1]
 		return b.text(unsafe.String(unsafe.SliceData(inner), len(inner))) // not kept
 	}
 	p, err := b.alloc(uint64(len(raw)))
 	if err != nil {
 		return cell{}, err
 	}
-	room := b.mem[p : p : uint64(p)+uint64(len(raw))]
-	s, err := jsontext.AppendUnquote(room, raw)
+	s, err := unquote(b.mem[p:p:uint64(p)+uint64(len(raw))], raw)
 	if err != nil {
 		return cell{}, err
 	}

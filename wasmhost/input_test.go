@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/tetratelabs/wazero/api"
 
 	"github.com/avapd/avapd/internal/diag"
@@ -105,12 +107,31 @@ func TestBadJSON(t *testing.T) {
 	for _, raw := range []string{
 		`[]`, `1`, `"x"`, `{`, `{"a"}`, `{"a":}`, `{"a":1,}`, `{"a":01}`, `{"a":.5}`, `{"a":NaN}`, `{"a":'x'}`, `{a:1}`, `{"a":1}{`, `{"a":1} x`,
 		"{\"a\":\"\xff\"}", "{\"\xff\":1}", `{"a":"\ud800"}`, `{"a":"\x41"}`, "{\"a\":\"\n\"}", `{"a":[1,]}`, `{"a":tru}`, `{"a":[}`, `{"a":1}]`,
-		`{"a":` + strings.Repeat("[", 500) + strings.Repeat("]", 500) + `}`,
+		`{"a":1.}`, `{"a":1e}`, `{"a":1e+}`, `{"a":-}`, `{"a":+1}`, `{"a":nul}`, `{"a":truefalse}`, `{"a":"x}`, `{"a":"\"}`, "{}\x00", `{"a",1}`, `{"a":{1:2}}`,
 		`{"a":` + strings.Repeat(`{"a":`, 1<<20),
+		`{"a":` + strings.Repeat("[", 10_000) + strings.Repeat("]", 10_000) + `}`,
 	} {
 		if got, err := roundTrip(t, raw); err == nil {
 			t.Errorf("%.60s: accepted as %.60s", raw, got)
 		}
+		_, err := newBuilder(1).object([]byte(raw), func([]byte) bool { return false })
+		if err == nil {
+			t.Errorf("%.60s: accepted while nobody wants its members", raw)
+		}
+		if errors.Is(err, errSyntax) {
+			t.Errorf("%.60s: the message does not say what is wrong", raw)
+		}
+	}
+}
+
+// What nobody reads may be nested deeper than what a script can have.
+func TestInputDepth(t *testing.T) {
+	raw := []byte(`{"a":` + strings.Repeat("[", 500) + strings.Repeat("]", 500) + `}`)
+	if _, err := newBuilder(1).object(raw, nil); !errors.Is(err, errInputDepth) {
+		t.Error(err)
+	}
+	if _, err := newBuilder(1).object(raw, func([]byte) bool { return false }); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -228,10 +249,11 @@ func TestParameters(t *testing.T) {
 	}
 }
 
-// FuzzInput compares with the standard library: the same texts are accepted,
-// apart from the cases that are stricter here, and they mean the same.
+// FuzzInput compares with two other readers of JSON: a text is accepted, whether
+// its members are read or gone over, if it is to the one, and means what the other
+// makes of it.
 func FuzzInput(f *testing.F) {
-	for _, s := range []string{`{"a":[1,2.5,"x",null,true]}`, `{"a":1,"a":2}`, `{"a":"\u00e9\\"}`, `{"k":1e309}`, `{"a":[`} {
+	for _, s := range []string{`{"a":[1,2.5,"x",null,true]}`, `{"a":1,"a":2}`, `{"a":"\u00e9\\"}`, `{"k":1e309}`, `{"a":[`, `{"a":-01.5E+}`, "{\"a\\x\":\"\\ud800\"}\x00"} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
@@ -239,6 +261,15 @@ func FuzzInput(f *testing.F) {
 			return
 		}
 		got, err := roundTrip(t, string(raw))
+		if errors.Is(err, errNotObject) || errors.Is(err, errInputDepth) {
+			return
+		}
+		if valid := jsontext.Value(raw).IsValid(jsontext.AllowDuplicateNames(true)); valid != (err == nil) {
+			t.Fatalf("%q: %v; valid: %v", raw, err, valid)
+		}
+		if _, skipped := newBuilder(1).object(raw, func([]byte) bool { return false }); (skipped == nil) != (err == nil) {
+			t.Fatalf("%q: %v; as members that nobody wants: %v", raw, err, skipped)
+		}
 		if err != nil {
 			return
 		}
