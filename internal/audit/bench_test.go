@@ -2,6 +2,8 @@ package audit_test
 
 import (
 	"context"
+	"encoding/binary"
+	"fmt"
 	"testing"
 	"time"
 
@@ -25,7 +27,8 @@ func BenchmarkAdd(b *testing.B) {
 			b.SetParallelism(16)
 			b.RunParallel(func(pb *testing.PB) {
 				r := r
-				for pb.Next() {
+				for i := 0; pb.Next(); i++ {
+					vary(&r, i)
 					if l.Reserve(context.Background()) != nil || l.Add(context.Background(), &r) != nil {
 						b.Error("refused")
 					}
@@ -36,6 +39,22 @@ func BenchmarkAdd(b *testing.B) {
 		})
 	}
 }
+
+// vary makes a record another one in what differs between the executions of one
+// command.
+func vary(r *audit.Record, i int) {
+	binary.NativeEndian.PutUint64(r.ExecutionID[:], uint64(i)*0x9e3779b97f4a7c15)
+	r.RequestID = requestIDs[i%len(requestIDs)]
+	r.DurationUS = int64(10 + i%200)
+}
+
+// requestIDs are as those that a server makes.
+var requestIDs = func() (ids [251]string) {
+	for i := range ids {
+		ids[i] = fmt.Sprintf("%032x", uint64(i)*0x9e3779b97f4a7c15)
+	}
+	return ids
+}()
 
 // BenchmarkVerify is what verifying a record costs.
 func BenchmarkVerify(b *testing.B) {

@@ -28,6 +28,7 @@ func BenchmarkPaced(b *testing.B) {
 				if i%(perSecond/int(time.Second/pause)) == 0 {
 					<-ticks.C
 				}
+				vary(&r, i)
 				if l.Reserve(context.Background()) != nil || l.Add(context.Background(), &r) != nil {
 					b.Fatal("refused")
 				}

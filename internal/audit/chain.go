@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"time"
 
@@ -46,54 +45,25 @@ func NodeOf(key ed25519.PublicKey) string {
 	return hex.EncodeToString(hash[:8])
 }
 
-// chainWriter puts records behind each other. Its bytes are those of blocks.
+// chainWriter puts records behind each other.
 type chainWriter struct {
 	last int64
 	hash Hash
 	time int64 // of the last record, in microseconds
 	// total counts the bytes of bodies.
 	total int64
-	// link has the last hash before the next body.
+	// link is what was hashed last: a hash, and the body behind it.
 	link []byte
 }
 
-// append gives a record its place and writes it: its time, and what
-// appendContent wrote of it.
-func (w *chainWriter) append(block []byte, micros int64, content []byte) []byte {
+// append gives a record its place: its time, and what appendContent wrote of it.
+func (w *chainWriter) append(micros int64, content []byte) {
 	w.last++
 	w.time = max(w.time, micros)
 	w.link = appendPlace(append(w.link[:0], w.hash[:]...), w.last, w.time)
 	w.link = append(w.link, content...)
-	body := w.link[hashBytes:]
 	w.hash = sha256.Sum256(w.link)
-	w.total += int64(len(body))
-	block = append(binary.AppendUvarint(block, uint64(len(body))), body...)
-	return append(block, w.hash[:]...)
-}
-
-// entry is a record as a block has it.
-type entry struct {
-	body []byte
-	hash Hash
-}
-
-var errBlock = errors.New("the bytes are no block of records")
-
-// splitBlock calls yield with the records of a block until that returns false.
-// It fails where the block is not what append writes.
-func splitBlock(block []byte, yield func(entry) bool) error {
-	for len(block) > 0 {
-		b := bodyReader{rest: block}
-		body := b.bytes(store.MaxBlockBytes)
-		if b.bad || len(b.rest) < hashBytes {
-			return errBlock
-		}
-		if !yield(entry{body, Hash(b.rest[:hashBytes])}) {
-			return nil
-		}
-		block = b.rest[hashBytes:]
-	}
-	return nil
+	w.total += int64(len(w.link) - hashBytes)
 }
 
 // The kinds of checkpoints, as marks of a journal and in what is signed.

@@ -43,8 +43,28 @@
 //	hash(n) = SHA-256(hash(n-1) ‖ body of record n)
 //
 // and its name, the node, is the first 8 bytes of hash(0) in hexadecimal
-// digits. In a journal a record is its body, as bytes with their number before
-// them, and its hash; a block is one record after the other.
+// digits.
+//
+// # Blocks
+//
+// In a journal the records that were written together are a block. It says of each
+// what is not as in the one before it:
+//
+//	number  0
+//	number  sequence of the first record; the others follow without a gap
+//
+// and for each record
+//
+//	number  time that has passed since the record before; for the first one, its
+//	        time
+//	number  a bit for each member of the body from kind on, kind being the lowest
+//	        one and all capabilities with their number being one: whether the member
+//	        is another one than that of the record before; for the first record, 1
+//	…       these members, as the body has them
+//	        the 32 bytes of hash(n)
+//
+// Older blocks begin with another number. They are one record after the other: its
+// body, as bytes with their number before them, and its hash.
 //
 // # Checkpoints
 //

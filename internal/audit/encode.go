@@ -126,6 +126,11 @@ type bodyReader struct {
 }
 
 func (r *bodyReader) number() uint64 {
+	if len(r.rest) > 0 && r.rest[0] < 0x80 { // most are
+		n := r.rest[0]
+		r.rest = r.rest[1:]
+		return uint64(n)
+	}
 	n, size := binary.Uvarint(r.rest)
 	if size <= 0 || size > 1 && r.rest[size-1] == 0 || n > 1<<63-1 { // not in the fewest bytes
 		r.bad = true

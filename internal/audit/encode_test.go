@@ -86,7 +86,7 @@ func makeVectors(t *testing.T, pem string) vectors {
 	v := vectors{PrivateKey: pem, PublicKey: hex.EncodeToString(public), Node: NodeOf(public), Genesis: w.hash}
 	for _, r := range vectorRecords() {
 		r.settle()
-		w.append(nil, r.Time.UnixMicro(), appendContent(nil, &r))
+		w.append(r.Time.UnixMicro(), appendContent(nil, &r))
 		body := bytes.Clone(w.link[hashBytes:])
 		back, err := decodeBody(body)
 		if err != nil {

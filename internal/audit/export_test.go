@@ -3,6 +3,7 @@ package audit
 import (
 	"bytes"
 	"crypto/ed25519"
+	"encoding/binary"
 	"testing"
 	"time"
 
@@ -29,9 +30,9 @@ func Retain(t *testing.T, l *Log) {
 	}
 }
 
-// Forge copies the chain of a journal with a record changed and all hashes made
-// anew from there on, as someone does who can write the journal and does not have
-// the key.
+// Forge copies the chain of a journal with a record changed, 0 for none, and all
+// hashes made anew from there on, as someone does who can write the journal and does
+// not have the key. Its blocks are of whole records, as all of them once were.
 func Forge(t *testing.T, from, to store.Journal, sequence int64) {
 	t.Helper()
 	chains, err := from.Chains(t.Context())
@@ -51,7 +52,10 @@ func Forge(t *testing.T, from, to store.Journal, sequence int64) {
 			if r.Sequence == sequence {
 				r.Principal = "somebody else"
 			}
-			made = w.append(made, r.Time.UnixMicro(), appendContent(nil, &r))
+			w.append(r.Time.UnixMicro(), appendContent(nil, &r))
+			body := w.link[hashBytes:]
+			made = append(binary.AppendUvarint(made, uint64(len(body))), body...)
+			made = append(made, w.hash[:]...)
 			return true
 		})
 		b.Records = made

@@ -135,6 +135,33 @@ func TestForging(t *testing.T) {
 	}
 }
 
+// A log whose blocks have whole records verifies and is exported as others are, and
+// goes on.
+func TestBlocksOfWholeRecords(t *testing.T) {
+	h := written(t)
+	packed, whole := h.journal(), newHome(t).journal()
+	audit.Forge(t, packed, whole, 0)
+	var exports [2]bytes.Buffer
+	for i, j := range []store.Journal{packed, whole} {
+		verify(t, j, audit.VerifyOptions{Pinned: h.pinned()})
+		if err := audit.ExportJournal(t.Context(), j, &exports[i], audit.Filter{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !bytes.Equal(exports[0].Bytes(), exports[1].Bytes()) {
+		t.Errorf("the exports differ:\n%s\n%s", &exports[0], &exports[1])
+	}
+	l := open(t, h.config(whole))
+	note(t, l, audit.Record{Time: time.Now(), Kind: audit.Start, Principal: audit.Server})
+	if l.Stats().Broken || len(page(t, l, audit.Filter{}, 100)) != 41 {
+		t.Errorf("%+v", l.Stats())
+	}
+	closeLog(t, l)
+	if c := verify(t, whole, audit.VerifyOptions{}).Chains[0]; c.Records != 41 || c.SignedUntil != 41 {
+		t.Errorf("%+v", c)
+	}
+}
+
 // An export verifies as the journal does, and what is changed in it is found.
 func TestTamperedExport(t *testing.T) {
 	h := written(t)

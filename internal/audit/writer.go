@@ -16,9 +16,6 @@ import (
 )
 
 const (
-	// blockBytes ends a block; a record is never larger than the rest.
-	blockBytes = 96 << 10
-
 	tick          = time.Second
 	retentionTick = time.Minute
 	firstPause    = 20 * time.Millisecond
@@ -290,12 +287,15 @@ func (w *writer) encode(next *chainWriter, records *batch) []store.Block {
 	w.bytes = w.bytes[:0]
 	blocks := make([]store.Block, 0, 1)
 	var starts []int
+	var p packer
 	for micros, content := range records.each {
-		if n := len(blocks); n == 0 || len(w.bytes)-starts[n-1] > blockBytes {
+		if n := len(blocks); n == 0 || len(w.bytes)-starts[n-1] > blockBytes || p.bodies > blockBodyBytes {
 			starts = append(starts, len(w.bytes))
 			blocks = append(blocks, store.Block{First: next.last + 1})
+			w.bytes = p.begin(w.bytes, next.last+1)
 		}
-		w.bytes = next.append(w.bytes, micros, content)
+		next.append(micros, content)
+		w.bytes = p.add(w.bytes, next, content)
 		b := &blocks[len(blocks)-1]
 		b.Last, b.UntilTime = next.last, next.time
 		if b.First == next.last {
