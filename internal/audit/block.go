@@ -65,11 +65,14 @@ func (p *packer) add(block []byte, w *chainWriter, content []byte) []byte {
 	p.bodies += int64(len(w.link) - hashBytes)
 	changed := uint64(0)
 	b := bodyReader{rest: content}
-	for i := range p.fields {
-		if f := b.field(i); !bytes.Equal(f, p.fields[i]) {
-			p.fields[i] = f
-			changed |= 1 << i
+	for i, same := range &p.fields {
+		// No field begins with the bytes of another one: it need not be taken apart.
+		if len(same) > 0 && bytes.HasPrefix(b.rest, same) {
+			b.rest = b.rest[len(same):]
+			continue
 		}
+		p.fields[i] = b.field(i)
+		changed |= 1 << i
 	}
 	block = binary.AppendUvarint(block, changed)
 	for ; changed != 0; changed &= changed - 1 {
