@@ -76,7 +76,7 @@ func (e *Engine) beginAhead(ctx context.Context, a *Ahead) (*entry, error) {
 func (c *cache) wants(a *Ahead) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.entries[a.Command.key()] != nil || c.aheadBytes == 0 {
+	if c.aheadBytes == 0 || c.present(a.Command.key()) != nil {
 		return false
 	}
 	c.tellUses()
@@ -121,7 +121,7 @@ func (c *cache) beginAhead(a *Ahead, prepare func() work) *entry {
 // addAhead makes the entry of a command that is compiled ahead.
 func (c *cache) addAhead(a *Ahead, prepare func() work) (*entry, *work) {
 	k := a.Command.key()
-	if c.entries[k] != nil {
+	if c.present(k) != nil {
 		return nil, nil
 	}
 	e, job, err := c.add(aheadClient, k, prepare)

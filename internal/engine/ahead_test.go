@@ -138,6 +138,25 @@ func TestCompileAheadFails(t *testing.T) {
 	}
 }
 
+// A command that a caller could not have is compiled ahead when that is no longer
+// remembered.
+func TestCompileAheadAfterFailure(t *testing.T) {
+	s := newEarly(t, 1, 10, 10)
+	failing := *s.shelf.commands["c0"]
+	failing.Fetch = func(context.Context) ([]byte, error) { return nil, errors.New("nobody has it") }
+	if _, err := s.RunCommand(t.Context(), &failing, &Request{}); err == nil {
+		t.Fatal("it was there")
+	}
+	for _, late := range []bool{false, true} {
+		if late {
+			s.cache.now = func() time.Time { return time.Now().Add(time.Hour) }
+		}
+		if compiled, err := s.CompileAhead(t.Context(), s.ahead(0, 0)); err != nil || compiled != late {
+			t.Errorf("an hour later (%t): %t, %v", late, compiled, err)
+		}
+	}
+}
+
 // Within the part for what is compiled ahead those stay that changed last, until
 // somebody calls them: then they do not count any more.
 func TestAheadKeepsToItsPart(t *testing.T) {

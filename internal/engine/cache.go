@@ -313,19 +313,26 @@ func (c *cache) lookUp(client string, k key, prepare func() work) (*entry, *work
 			k = code.key
 		}
 	}
+	e := c.present(k)
+	switch {
+	case e == nil:
+		return c.add(client, k, prepare)
+	case e.kept:
+		c.use(e)
+	default:
+		e.wanted++
+	}
+	return e, nil, nil
+}
+
+// present is the entry of a key. A failure that is no longer remembered is forgotten.
+func (c *cache) present(k key) *entry {
 	e := c.entries[k]
-	if e != nil && (e.expires.IsZero() || c.now().Before(e.expires)) {
-		if e.kept {
-			c.use(e)
-		} else {
-			e.wanted++
-		}
-		return e, nil, nil
-	}
-	if e != nil {
+	if e != nil && !e.expires.IsZero() && !c.now().Before(e.expires) {
 		c.order.Invalidate(e.place())
+		return nil
 	}
-	return c.add(client, k, prepare)
+	return e
 }
 
 // add makes an entry, unless too many wait for their compile.
