@@ -103,15 +103,23 @@ func (b *background) serve(job backgroundJob) {
 // piece is work between two moments at which a thread can leave off.
 type piece struct {
 	began time.Time
-	// used is what the thread had used of a CPU when the piece began.
-	used time.Duration
+	// used is what the CPUs had done when the piece began.
+	used cpuTime
 }
 
-func beginPiece() piece { return piece{began: time.Now(), used: threadTime()} }
+// cpuTime is what a thread and the whole process have used of the CPUs.
+type cpuTime struct{ thread, process time.Duration }
 
-// contended tells that somebody else had the CPU in a tenth of the time or more that
-// a piece took. Where it is not known what a thread uses, nobody had.
-func contended(took, used time.Duration) bool { return used > 0 && took-used >= took/10 }
+func beginPiece() piece { return piece{began: time.Now(), used: usedTime()} }
+
+// contended tells that a piece of work had the CPU for less than nine tenths of the
+// time that it took, and that other threads of the process used one meanwhile: what
+// other processes use is not to be had by resting. Where it is not known what a
+// thread uses, nobody had it.
+func contended(took time.Duration, before, after cpuTime) bool {
+	own, all := after.thread-before.thread, after.process-before.process
+	return own > 0 && took-own >= took/10 && all-own >= took/10
+}
 
 // giveWay ends a piece of work, unless it was too short, and gives the current one.
 func (b *background) giveWay(p piece, short time.Duration) piece {
@@ -119,7 +127,7 @@ func (b *background) giveWay(p piece, short time.Duration) piece {
 	if took < short {
 		return p
 	}
-	if contended(took, threadTime()-p.used) || b.crowded() {
+	if contended(took, p.used, usedTime()) || b.crowded() {
 		b.rest(min(restFactor*took, longestRest))
 	} else {
 		wasmhost.YieldThread()

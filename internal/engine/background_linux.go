@@ -31,10 +31,14 @@ func lowerPriority() {
 	_ = unix.SchedSetAttr(0, own, 0)
 }
 
-// threadTime is what the thread has used of a CPU.
-func threadTime() time.Duration {
+// usedTime is what the thread and the process have used of the CPUs.
+func usedTime() cpuTime {
+	return cpuTime{thread: clock(unix.CLOCK_THREAD_CPUTIME_ID), process: clock(unix.CLOCK_PROCESS_CPUTIME_ID)}
+}
+
+func clock(id int32) time.Duration {
 	var used unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &used); err != nil {
+	if err := unix.ClockGettime(id, &used); err != nil {
 		return 0
 	}
 	return time.Duration(used.Nano())

@@ -101,3 +101,28 @@ func TestBackgroundPassesPanicsOn(t *testing.T) {
 	}()
 	b.run(func(func()) {})
 }
+
+// A piece of work rests for other threads of the process that wanted the CPU, and not
+// for other processes, which use what it leaves.
+func TestContended(t *testing.T) {
+	const ms = time.Millisecond
+	before := cpuTime{thread: 5 * ms, process: 20 * ms}
+	for _, c := range []struct {
+		what        string
+		own, others time.Duration
+		want        bool
+	}{
+		{"had the CPU to itself", 10 * ms, 0, false},
+		{"ran beside others, on a CPU of its own", 10 * ms, 10 * ms, false},
+		{"shared the CPU with others", 5 * ms, 5 * ms, true},
+		{"waited for another process", 5 * ms, 0, false},
+	} {
+		after := cpuTime{thread: before.thread + c.own, process: before.process + c.own + c.others}
+		if got := contended(10*ms, before, after); got != c.want {
+			t.Errorf("%s: contended is %t", c.what, got)
+		}
+	}
+	if contended(10*ms, cpuTime{}, cpuTime{}) {
+		t.Error("contended without knowing")
+	}
+}
