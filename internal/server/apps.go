@@ -112,7 +112,7 @@ func (s *Server) scriptBody(c *fiber.Ctx) (string, error) {
 		return "", err
 	}
 	defer release()
-	media, _, err := mediaType(c.Get(fiber.HeaderContentType))
+	media, _, err := mediaType(contentType(c))
 	if err != nil {
 		return "", err
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/gofiber/fiber/v2"
+	"github.com/gofiber/fiber/v2/utils"
 	"github.com/valyala/fasthttp"
 
 	"github.com/avapd/avapd/internal/diag"
@@ -30,6 +31,9 @@ const (
 	bodyURLForm
 	bodyMultipart
 )
+
+// contentType is the text of the header, which lives as long as the request.
+func contentType(c *fiber.Ctx) string { return utils.UnsafeString(c.Request().Header.ContentType()) }
 
 // contentKind looks at the content type. A body without one, of plain text or
 // of unnamed bytes counts as JSON. So does a body that claims to be a form and

@@ -312,7 +312,7 @@ func (s *Server) moduleBody(c *fiber.Ctx) ([]byte, error) {
 		return nil, err
 	}
 	defer release()
-	media, _, err := mediaType(c.Get(fiber.HeaderContentType))
+	media, _, err := mediaType(contentType(c))
 	if err != nil {
 		return nil, err
 	}

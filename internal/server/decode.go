@@ -97,16 +97,13 @@ func (d *decoder) release() {
 func (s *Server) decodeJSON(body []byte, c *call) error {
 	d := newDecoder(body)
 	defer d.release()
-	if kind := d.json.PeekKind(); kind != jsontext.KindBeginObject {
-		if _, err := d.json.ReadToken(); errors.Is(err, io.EOF) {
-			return nil // who needs a member will miss it
-		} else if err != nil {
-			return jsonProblem(err)
-		}
-		return newProblem(http.StatusBadRequest, diag.BadJSON, "the body must be a JSON object, not %s", kindWord(kind))
-	}
-	if _, err := d.json.ReadToken(); err != nil {
+	switch begin, err := d.json.ReadToken(); {
+	case errors.Is(err, io.EOF):
+		return nil // who needs a member will miss it
+	case err != nil:
 		return jsonProblem(err)
+	case begin.Kind() != jsontext.KindBeginObject:
+		return newProblem(http.StatusBadRequest, diag.BadJSON, "the body must be a JSON object, not %s", kindWord(begin.Kind()))
 	}
 	for d.json.PeekKind() == jsontext.KindString {
 		name, err := d.string()

@@ -37,7 +37,7 @@ func decodeDocument(c *fiber.Ctx, into any, options ...json.Options) error {
 	if len(body) == 0 {
 		return newProblem(http.StatusBadRequest, diag.BadJSON, messageEmptyBody)
 	}
-	kind, _, err := contentKind(c.Get(fiber.HeaderContentType), body)
+	kind, _, err := contentKind(contentType(c), body)
 	switch {
 	case err != nil:
 		return err

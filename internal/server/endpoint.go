@@ -85,7 +85,7 @@ func (s *Server) endpointBody(c *fiber.Ctx) (body []byte, form []engine.Pair, re
 	if err != nil || len(bytes.TrimSpace(body)) == 0 {
 		return nil, nil, release, err
 	}
-	kind, boundary, err := contentKind(c.Get(fiber.HeaderContentType), body)
+	kind, boundary, err := contentKind(contentType(c), body)
 	switch {
 	case err != nil:
 	case kind == bodyJSON:

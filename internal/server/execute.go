@@ -38,7 +38,7 @@ func (s *Server) decodeInput(c *fiber.Ctx) (in call, body []byte, form []engine.
 		return in, nil, nil, nil, err
 	}
 	s.noteInput(noteOf(c), c.Context().QueryArgs().QueryString(), body)
-	kind, boundary, err := contentKind(c.Get(fiber.HeaderContentType), body)
+	kind, boundary, err := contentKind(contentType(c), body)
 	switch {
 	case err != nil:
 	case len(body) == 0 && kind != bodyMultipart:
