@@ -80,7 +80,7 @@ func parse(arguments []string) (options, error) {
 	flags.IntVar(&o.runs, "runs", 1, "how often to measure everything; a budget has to be met in each of the `runs`")
 	flags.BoolVar(&o.quick, "quick", false, "measure next to nothing, to see whether everything works; no budget counts")
 	flags.StringVar(&o.output, "output", "text", "`form` of what is printed: text or json")
-	flags.StringVar(&o.document, "document", "", "Markdown `file` whose tables to renew, if all sections were measured and no budget was missed")
+	flags.StringVar(&o.document, "document", "", "Markdown `file` whose tables to renew, if all sections were measured")
 	flags.StringVar(&o.pictures, "pictures", "", "`directory` to draw the curves in")
 	flags.StringVar(&o.product, "avap", "", "`file` of a program to measure instead of building one")
 	if err := flags.Parse(arguments); err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 )
 
@@ -60,14 +61,9 @@ func runsTable(all []*report) *table {
 	return t
 }
 
-// conclude writes the document and the pictures out of the last run, if no run
-// missed a budget: it stands for all of them.
+// conclude writes the document and the pictures out of the last run, and fails if any
+// run missed a budget.
 func conclude(o options, all []*report) error {
-	for _, r := range all {
-		if r.missed() && !o.quick {
-			return errMissed
-		}
-	}
 	last := all[len(all)-1]
 	if o.document != "" {
 		if err := last.renew(o.document); err != nil {
@@ -75,7 +71,12 @@ func conclude(o options, all []*report) error {
 		}
 	}
 	if o.pictures != "" {
-		return last.draw(o.pictures)
+		if err := last.draw(o.pictures); err != nil {
+			return err
+		}
+	}
+	if !o.quick && slices.ContainsFunc(all, (*report).missed) {
+		return errMissed
 	}
 	return nil
 }
