@@ -353,7 +353,7 @@ func (b *builder) document(raw []byte) (cell, error) {
 	if !utf8.Valid(raw) {
 		raw = bytes.ToValidUTF8(raw, []byte("\uFFFD"))
 	}
-	b.json = jsonText{bytes: raw}
+	b.json.open(raw)
 	v, err := b.value()
 	return v, b.json.whole(err)
 }

@@ -144,7 +144,7 @@ func (b *builder) dict(pairs []cell) (cell, error) {
 // close drops everything that belongs to one execution.
 func (b *builder) close() {
 	b.slot, b.grower, b.mem = nil, nil, nil
-	b.json = jsonText{}
+	b.json.close()
 	b.scratch = emptied(b.scratch)
 }
 
@@ -164,7 +164,8 @@ func emptied[E any](s []E) []E {
 // members as pairs on scratch. wanted may be nil; it selects members by name.
 // Repeated names are for dedupe to deal with.
 func (b *builder) object(raw []byte, wanted func(name []byte) bool) ([]cell, error) {
-	b.json, b.depth = jsonText{bytes: raw}, 1
+	b.json.open(raw)
+	b.depth = 1
 	base := len(b.scratch)
 	err := errNotObject
 	if b.json.next() == '{' {

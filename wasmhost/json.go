@@ -23,6 +23,17 @@ var (
 type jsonText struct {
 	bytes []byte
 	at    int
+	// unquoted is where strings that nobody reads are tried.
+	unquoted []byte
+}
+
+// open begins with another text.
+func (t *jsonText) open(text []byte) { t.bytes, t.at = text, 0 }
+
+// close lets go of the text, and of all that was made of it.
+func (t *jsonText) close() {
+	clear(t.unquoted[:cap(t.unquoted)])
+	*t = jsonText{unquoted: emptied(t.unquoted)}
 }
 
 // next goes over white space and gives the byte that follows, 0 at the end.
@@ -155,7 +166,10 @@ func (t *jsonText) skip(depth int) error {
 	case '"':
 		raw, escaped, err := t.quoted()
 		if err == nil && escaped {
-			_, err = unquote(nil, raw)
+			var s []byte
+			if s, err = unquote(t.unquoted[:0], raw); err == nil {
+				t.unquoted = s
+			}
 		}
 		return err
 	case '[', '{':
