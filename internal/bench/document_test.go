@@ -42,16 +42,22 @@ func wholeReport() *report {
 	return r
 }
 
-func TestRenew(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "document.md")
-	var text strings.Builder
+// emptyDocument has a place for every part.
+func emptyDocument(t *testing.T) (path, text string) {
+	t.Helper()
 	for _, name := range documentParts() {
-		text.WriteString("## Before\n<!-- bench " + name + " -->\nold\n<!-- end -->\nafter\n")
+		text += "## Before\n<!-- bench " + name + " -->\nold\n<!-- end -->\nafter\n"
 	}
-	if err := os.WriteFile(path, []byte(text.String()), 0o600); err != nil {
+	path = filepath.Join(t.TempDir(), "document.md")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := checkDocument(text.String()); err == nil {
+	return path, text
+}
+
+func TestRenew(t *testing.T) {
+	path, text := emptyDocument(t)
+	if err := checkDocument(text); err == nil {
 		t.Error("parts of no run are taken")
 	}
 	r := wholeReport()
@@ -93,20 +99,13 @@ func TestRenewRefuses(t *testing.T) {
 	quick.Quick = true
 	partial.Sections = partial.Sections[1:]
 	strange.Sections[0].Name = "elsewhere"
-	path := filepath.Join(t.TempDir(), "document.md")
-	var text strings.Builder
-	for _, name := range documentParts() {
-		text.WriteString("<!-- bench " + name + " -->\nold\n<!-- end -->\n")
-	}
-	if err := os.WriteFile(path, []byte(text.String()), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	path, text := emptyDocument(t)
 	for name, r := range map[string]*report{"quick": quick, "partial": partial, "strange": strange} {
 		if err := r.renew(path); err == nil {
 			t.Errorf("a %s run is written", name)
 		}
 	}
-	if got, err := os.ReadFile(path); err != nil || string(got) != text.String() {
+	if got, err := os.ReadFile(path); err != nil || string(got) != text {
 		t.Errorf("the document was changed: %v\n%s", err, got)
 	}
 }
