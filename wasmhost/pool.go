@@ -24,10 +24,11 @@ const (
 	discardPiece = 2 << 20
 )
 
-// errNoSlot says that every memory slot is in use, errClientSlots that a client
-// has as many as it may.
+// errNoSlot says that every memory slot is in use, errNoSpace that the system has no
+// addresses for one more, errClientSlots that a client has as many as it may.
 var (
 	errNoSlot      = errors.New("no memory slot is free")
+	errNoSpace     = errors.New("no address space for a memory slot")
 	errClientSlots = errors.New("too many scripts of this client are running")
 )
 
@@ -172,6 +173,8 @@ type pool struct {
 	// come at the same moment each may find that there is one left.
 	clientMax int
 	memory    sharedMemory
+	// reserve is reserve, but for tests.
+	reserve func(bytes int) ([]byte, error)
 
 	live   atomic.Int64 // handed out, or about to be
 	gives  atomic.Int64
@@ -184,8 +187,10 @@ type pool struct {
 
 	mu  sync.Mutex
 	all map[*slot]struct{} // there are
-	// freed is closed when a slot comes back; nil while nobody waits.
+	// freed is closed when a slot comes back, or may be had after all; nil while
+	// nobody waits. back counts those that came back while somebody did.
 	freed chan struct{}
+	back  int64
 }
 
 // idlePlace has an idle slot, or nil, in a cache line of its own.
@@ -200,7 +205,7 @@ func newPool(config *Config) *pool {
 	return &pool{
 		slotBytes: int(config.MaxMemoryPages) * abi.PageBytes, max: limit, idle: make([]idlePlace, min(config.IdleInstances, limit)),
 		clientMax: (limit + 1) / 2, memory: sharedMemory{limit: config.MemoryBytes, client: config.ClientMemoryBytes},
-		all: make(map[*slot]struct{}),
+		reserve: reserve, all: make(map[*slot]struct{}),
 	}
 }
 
@@ -212,10 +217,10 @@ func (p *pool) take(m *Module, client uint64) (*slot, error) {
 	}
 	s := p.pick(m)
 	if s == nil {
-		base, err := reserve(p.slotBytes)
+		base, err := p.reserve(p.slotBytes)
 		if err != nil {
-			p.live.Add(-1)
-			return nil, errors.Join(errNoSlot, err)
+			p.leave(false)
+			return nil, errors.Join(errNoSlot, errNoSpace, err)
 		}
 		s = &slot{base: base, pool: p}
 		p.mu.Lock()
@@ -290,26 +295,41 @@ func (s *slot) before(other *slot) bool {
 	return s.given.Load() < other.given.Load()
 }
 
-// wait is take for those who can wait for a slot.
+// wait is take for those who can wait for a slot. Who found no address space tries
+// again when a slot came back, and not when others found none either.
 func (p *pool) wait(ctx context.Context, m *Module, client uint64) (*slot, error) {
+	var failure error
+	tried := int64(-1)
 	for {
-		p.mu.Lock()
-		if p.freed == nil {
-			p.freed = make(chan struct{})
-			p.awaited.Store(true)
-		}
-		freed := p.freed
-		p.mu.Unlock()
-		s, err := p.take(m, client)
-		if err == nil {
-			return s, nil
+		freed, back := p.listen()
+		if back != tried {
+			s, err := p.take(m, client)
+			if err == nil {
+				return s, nil
+			}
+			failure, tried = err, -1
+			if errors.Is(err, errNoSpace) {
+				tried = back
+			}
 		}
 		select {
 		case <-freed:
 		case <-ctx.Done():
-			return nil, err
+			return nil, failure
 		}
 	}
+}
+
+// listen gives what is closed when it is worth while to try again, and how many slots
+// came back before.
+func (p *pool) listen() (freed <-chan struct{}, back int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.freed == nil {
+		p.freed = make(chan struct{})
+		p.awaited.Store(true)
+	}
+	return p.freed, p.back
 }
 
 // give wipes a slot and takes it back. No instance may run in it any more.
@@ -319,10 +339,7 @@ func (p *pool) give(s *slot) {
 	s.kept.Store(s.keeps())
 	s.given.Store(p.gives.Add(1))
 	keep := p.put(s)
-	p.live.Add(-1)
-	if p.awaited.Load() {
-		p.tell()
-	}
+	p.leave(true)
 	if !keep {
 		s.release()
 	}
@@ -341,10 +358,20 @@ func (p *pool) put(s *slot) bool {
 	return false
 }
 
-// tell wakes those who wait for a slot.
-func (p *pool) tell() {
+// leave counts one less that is handed out, and wakes those who wait for a slot.
+func (p *pool) leave(back bool) {
+	p.live.Add(-1)
+	if p.awaited.Load() {
+		p.tell(back)
+	}
+}
+
+func (p *pool) tell(back bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if back {
+		p.back++
+	}
 	if p.freed != nil {
 		close(p.freed)
 		p.freed = nil

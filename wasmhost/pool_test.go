@@ -5,6 +5,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 )
 
 // newTestPool is a pool of small slots.
@@ -112,4 +113,50 @@ func TestWhichSlotIsTaken(t *testing.T) {
 		s.owner = nil
 		s.release()
 	}
+}
+
+// Whoever waits for a slot gets the place of one that could not be had. Where the
+// system has no addresses, those who wait do not wake each other without end, and
+// get what comes back.
+func TestSlotsWithoutAddressSpace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newTestPool(2, 2)
+		first, err := p.take(nil, noClient)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tries, answers := 0, make(chan error)
+		p.reserve = func(int) ([]byte, error) {
+			tries++
+			return nil, <-answers
+		}
+		var all sync.WaitGroup
+		for range 2 {
+			all.Go(func() {
+				s, err := p.wait(t.Context(), nil, noClient)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				p.give(s)
+			})
+		}
+		synctest.Wait() // one asks the system, the other waits for its place
+		answers <- errors.New("no addresses")
+		synctest.Wait()
+		if tries != 2 {
+			t.Errorf("the system was asked %d times before whoever waited had the place", tries)
+		}
+		answers <- errors.New("no addresses")
+		synctest.Wait()
+		if tries != 2 || p.live.Load() != 1 {
+			t.Errorf("the system was asked %d times, %d slots are out", tries, p.live.Load())
+		}
+		p.give(first)
+		all.Wait()
+		p.close()
+		if p.live.Load() != 0 || len(p.all) != 0 {
+			t.Errorf("%d slots are out, %d were not released", p.live.Load(), len(p.all))
+		}
+	})
 }
