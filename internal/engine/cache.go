@@ -278,12 +278,12 @@ func (e *entry) found(hit bool) found {
 }
 
 // begin has a script compiled that nobody waits for. When there is no room for
-// that now, a later request will begin it.
+// that now, or it fails, a later request will begin it.
 func (c *cache) begin(client string, k key, prepare func() work) {
 	c.mu.Lock()
 	var e *entry
 	var job *work
-	if c.entries[k] == nil {
+	if c.present(k) == nil {
 		if e, job, _ = c.add(client, k, prepare); e != nil {
 			e.unasked = true
 		}

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/avapd/avapd/internal/diag"
 	"github.com/avapd/avapd/runtime/abi"
+	"github.com/avapd/avapd/wasmhost"
 )
 
 const trialFuel = 500
@@ -128,6 +130,39 @@ func TestCodeWaitsForATurn(t *testing.T) {
 	e.cache.running.Wait()
 	if trials, codes := forms(e); trials != 0 || codes != 1 || e.cache.threads.started != 0 {
 		t.Errorf("%d trials, %d modules of machine code, %d threads", trials, codes, e.cache.threads.started)
+	}
+}
+
+// Machine code that could not be made is tried again when that is no longer
+// remembered, and not before.
+func TestCodeIsTriedAgain(t *testing.T) {
+	e := newEngine(t, &fakeCompiler{}, withTrials)
+	now := time.Now()
+	e.cache.now = func() time.Time { return now }
+	f, err := e.fromSource(t.Context(), &Request{Source: "ok"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.module.Release()
+	failures := 0
+	failing := func() work {
+		return work{compile: func(func()) (*wasmhost.Module, diag.List, error) {
+			failures++
+			return nil, nil, errors.New("no memory")
+		}}
+	}
+	for range 2 {
+		e.cache.begin("a", f.trialOf, failing)
+		e.cache.running.Wait()
+	}
+	if failures != 1 {
+		t.Errorf("tried %d times while the failure is remembered", failures)
+	}
+	now = now.Add(failureLifetime)
+	e.cache.begin("a", f.trialOf, e.codeWork(&f))
+	e.cache.running.Wait()
+	if trials, codes := forms(e); trials != 0 || codes != 1 {
+		t.Errorf("%d trials, %d modules of machine code", trials, codes)
 	}
 }
 
