@@ -2,7 +2,6 @@ package registry
 
 import (
 	"context"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,6 +28,8 @@ type ahead struct {
 	// tells that any may have.
 	names map[string]struct{}
 	all   bool
+	// pause is aheadPause, but for tests.
+	pause time.Duration
 	// end stops what StartAhead began and waits for that; nil before and after.
 	end func()
 	// settled, in tests, is called when nothing is left to be done.
@@ -105,6 +106,10 @@ func (a *ahead) note(records []store.Record) {
 			a.all = true
 		}
 	}
+	if len(a.names) > maxAhead {
+		clear(a.names)
+		a.all = true
+	}
 }
 
 // changes gives the present State, and the commands that may be others in it than
@@ -125,40 +130,34 @@ func (a *ahead) changes(r *Registry) (now *State, names []string) {
 	return now, names
 }
 
-// activation is a command that can be called, and could not before or was another
-// one.
-type activation struct {
-	name     string
-	changed  time.Time
-	replaced *engine.Command // nil for nothing
-}
-
 // compileAhead compiles what becomes active, what changed last before the others,
 // until the context ends.
 func (r *Registry) compileAhead(ctx context.Context, compiler AheadCompiler) {
 	var seen *State
-	var waiting []activation
+	queue := newAheadQueue(r.ahead.pause)
+	defer queue.retry.Stop()
 	count := batch{log: r.config.Log.Info}
 	for ctx.Err() == nil {
 		now, names := r.ahead.changes(r)
 		if fresh := activations(seen, now, names); len(fresh) > 0 {
-			count.begin(len(fresh))
-			waiting = append(waiting, fresh...)
-			slices.SortStableFunc(waiting, func(a, b activation) int { return b.changed.Compare(a.changed) })
+			count.begin(queue.add(fresh))
 		}
 		seen = now
-		if len(waiting) > 0 {
-			count.done(r.compileActive(ctx, compiler, &waiting[0]))
-			waiting = waiting[1:]
+		if a, ok := queue.next(); ok {
+			compiled, err := r.compileActive(ctx, compiler, &a)
+			count.done(compiled, err)
+			queue.done(a, err)
 			continue
 		}
 		count.end()
-		waiting, count = nil, batch{log: r.config.Log.Debug} // the start is what operators ask about
+		count = batch{log: r.config.Log.Debug} // the start is what operators ask about
 		if r.ahead.settled != nil {
 			r.ahead.settled()
 		}
 		select {
 		case <-r.ahead.wake:
+		case <-queue.retry.C:
+			count.begin(queue.again())
 		case <-ctx.Done():
 		}
 	}
@@ -210,7 +209,7 @@ func (r *Registry) compileActive(ctx context.Context, compiler AheadCompiler, a 
 	switch {
 	case compiled:
 		r.ahead.compiled.Add(1)
-	case err != nil && ctx.Err() == nil:
+	case err != nil && ctx.Err() == nil && !a.failed:
 		r.ahead.failed.Add(1)
 		r.config.Log.Debug("a command could not be compiled ahead", "command", a.name, "error", err)
 	}

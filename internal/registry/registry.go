@@ -147,7 +147,7 @@ func New(ctx context.Context, config Config) (*Registry, error) {
 		return nil, err
 	}
 	r := &Registry{config: config, wake: make(chan struct{}, 1), lacks: newLacks(), worth: worthTombstones}
-	r.ahead.wake = make(chan struct{}, 1)
+	r.ahead.wake, r.ahead.pause = make(chan struct{}, 1), aheadPause
 	if err := r.setFixed(config.Trust); err != nil {
 		return nil, err
 	}
