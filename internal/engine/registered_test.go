@@ -363,6 +363,26 @@ func TestLimitsOfRegisteredCommands(t *testing.T) {
 	})
 }
 
+// However deep calls may go, no more than so many commands are inside each other.
+func TestCommandsInsideEachOther(t *testing.T) {
+	s := newShelf(t, `
+-- inside --
+addParam(n, n)
+if(n, 1, "<=")
+  return(0)
+end()
+return(inside(n - 1) + 1)
+`)
+	const most, perCommand = 64, 500
+	checkEffects(t, func(c *Config) {
+		c.Limits.Fuel, c.Limits.Duration, c.Limits.CallDepth = 20_000_000, time.Minute, most*perCommand
+		c.Registered = func() Resolver { return s }
+	}, []effect{
+		{script: fmt.Sprintf("x = inside(%d)\naddResult(x)", most), want: fmt.Sprintf(`{"x":%d}`, most-1)},
+		{script: fmt.Sprintf("try()\nx = inside(%d)\nexception(e)\nend()", most+1), code: diag.RecursionLimit},
+	})
+}
+
 // The limit of a command is one of fuel alone: what is just enough on one engine is
 // just enough on the other, and what was used is the same.
 func TestFuelOfRegisteredCommands(t *testing.T) {
