@@ -48,7 +48,7 @@ func (r *remote) flags(cmd *cobra.Command, outputs ...string) {
 	flags.SortFlags = false
 	flags.StringVar(&r.server, "server", "", "`URL` of the server; by default "+defaultServer+" ["+config.ServerVariable+"]")
 	flags.StringVar(&r.tokenFile, "token-file", "", "`file` that holds a key of the server, or its token ["+config.TokenFileVariable+"]")
-	flags.StringVar(&r.caFile, "ca-file", "", "PEM `file` of certificates to trust besides the system's ["+config.CAFileVariable+"]")
+	caFlag(flags, &r.caFile)
 	flags.StringVar(&r.certFile, "client-cert-file", "", "PEM `file` of a certificate to be known by ["+config.ClientCertFileVariable+"]")
 	flags.StringVar(&r.keyFile, "client-key-file", "", "PEM `file` of its private key ["+config.ClientKeyFileVariable+"]")
 	flags.StringVar(&r.signFile, "request-key-file", "", "`file` of a private key to sign requests with, such as avap keygen writes")
@@ -56,6 +56,11 @@ func (r *remote) flags(cmd *cobra.Command, outputs ...string) {
 	flags.Int64Var(&r.timeoutMS, "timeout-ms", defaultTimeoutMS, "most time for a request, attempts included")
 	flags.StringVar(&r.output, "output", r.outputs[0], "form of the output: "+strings.Join(r.outputs, " or "))
 	completeFlag(cmd, "output", r.outputs...)
+}
+
+// caFlag is the flag for those who vouch for a server.
+func caFlag(flags *pflag.FlagSet, file *string) {
+	flags.StringVar(file, "ca-file", "", "PEM `file` of certificates to trust besides the system's ["+config.CAFileVariable+"]")
 }
 
 // check looks at the flags that every command has.
@@ -109,13 +114,9 @@ func (r *remote) open(p *Process) (*client.Client, error) {
 		{"client-cert-file", r.certFile, config.ClientCertFileVariable, &o.Cert},
 		{"client-key-file", r.keyFile, config.ClientKeyFileVariable, &o.Key},
 	} {
-		file := orVariable(p, f.value, f.variable, "")
-		if file == "" {
-			continue
-		}
-		content, err := readFile(file)
+		content, err := pemOf(p, f.flag, f.value, f.variable)
 		if err != nil {
-			return nil, usageError("--%s %s", f.flag, fileProblem(file, err))
+			return nil, err
 		}
 		*f.content = content
 	}
@@ -130,6 +131,19 @@ func (r *remote) open(p *Process) (*client.Client, error) {
 		return nil, usageError("%v", err)
 	}
 	return c, nil
+}
+
+// pemOf reads the file that a flag or a variable names; nil if neither does.
+func pemOf(p *Process, flag, value, variable string) ([]byte, error) {
+	file := orVariable(p, value, variable, "")
+	if file == "" {
+		return nil, nil
+	}
+	content, err := readFile(file)
+	if err != nil {
+		return nil, usageError("--%s %s", flag, fileProblem(file, err))
+	}
+	return content, nil
 }
 
 // signing has the client sign its requests, if the flags say so.
@@ -205,15 +219,11 @@ func refused(err error) error {
 // unreachableStep is what a reader can do where there was no answer.
 func unreachableStep(e *client.UnreachableError) string {
 	step := "Check --server, and whether the server runs."
-	_, strangerSigned := errors.AsType[x509.UnknownAuthorityError](e)
-	_, otherName := errors.AsType[x509.HostnameError](e)
 	switch {
 	case errors.Is(e, context.DeadlineExceeded):
 		step = "Check whether the server is busy, or what lies between; --timeout-ms gives it more time."
-	case strangerSigned:
-		step = "Name the certificate of the authority that signed the server's with --ca-file, or in " + config.CAFileVariable + "."
-	case otherName:
-		step = "Ask for the server, with --server, under a name that is in its certificate."
+	case certificateStep(e) != "":
+		step = certificateStep(e)
 	case errors.Is(e, io.EOF) && strings.HasPrefix(e.Server, "http:"):
 		step = "Check --server: one that speaks TLS is asked with https://."
 	}
@@ -221,6 +231,18 @@ func unreachableStep(e *client.UnreachableError) string {
 		step += " What was asked for may have been done all the same: look before you ask again."
 	}
 	return step
+}
+
+// certificateStep is what a reader can do where the server's certificate is not
+// believed; empty where that is not the reason.
+func certificateStep(err error) string {
+	if _, strangerSigned := errors.AsType[x509.UnknownAuthorityError](err); strangerSigned {
+		return "Name the certificate of the authority that signed the server's with --ca-file, or in " + config.CAFileVariable + "."
+	}
+	if _, otherName := errors.AsType[x509.HostnameError](err); otherName {
+		return "Ask for the server under a name that is in its certificate."
+	}
+	return ""
 }
 
 // clientSteps are the next steps of problems whose own speak of HTTP.

@@ -367,8 +367,11 @@ func TestServeCompilesAhead(t *testing.T) {
 	s.stop()
 	for percent, want := range map[string]int{"25": 0, "0": 1} {
 		s := startServe(t, append(args, "--registry-compile-ahead-percent", percent)...)
-		for want == 0 && s.counted(`avap_commands_compiled_ahead_total{result="compiled"}`) == 0 {
-			runtime.Gosched()
+		if want == 0 {
+			s.awaitLog("commands were compiled before anyone called them", 1)
+			if n := s.counted(`avap_commands_compiled_ahead_total{result="compiled"}`); n != 1 {
+				t.Errorf("%d commands were compiled ahead", n)
+			}
 		}
 		const compiles = `avap_compile_seconds_count{tier="code"}`
 		before := s.counted(compiles)

@@ -300,7 +300,7 @@ func (c *Client) once(ctx context.Context, in call) (*reply, error) {
 // address is where a call goes. A segment may hold any text.
 func (c *Client) address(in call) string {
 	var b strings.Builder
-	b.WriteString(c.server.Scheme + "://" + c.server.Host + strings.TrimSuffix(c.server.EscapedPath(), "/") + "/api/v1")
+	b.WriteString(c.base() + "/api/v1")
 	for _, segment := range in.path {
 		b.WriteString("/" + url.PathEscape(segment))
 	}
@@ -308,6 +308,11 @@ func (c *Client) address(in call) string {
 		b.WriteString("?" + in.query.Encode())
 	}
 	return b.String()
+}
+
+// base is the address of the server.
+func (c *Client) base() string {
+	return c.server.Scheme + "://" + c.server.Host + strings.TrimSuffix(c.server.EscapedPath(), "/")
 }
 
 // unreachable leaves out what the caller knows: the method and the address.
