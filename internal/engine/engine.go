@@ -119,8 +119,7 @@ type Engine struct {
 	bounds atomic.Pointer[bounds]
 	gate   *fairqueue.Slots
 	cache  *cache
-	shadow *shadow   // nil when nothing is repeated
-	desks  sync.Pool // of *desk
+	shadow *shadow // nil when nothing is repeated
 	trials trials
 
 	running running
@@ -165,7 +164,6 @@ func New(config Config) (*Engine, error) {
 	e.host, e.shadow = host, shadowOf(&config, settings)
 	e.cache = newCache(gate, config.CacheBytes, config.CompileWorkers, config.QueueLength+config.CompileWorkers, config.ClientQueueLength+config.CompileWorkers)
 	e.cache.compiled, e.cache.aheadBytes = config.Compiled, config.AheadBytes
-	e.desks.New = func() any { return &desk{buffer: make([]byte, 0, pooledBytes)} }
 	return e, nil
 }
 
@@ -183,7 +181,7 @@ func shadowOf(config *Config, settings wasmhost.Config) *shadow {
 	return newShadow(config.ShadowRunsPerMillion, config.Commands.Log, func() (otherHost, error) { return wasmhost.New(settings) })
 }
 
-// Request is one execution. Its byte slices must not change until Run
+// Request is one execution at a time. Its byte slices must not change until Run
 // returns; nobody holds on to it after that.
 type Request struct {
 	// Client is who asks. Turns to compute and to compile go round the clients.
@@ -212,8 +210,13 @@ type Request struct {
 	EchoVariables bool
 	// Capabilities, unless it is nil, is told what the module that runs was granted.
 	Capabilities *[]string
+	// Into, unless it is nil, is where the answer goes, with its document in the room
+	// that the one before has left there.
+	Into *Answer
 
 	endpoint int // counted from 1; 0 executes the script
+	// input is what the host gets. It is here because it would be on the heap anyway.
+	input wasmhost.Input
 }
 
 // Pair is a name and a text of a query string or form.
@@ -223,9 +226,8 @@ type Pair = wasmhost.Pair
 type Answer struct {
 	// Status is 200, or what the script asked for.
 	Status int
-	// JSON is the whole document, the caller's to keep; Result, Variables and
-	// Logs are the members' values in it. Variables is empty when no echo was
-	// asked for.
+	// JSON is the whole document; Result, Variables and Logs are the members' values
+	// in it. Variables is empty when no echo was asked for.
 	JSON, Result, Variables, Logs []byte
 	// Script is the SHA-256 of the source in hexadecimal.
 	Script string
@@ -481,41 +483,28 @@ func (e *Engine) Compile(ctx context.Context, client string, source *Source) (ar
 	return artifact, findings, err
 }
 
-// pooledBytes is the size of answer up to which buffers are kept and answers
-// copied out of them; a larger answer takes its buffer along.
-const pooledBytes = 64 << 10
-
-// desk is what an execution needs that nobody holds on to afterwards.
-type desk struct {
-	input  wasmhost.Input
-	buffer []byte
-}
-
 func (e *Engine) run(ctx context.Context, f found, r *Request, limits Limits) (*Answer, *diag.Failure) {
-	d, _ := e.desks.Get().(*desk)
-	defer func() {
-		d.input = wasmhost.Input{}
-		e.desks.Put(d)
-	}()
-	d.input = wasmhost.Input{
+	answer := r.Into
+	if answer == nil {
+		answer = new(Answer)
+	}
+	r.input = wasmhost.Input{
 		Client:    r.Client,
 		Variables: r.Variables, Body: r.Body, Path: r.Path, Query: r.Query, Form: r.Form,
 		EchoVariables: r.EchoVariables, Endpoint: r.endpoint, Registered: e.registered(f.module, r),
 	}
-	out, usage, failure := e.runOnHost(ctx, f.module, &d.input, limits, d.buffer[:0])
+	out, usage, failure := e.runOnHost(ctx, f.module, &r.input, limits, answer.JSON[:0])
 	if failure != nil {
 		suggest(failure, f.findings)
 		return nil, failure
 	}
 	document := out.JSON
-	if len(document) <= pooledBytes {
-		document = bytes.Clone(document)
-	}
-	return &Answer{
+	*answer = Answer{
 		Status: out.Status, JSON: document, Result: out.Result.Of(document),
 		Variables: out.Variables.Of(document), Logs: out.Logs.Of(document),
 		Script: f.module.Manifest.SourceSHA256, Usage: usage, CompileTime: f.took, CacheHit: f.hit,
-	}, nil
+	}
+	return answer, nil
 }
 
 // runOnHost runs a module, on the interpreter if it is in quarantine, and has a

@@ -75,15 +75,21 @@ func TestTimeThatOthersTook(t *testing.T) {
 	}
 }
 
-func TestLargeAnswersAreNotPooled(t *testing.T) {
+// An answer is whose it is made for: others go to other places, and the next one
+// into the same room.
+func TestWhereAnswersGo(t *testing.T) {
 	e := newEngine(t, &fakeCompiler{}, nil)
-	large := `{"a":"` + strings.Repeat("x", 2*pooledBytes) + `"}`
-	first := mustAnswer(t, e, &Request{Source: "ok", Variables: []byte(large), EchoVariables: true})
-	for range 10 {
-		mustAnswer(t, e, &Request{Source: "ok", Variables: []byte(`{"a":"other"}`), EchoVariables: true})
+	ask := func(text string, into *Answer) *Answer {
+		return mustAnswer(t, e, &Request{Source: "ok", Variables: []byte(`{"a":"` + text + `"}`), EchoVariables: true, Into: into})
 	}
-	if string(first.Variables) != large {
-		t.Error("a later answer wrote over an earlier one")
+	own, given := ask("first", nil), new(Answer)
+	if ask("second", given) != given || ask("third", nil) == given {
+		t.Error("an answer is not where it was to go")
+	}
+	room := &given.JSON[0]
+	ask("4", given)
+	if string(own.Variables) != `{"a":"first"}` || string(given.Variables) != `{"a":"4"}` || &given.JSON[0] != room {
+		t.Errorf("%s, %s; the room is the same: %t", own.Variables, given.Variables, &given.JSON[0] == room)
 	}
 }
 

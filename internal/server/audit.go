@@ -101,15 +101,6 @@ func (n *note) auditRecord(now time.Time, kind audit.Kind, action string) audit.
 	return r
 }
 
-// granted is where the engine tells what a module was granted, if that is to be
-// written down.
-func (s *Server) granted(n *note) *[]string {
-	if s.audit == nil {
-		return nil
-	}
-	return &n.capabilities
-}
-
 // noteInput keeps what an execution gets, as audit.inputs says.
 func (s *Server) noteInput(n *note, query, body []byte) {
 	if s.audit == nil {
@@ -196,7 +187,7 @@ func (s *Server) denied(c *fiber.Ctx, n *note, p *problem) {
 	if s.audit == nil || p == nil || p.status != http.StatusUnauthorized && p.status != http.StatusForbidden {
 		return
 	}
-	r := n.auditRecord(time.Now(), audit.Denied, c.Method()+" "+s.counted(c, n).Route)
+	r := n.auditRecord(time.Now(), audit.Denied, c.Method()+" "+counted(c, n).Route)
 	r.Outcome, r.Status, r.Code = string(telemetry.Refused), p.status, string(p.code)
 	s.audit.Denied(&r)
 }

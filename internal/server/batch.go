@@ -288,10 +288,8 @@ func (b *batch) run(i int, n *note) (*engine.Answer, error) {
 	if err := s.decodeJSON(b.items[i], &in); err != nil {
 		return nil, err
 	}
-	r := &n.asked
-	*r = in.request(b.client)
+	r := n.ask(in.request(b.client))
 	r.Body = b.items[i]
-	r.Capabilities = s.granted(n)
 	s.noteInput(n, nil, b.items[i])
 	run := func(ctx context.Context) (*engine.Answer, error) { return s.engine.Run(ctx, r) }
 	switch {

@@ -57,9 +57,9 @@ func paths(t testing.TB) []path {
 	}
 	return []path{
 		{"server alone", theConstantEngine, post("/api/v1/execute?q=1", `{"script":"addVar(x, 1)\naddResult(x)","variables":{"a":1,"b":"text"},"id":7}`), 4},
-		{"ad-hoc script", newEngine, post("/api/v1/execute", string(adhoc)), 5},
-		{"endpoint of an app", newEngine, post("/greet", string(adhoc)), 5},
-		{"registered command", newEngine, post("/api/v1/commands/greet/execute", `{"name":"Ana","variables":{"level":3}}`), 5},
+		{"ad-hoc script", newEngine, post("/api/v1/execute", string(adhoc)), 3},
+		{"endpoint of an app", newEngine, post("/greet", string(adhoc)), 3},
+		{"registered command", newEngine, post("/api/v1/commands/greet/execute", `{"name":"Ana","variables":{"level":3}}`), 3},
 	}
 }
 
@@ -222,6 +222,16 @@ func TestAllocationsPerRequest(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// The room of a large answer does not wait for the next one.
+func TestRoomOfAnswersIsBounded(t *testing.T) {
+	for size, kept := range map[int]bool{100: true, keptAnswer + 1: false} {
+		n := &note{answer: engine.Answer{JSON: make([]byte, size)}}
+		if n.forget(); (cap(n.answer.JSON) > 0) != kept || len(n.answer.JSON) > 0 {
+			t.Errorf("of %d bytes %d are kept", size, cap(n.answer.JSON))
+		}
 	}
 }
 

@@ -455,10 +455,8 @@ func (s *Server) executeCommand(c *fiber.Ctx) error {
 	}
 	nameVersion(c, v)
 	n := noteOf(c)
-	r := &n.asked
-	*r = in.request(clientOf(c))
+	r := n.ask(in.request(clientOf(c)))
 	r.Body, r.Query, r.Form = body, query, form
-	r.Capabilities = s.granted(n)
 	return s.answer(c, s.patience(r.Limits), func(ctx context.Context) (*engine.Answer, error) { return s.runCommand(ctx, n, v, r) })
 }
 

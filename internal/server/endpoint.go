@@ -65,13 +65,11 @@ func (s *Server) answerEndpoint(c *fiber.Ctx, match *apps.Match) error {
 		return err
 	}
 	n := noteOf(c)
-	n.asked = engine.Request{
-		Client: clientOf(c),
-		Path:   match.Parameters, Query: query, Body: body, Form: form,
-		Capabilities: s.granted(n),
-	}
+	r := n.ask(engine.Request{
+		Client: clientOf(c), Path: match.Parameters, Query: query, Body: body, Form: form,
+	})
 	return s.answer(c, s.patience(engine.Limits{}), func(ctx context.Context) (*engine.Answer, error) {
-		return match.Script.Endpoint(ctx, match.Index, &n.asked)
+		return match.Script.Endpoint(ctx, match.Index, r)
 	})
 }
 

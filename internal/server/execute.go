@@ -12,7 +12,6 @@ import (
 	"github.com/avapd/avapd/internal/diag"
 	"github.com/avapd/avapd/internal/engine"
 	"github.com/avapd/avapd/internal/signature"
-	"github.com/avapd/avapd/internal/telemetry"
 )
 
 // decodeCall reads a request to execute or check a script. The call's slices,
@@ -106,10 +105,8 @@ func (s *Server) execute(c *fiber.Ctx) error {
 
 	n := noteOf(c)
 	n.source = in.script
-	r := &n.asked
-	*r = in.request(clientOf(c))
+	r := n.ask(in.request(clientOf(c)))
 	r.Body, r.Query, r.Form = body, query, form
-	r.Capabilities = s.granted(n)
 	return s.answer(c, s.patience(r.Limits), func(ctx context.Context) (*engine.Answer, error) { return s.engine.Run(ctx, r) })
 }
 
@@ -140,7 +137,7 @@ func (s *Server) perform(ctx *runContext, n *note, patience time.Duration, run f
 			answer, err = nil, failed
 		}
 		if ctx.admitted {
-			s.metrics.Execution(code, n.used, telemetry.Names{Request: n.id, Trace: n.span.TraceID()})
+			s.metrics.Execution(code, n.used, n.names(ctx.over))
 		}
 	}()
 	if answer, err = s.admitted(ctx, n, patience, run); err != nil {
@@ -161,7 +158,7 @@ func sendAnswer(c *fiber.Ctx, answer *engine.Answer) {
 		return
 	}
 	response.Header.SetContentType(fiber.MIMEApplicationJSON)
-	// The bytes are the answer's own: fasthttp sends them without a copy.
+	// The bytes are the note's until they are sent: fasthttp does so without a copy.
 	response.SetBodyRaw(answer.JSON)
 }
 

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"fmt"
@@ -42,6 +43,8 @@ type note struct {
 	source string
 	// app is the app that is asked or changed, and route the path in it.
 	app, route string
+	// own is the server's own route that is asked.
+	own *route
 	// command is the registered command that is asked or changed, and version the
 	// number of the one it is about, or 0.
 	command string
@@ -64,17 +67,37 @@ type note struct {
 	// asked is what the engine gets. It is here because it would be on the heap
 	// anyway.
 	asked engine.Request
+	// answer is what the engine gives. It leaves room for the next one.
+	answer engine.Answer
 }
 
 type noteKey struct{}
 
 var notes = sync.Pool{New: func() any { return new(note) }}
 
+// keptAnswer is the size of document up to which its room is used again.
+const keptAnswer = 64 << 10
+
 // Close is called when a request's values are forgotten.
 func (n *note) Close() error {
-	*n = note{}
+	n.forget()
 	notes.Put(n)
 	return nil
+}
+
+func (n *note) forget() {
+	room := n.answer.JSON
+	*n = note{}
+	if cap(room) <= keptAnswer {
+		n.answer.JSON = room[:0]
+	}
+}
+
+// ask keeps what the engine gets, and says where its answer goes.
+func (n *note) ask(r engine.Request) *engine.Request {
+	n.asked = r
+	n.asked.Into, n.asked.Capabilities = &n.answer, &n.capabilities
+	return &n.asked
 }
 
 // Interface guard.
@@ -146,9 +169,10 @@ func (s *Server) observe(c *fiber.Ctx) error {
 	}
 	s.denied(c, n, p)
 	s.compress(c)
-	took := time.Since(start)
-	counted := s.counted(c, n)
-	s.metrics.RequestEnded(counted, p.codeOf(), took, telemetry.Names{Request: n.id, Trace: n.span.TraceID()})
+	now := time.Now()
+	took := now.Sub(start)
+	counted := counted(c, n)
+	s.metrics.RequestEnded(counted, p.codeOf(), took, n.names(now))
 	if n.span != nil {
 		endSpan(n, &counted, p)
 	}
@@ -156,13 +180,18 @@ func (s *Server) observe(c *fiber.Ctx) error {
 	return nil
 }
 
+// names are what an exemplar says of a request that was over at a time.
+func (n *note) names(at time.Time) telemetry.Names {
+	return telemetry.Names{Request: n.id, Trace: n.span.TraceID(), At: at}
+}
+
 // counted is what the metrics say about a request.
-func (s *Server) counted(c *fiber.Ctx, n *note) telemetry.Request {
+func counted(c *fiber.Ctx, n *note) telemetry.Request {
 	r := telemetry.Request{Method: c.Method(), Status: c.Response().StatusCode(), Route: noRoute}
 	if n.route != "" {
 		r.Route, r.App = n.route, true
-	} else if template, ok := s.templates[c.Route().Path]; ok {
-		r.Route = template
+	} else if n.own != nil {
+		r.Route = n.own.path
 	}
 	return r
 }
@@ -198,19 +227,16 @@ func (s *Server) failed(c *fiber.Ctx, err error) error {
 func (s *Server) logRequest(c *fiber.Ctx, n *note, p *problem, took time.Duration) {
 	status := c.Response().StatusCode()
 	level := slog.LevelInfo
-	route := c.Route().Path
 	switch {
 	case p != nil && p.code == diag.Internal:
 		level = slog.LevelError
-	case s.probes[route]:
+	case n.own != nil && n.own.probe:
 		level = slog.LevelDebug
 	}
 	if !s.log.Enabled(context.Background(), level) {
 		return
 	}
-	if route = routeName(route); n.route != "" {
-		route = n.route
-	}
+	route := cmp.Or(n.route, routeName(c.Route().Path))
 	attrs := make([]slog.Attr, 0, 15)
 	attrs = append(attrs, slog.String("request_id", n.id))
 	if trace := n.span.TraceID(); trace != "" {

@@ -306,7 +306,6 @@ func (s *Server) register(app *fiber.App, admin bool) {
 				app.Head(path, handler)
 			}
 			app.Add(r.method, path, handler)
-			s.templates[path] = r.path
 			s.probes[path] = r.probe
 		}
 		if r.probe && r.scope == 0 {
@@ -321,6 +320,7 @@ func (s *Server) register(app *fiber.App, admin bool) {
 // pass lets a request through to its handler, if it may come and brings what the
 // route takes.
 func (s *Server) pass(c *fiber.Ctx, r *route, admin bool) error {
+	noteOf(c).own = r
 	if !admin { // operators are not asked who they are
 		if err := s.permit(c, r.scope); err != nil {
 			return err

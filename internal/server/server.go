@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -70,10 +71,8 @@ type Server struct {
 	log      *slog.Logger
 	app      *fiber.App
 	routes   []route // its own
-	// templates are the paths of routes as OpenAPI writes them, and probes those
-	// that are asked all the time, by Fiber's.
-	templates map[string]string
-	probes    map[string]bool
+	// probes are the paths, as Fiber has them, of what is asked all the time.
+	probes map[string]bool
 	// open are the paths of probes that everybody may use, whoever they are.
 	open map[string]bool
 	// tls is nil for a server that speaks HTTP without it.
@@ -115,7 +114,7 @@ func New(o Options) *Server {
 	s := &Server{
 		engine: o.Engine, apps: o.Apps, commands: o.Commands, log: o.Log, metrics: o.Metrics, tracer: o.Tracer, audit: o.Audit,
 		crowd: o.Crowd, watcher: newWatcher(), executions: newExecutions(int(o.Config.Executions.Kept)),
-		templates: make(map[string]string), probes: make(map[string]bool), open: make(map[string]bool),
+		probes: make(map[string]bool), open: make(map[string]bool),
 	}
 	s.nonces, s.once = auth.NewNonces(int(o.Config.Auth.SignatureNonces)), o.Once
 	s.tls.Store(o.TLS)
@@ -164,10 +163,11 @@ func (s *Server) newApp(connections int, admin bool) *fiber.App {
 	server.Logger = connectionLog{s.log}
 	server.LazyRequestTime = true // nobody asks fasthttp when a request came
 	server.Handler = s.knownMethods(app, server.Handler)
-	app.Use(s.observe, s.secure)
+	first := []any{s.observe, s.secure}
 	if !admin {
-		app.Use(s.authenticate, s.rate)
+		first = append(first, s.authenticate, s.rate)
 	}
+	app.Use(first...)
 	s.register(app, admin)
 	return app
 }
@@ -194,12 +194,8 @@ func (l connectionLog) Printf(format string, args ...any) {
 // knownMethods answers methods that Fiber does not know, which it would do in
 // plain text.
 func (s *Server) knownMethods(app *fiber.App, next fasthttp.RequestHandler) fasthttp.RequestHandler {
-	known := map[string]bool{}
-	for _, method := range fiber.DefaultMethods {
-		known[method] = true
-	}
 	return func(ctx *fasthttp.RequestCtx) {
-		if known[string(ctx.Method())] {
+		if slices.Contains(fiber.DefaultMethods, string(ctx.Method())) {
 			next(ctx)
 			return
 		}

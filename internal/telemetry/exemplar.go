@@ -27,23 +27,21 @@ type sampled struct {
 	observer prometheus.ExemplarObserver
 	plain    prometheus.Observer
 	bounds   []float64
-	// next is when a bucket gets another exemplar, since began.
-	next  []atomic.Int64
-	began time.Time
+	// next is when a bucket gets another exemplar, in nanoseconds as Unix counts.
+	next []atomic.Int64
 }
 
 func newSampled(o prometheus.Observer, bounds []float64) sampled {
 	// A histogram of the library can do both.
 	named := o.(prometheus.ExemplarObserver) //nolint:forcetypeassert // see above
-	return sampled{observer: named, plain: o, bounds: bounds, next: make([]atomic.Int64, len(bounds)+1), began: time.Now()}
+	return sampled{observer: named, plain: o, bounds: bounds, next: make([]atomic.Int64, len(bounds)+1)}
 }
 
 func (s *sampled) observe(took time.Duration, n Names) {
 	seconds := took.Seconds()
 	bucket, _ := slices.BinarySearch(s.bounds, seconds)
-	now := int64(time.Since(s.began))
-	due := s.next[bucket].Load()
-	if now < due || n == (Names{}) || !s.next[bucket].CompareAndSwap(due, now+int64(exemplarPeriod)) {
+	now, due := n.At.UnixNano(), s.next[bucket].Load()
+	if now < due || n.Request+n.Trace == "" || !s.next[bucket].CompareAndSwap(due, now+int64(exemplarPeriod)) {
 		s.plain.Observe(seconds)
 		return
 	}
@@ -55,8 +53,11 @@ func (s *sampled) observe(took time.Duration, n Names) {
 }
 
 // Names are what a request can be found by: its identifier, and that of its
-// trace, if there is one.
-type Names struct{ Request, Trace string }
+// trace, if there is one; and when it was over.
+type Names struct {
+	Request, Trace string
+	At             time.Time
+}
 
 // labels are those of an exemplar, as many as it may have. The trace comes first:
 // it has the other name in it.

@@ -223,6 +223,7 @@ func TestExemplars(t *testing.T) {
 		{2 * time.Second, Names{Request: "traced", Trace: "0af7651916cd43dd8448eb211c80319c"}},
 		{4 * time.Second, Names{Request: strings.Repeat("y", 80), Trace: "b9c7c989f97918e1c1ab2d3e4f506172"}},
 	} {
+		step.names.At = time.Now()
 		m.RequestBegan()
 		m.RequestEnded(request, "", step.took, step.names)
 	}
