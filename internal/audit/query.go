@@ -205,7 +205,7 @@ func (r *chainReader) fetch(ctx context.Context) (err error) {
 
 // find gives the record of an execution. A body has the identifier as it is, so
 // that blocks without these bytes need not be taken apart. The end of the time is
-// looked at here: the journal would search all that is newer for more.
+// looked at here, which saves asking the journal for more where there is none.
 func (r *chainReader) find(ctx context.Context, f *Filter) (found Entry, ok bool, err error) {
 	r.query.UntilTime = 0
 	for seen := int64(0); seen < scanned; {

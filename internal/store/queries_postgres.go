@@ -131,14 +131,17 @@ const (
 
 	postgresChains = `SELECT name, key, last, hash FROM avap_chains ORDER BY name`
 
+	// See sqliteBlocks.
 	postgresBlocks = `
 		SELECT first, last, from_time, until_time, records FROM avap_blocks
-		WHERE chain = $1 AND last > $2 AND first < $3 AND until_time >= $4 AND from_time <= $5
+		WHERE chain = $1 AND last > $2 AND first < $3 AND until_time >= $4 AND from_time <= $5 AND until_time <= coalesce(
+			(SELECT until_time FROM avap_blocks WHERE chain = $1 AND until_time > $5 ORDER BY until_time LIMIT 1), $5)
 		ORDER BY until_time, first LIMIT $6`
 
 	postgresBlocksDescending = `
 		SELECT first, last, from_time, until_time, records FROM avap_blocks
-		WHERE chain = $1 AND last > $2 AND first < $3 AND until_time >= $4 AND from_time <= $5
+		WHERE chain = $1 AND last > $2 AND first < $3 AND until_time >= $4 AND from_time <= $5 AND until_time <= coalesce(
+			(SELECT until_time FROM avap_blocks WHERE chain = $1 AND until_time > $5 ORDER BY until_time LIMIT 1), $5)
 		ORDER BY until_time DESC, first DESC LIMIT $6`
 
 	postgresMarks = `

@@ -89,16 +89,20 @@ const (
 
 	sqliteChains = `SELECT name, key, last, hash FROM avap_chains ORDER BY name`
 
-	// Times do not go back within a chain, so that their order is the other one.
+	// Times do not go back within a chain, so that their order is the other one. Of
+	// the blocks that end behind a time only the first can begin before it; the index
+	// has where they end, and no block behind that one is looked at.
 	sqliteBlocks = `
 		SELECT first, last, from_time, until_time, records FROM avap_blocks
-		WHERE chain = ? AND last > ? AND first < ? AND until_time >= ? AND from_time <= ?
-		ORDER BY until_time, first LIMIT ?`
+		WHERE chain = ?1 AND last > ?2 AND first < ?3 AND until_time >= ?4 AND from_time <= ?5 AND until_time <= coalesce(
+			(SELECT until_time FROM avap_blocks WHERE chain = ?1 AND until_time > ?5 ORDER BY until_time LIMIT 1), ?5)
+		ORDER BY until_time, first LIMIT ?6`
 
 	sqliteBlocksDescending = `
 		SELECT first, last, from_time, until_time, records FROM avap_blocks
-		WHERE chain = ? AND last > ? AND first < ? AND until_time >= ? AND from_time <= ?
-		ORDER BY until_time DESC, first DESC LIMIT ?`
+		WHERE chain = ?1 AND last > ?2 AND first < ?3 AND until_time >= ?4 AND from_time <= ?5 AND until_time <= coalesce(
+			(SELECT until_time FROM avap_blocks WHERE chain = ?1 AND until_time > ?5 ORDER BY until_time LIMIT 1), ?5)
+		ORDER BY until_time DESC, first DESC LIMIT ?6`
 
 	sqliteMarks = `
 		SELECT sequence, kind, document FROM avap_marks

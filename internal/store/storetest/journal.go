@@ -129,6 +129,9 @@ func testBlocks(t *testing.T, j store.Journal) {
 		{"before", store.BlockQuery{Before: 6}, 0, 3},
 		{"from a time", store.BlockQuery{FromTime: 7}, 3, count},
 		{"until a time", store.BlockQuery{UntilTime: 7}, 0, 4},
+		{"until a time within a block", store.BlockQuery{UntilTime: 8}, 0, 4},
+		{"until the first time", store.BlockQuery{UntilTime: 1}, 0, 1},
+		{"until the last time", store.BlockQuery{UntilTime: 2 * count}, 0, count},
 		{"between", store.BlockQuery{FromTime: 3, UntilTime: 70, After: 20, Before: 71}, 10, 35},
 		{"nothing", store.BlockQuery{After: 2 * count}, 0, 0},
 	} {
