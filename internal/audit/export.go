@@ -170,6 +170,7 @@ func VerifyExport(in io.Reader, o VerifyOptions) (Report, error) {
 				report.add(v, o)
 			}
 			v = next
+			v.pin(o.Pinned)
 			v.seen = func() {
 				if done++; o.Progress != nil && done%progressRecords == 0 {
 					o.Progress(done, 0)

@@ -3,6 +3,7 @@ package audit_test
 import (
 	"bytes"
 	"database/sql"
+	"encoding/json"
 	"fmt"
 	"net/url"
 	"os"
@@ -132,6 +133,50 @@ func TestForging(t *testing.T) {
 	}
 	if c := report.Chains[0]; c.FirstBad != 11 || !strings.Contains(c.Problem, "11 to 20") {
 		t.Errorf("%+v", c)
+	}
+}
+
+// What was made anew behind an early checkpoint, without the later ones, fits together;
+// a checkpoint that was kept elsewhere tells, in the middle of the log as at its end.
+func TestForgingWithoutLaterCheckpoints(t *testing.T) {
+	h, forger := written(t), newHome(t)
+	own := h.journal()
+	marks, err := own.Marks(t.Context(), store.MarkQuery{Chain: h.pinned()[0].Node, Kind: "checkpoint", After: 10, Until: 20})
+	if err != nil || len(marks) != 1 {
+		t.Fatal(marks, err)
+	}
+	var kept audit.Checkpoint
+	if err := json.Unmarshal(marks[0].Document, &kept); err != nil {
+		t.Fatal(err)
+	}
+	forged := forger.journal()
+	audit.Forge(t, own, forged, 17)
+	for _, j := range []store.Journal{own, forged} {
+		h := map[store.Journal]home{own: h, forged: forger}[j]
+		h.alter(`DELETE FROM avap_marks WHERE sequence > 10`)
+		alone := verify(t, j, audit.VerifyOptions{}).Chains[0]
+		if alone.Last != 40 || alone.SignedUntil != 10 || alone.Checkpoints != 1 || alone.SignedAt.IsZero() || !alone.SignedAt.Before(kept.Time) {
+			t.Errorf("%+v", alone)
+		}
+	}
+	pinned := audit.VerifyOptions{Pinned: []audit.Checkpoint{kept}}
+	if c := verify(t, own, pinned).Chains[0]; c.SignedUntil != 20 || c.Checkpoints != 2 || !c.SignedAt.Equal(kept.Time) {
+		t.Errorf("%+v", c)
+	}
+	var export bytes.Buffer
+	if err := audit.ExportJournal(t.Context(), forged, &export, audit.Filter{}); err != nil {
+		t.Fatal(err)
+	}
+	report, err := audit.VerifyJournal(t.Context(), forged, pinned)
+	exported, exportedErr := audit.VerifyExport(&export, pinned)
+	for _, r := range []audit.Report{report, exported} {
+		if c := r.Chains[0]; r.OK || c.FirstBad != 11 || !strings.Contains(c.Problem, "11 to 20") || !strings.Contains(c.Problem, "kept elsewhere") {
+			t.Errorf("%+v, %v, %v", c, err, exportedErr)
+		}
+	}
+	kept.Time = kept.Time.Add(time.Hour)
+	if report, err := audit.VerifyJournal(t.Context(), own, audit.VerifyOptions{Pinned: []audit.Checkpoint{kept}}); err != nil || report.OK || !strings.Contains(report.Chains[0].Problem, "not signed") {
+		t.Errorf("%+v, %v", report, err)
 	}
 }
 

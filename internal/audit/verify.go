@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/avapd/avapd/internal/store"
 )
@@ -20,9 +21,11 @@ type ChainReport struct {
 	First   int64 `json:"first"`
 	Last    int64 `json:"last"`
 	Records int64 `json:"records"`
-	// Checkpoints counts those that hold; the last of them is at SignedUntil.
-	Checkpoints int64 `json:"checkpoints"`
-	SignedUntil int64 `json:"signed_until"`
+	// Checkpoints counts those that hold; the last of them is at SignedUntil, and was
+	// signed at SignedAt. One that was kept elsewhere is as good as one of the log.
+	Checkpoints int64     `json:"checkpoints"`
+	SignedUntil int64     `json:"signed_until"`
+	SignedAt    time.Time `json:"signed_at,omitzero"`
 	// FirstBad is the first record that is wrong or missing, 0 if none is; Problem
 	// says what is wrong with it.
 	FirstBad int64  `json:"first_bad,omitzero"`
@@ -62,6 +65,8 @@ type chainVerifier struct {
 
 	first, records      int64
 	checkpoints, signed int64
+	signedAt            time.Time
+	pins                []Checkpoint // of this chain, that were kept elsewhere
 	bad                 int64
 	problem             string
 	link                []byte
@@ -89,7 +94,21 @@ func (v *chainVerifier) continueFrom(c Checkpoint) {
 		return
 	}
 	v.last, v.hash, v.total, v.first = c.Sequence, c.Hash, c.Bytes, c.Sequence+1
-	v.signed = c.Sequence
+	v.signed, v.signedAt = c.Sequence, c.Time
+}
+
+// pin has the records checked against checkpoints that were kept elsewhere, of this
+// chain and of others.
+func (v *chainVerifier) pin(list []Checkpoint) {
+	for _, c := range list {
+		switch {
+		case c.Node != v.node:
+		case c.holds(v.key):
+			v.pins = append(v.pins, c)
+		default:
+			v.fail(c.Sequence, "the checkpoint at record %d, which was kept elsewhere, was not signed by the key of the chain", c.Sequence)
+		}
+	}
 }
 
 // block checks the records of a block, and what it says of them.
@@ -143,6 +162,28 @@ func (v *chainVerifier) record(e entry) {
 	v.total += int64(len(e.body))
 	v.records++
 	v.seen()
+	for i := range v.pins {
+		if v.pins[i].Sequence == next {
+			v.pinned(&v.pins[i])
+		}
+	}
+}
+
+// pinned checks the last record against a checkpoint that was kept elsewhere.
+func (v *chainVerifier) pinned(c *Checkpoint) {
+	if c.Hash != v.hash {
+		v.fail(v.signed+1, "one of the records %d to %d was changed, and what follows it was made anew: the checkpoint at record %d, which was kept elsewhere, has another hash", v.signed+1, v.last, v.last)
+		return
+	}
+	v.prove(c)
+}
+
+// prove takes a checkpoint at the last record over.
+func (v *chainVerifier) prove(c *Checkpoint) {
+	if v.signed < c.Sequence || v.checkpoints == 0 { // not yet
+		v.checkpoints++
+	}
+	v.signed, v.signedAt = c.Sequence, c.Time
 }
 
 // checkpoint checks one that stands behind the last record.
@@ -158,19 +199,16 @@ func (v *chainVerifier) checkpoint(c Checkpoint) {
 	case c.Hash != v.hash:
 		v.fail(v.signed+1, "one of the records %d to %d was changed, and what follows it was made anew: the checkpoint at record %d has another hash", v.signed+1, v.last, v.last)
 	default:
-		v.checkpoints++
-		v.signed = c.Sequence
+		v.prove(&c)
 	}
 }
 
-// pinned checks a checkpoint that was kept elsewhere, when all records were read.
-func (v *chainVerifier) pinned(c Checkpoint) {
-	switch {
-	case v.problem != "" || !c.holds(v.key) || c.Sequence < v.last:
-	case c.Sequence > v.last:
-		v.fail(v.last+1, "records %d to %d are missing: the checkpoint that was kept elsewhere is at record %d", v.last+1, c.Sequence, c.Sequence)
-	case c.Hash != v.hash:
-		v.fail(v.signed+1, "record %d is not the one that the checkpoint has which was kept elsewhere", c.Sequence)
+// end finds out whether the chain ends before a checkpoint that was kept elsewhere.
+func (v *chainVerifier) end() {
+	for _, c := range v.pins {
+		if c.Sequence > v.last {
+			v.fail(v.last+1, "records %d to %d are missing: the checkpoint that was kept elsewhere is at record %d", v.last+1, c.Sequence, c.Sequence)
+		}
 	}
 }
 
@@ -188,7 +226,7 @@ func (v *chainVerifier) head(head store.Head) {
 func (v *chainVerifier) report() ChainReport {
 	return ChainReport{
 		Node: v.node, Key: fmt.Sprintf("%x", []byte(v.key)), First: v.first, Last: v.last, Records: v.records,
-		Checkpoints: v.checkpoints, SignedUntil: v.signed, FirstBad: v.bad, Problem: v.problem,
+		Checkpoints: v.checkpoints, SignedUntil: v.signed, SignedAt: v.signedAt, FirstBad: v.bad, Problem: v.problem,
 	}
 }
 
@@ -230,6 +268,7 @@ func VerifyJournal(ctx context.Context, j store.Journal, o VerifyOptions) (Repor
 	report := Report{OK: true, Chains: []ChainReport{}}
 	for _, c := range chains {
 		v := newChainVerifier(c.Name, c.Key)
+		v.pin(o.Pinned)
 		v.seen = func() {
 			if done++; o.Progress != nil && done%progressRecords == 0 {
 				o.Progress(done, total)
@@ -256,7 +295,6 @@ func verifyChain(ctx context.Context, j store.Journal, v *chainVerifier) error {
 	}
 	if found {
 		v.continueFrom(cut)
-		v.signed = cut.Sequence
 	}
 	marks := &markReader{journal: j, query: store.MarkQuery{Chain: v.node, Kind: checkpointKind, After: max(v.last-1, 0)}}
 	if err := marks.upTo(ctx, v, v.last); err != nil {
@@ -320,11 +358,7 @@ func (r *Report) add(v *chainVerifier, o VerifyOptions) {
 	if len(o.Keys) > 0 && !slices.ContainsFunc(o.Keys, func(k ed25519.PublicKey) bool { return v.key.Equal(k) }) {
 		v.fail(v.first, "nobody trusts the key of the chain")
 	}
-	for _, c := range o.Pinned {
-		if c.Node == v.node {
-			v.pinned(c)
-		}
-	}
+	v.end()
 	r.OK = r.OK && v.problem == ""
 	r.Chains = append(r.Chains, v.report())
 }

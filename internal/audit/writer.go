@@ -150,6 +150,9 @@ func (w *writer) checkTail(ctx context.Context) error {
 		v.continueFrom(from)
 		w.signed, w.chain.total = from.Sequence, from.Bytes
 	}
+	if pinned, err := ReadCheckpoint(w.log.config.CheckpointFile); err == nil {
+		v.pin([]Checkpoint{pinned})
+	}
 	err = eachBlock(ctx, w.journal, store.BlockQuery{Chain: w.log.node, After: v.last}, func(b store.Block) bool {
 		v.block(b)
 		w.chain.time = max(w.chain.time, b.UntilTime)
@@ -159,9 +162,7 @@ func (w *writer) checkTail(ctx context.Context) error {
 		return err
 	}
 	v.head(store.Head{Last: w.chain.last, Hash: w.chain.hash})
-	if pinned, err := ReadCheckpoint(w.log.config.CheckpointFile); err == nil && pinned.Node == w.log.node {
-		v.pinned(pinned)
-	}
+	v.end()
 	w.chain.total = max(w.chain.total, v.total)
 	w.chain.time = max(w.chain.time, from.Time.UnixMicro())
 	if v.problem != "" {

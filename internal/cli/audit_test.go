@@ -136,11 +136,18 @@ func verifyFiles(t *testing.T, data string) {
 		t.Errorf("%d %s", code, export)
 	}
 	file := filepath.Join(t.TempDir(), "audit.ndjson")
+	lines := strings.SplitAfter(export, "\n")
+	last := len(lines) - 2 // signed when the server stopped
+	if !strings.Contains(lines[last], `"type":"checkpoint"`) {
+		t.Fatalf("the last line is %s", lines[last])
+	}
+	withoutLastCheckpoint := strings.Join(lines[:last], "")
 	for _, c := range []struct {
 		content, said string
 		code          int
 	}{
-		{export, "are right; the checkpoint at", exitOK},
+		{export, "are right, and proven by the last of", exitOK},
+		{withoutLastCheckpoint, "and proven up to record", exitOK},
 		{strings.Replace(export, `"sequence":2,`, `"sequence":3,`, 1), "record 2 is the first that is wrong", exitSignature},
 		{regexp.MustCompile(`(?m)^.*"type":"checkpoint".*\n`).ReplaceAllString(export, ""), "no signed checkpoint proves them", exitUnproven},
 		{"", "there is no record in it", exitUsage},
@@ -154,6 +161,15 @@ func verifyFiles(t *testing.T, data string) {
 	put(t, file, regexp.MustCompile(`(?m)^.*"type":"checkpoint".*\n`).ReplaceAllString(export, ""))
 	if code, out := auditRun(t, "verify", "--unsigned", "--output", "json", file); code != exitOK || !strings.Contains(out, `"ok":true,"proven":false`) {
 		t.Errorf("%d %s", code, out)
+	}
+	put(t, file, withoutLastCheckpoint)
+	kept := filepath.Join(data, audit.CheckpointFileName)
+	if code, out := auditRun(t, "verify", file, "--checkpoint", kept); code != exitOK || strings.Contains(out, "nothing proves") {
+		t.Errorf("with a checkpoint that was kept elsewhere: %d %s", code, out)
+	}
+	put(t, file, strings.Join(lines[:last-1], ""))
+	if code, out := auditRun(t, "verify", file, "--checkpoint", kept); code != exitSignature || !strings.Contains(out, "kept elsewhere") {
+		t.Errorf("without the last record: %d %s", code, out)
 	}
 	verifyWithKeys(t, file, export, report.Chains[0].Key)
 	if code, out := auditRun(t, "verify", "--data-dir", filepath.Join(data, "none")); code != exitUsage {

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -59,9 +60,12 @@ together and have no checkpoint may have been made anew by anybody: the exit
 code is 8, unless --unsigned says that this will do. On the way it is told on
 stderr how many records were read.
 
-Whoever can write the log and has the key can write another log. --key names who
-counts, and --checkpoint a checkpoint that was kept elsewhere; for a data
-directory it is the one in the file audit.checkpoint, if there is one.`,
+Whoever can write the log and has the key can write another log, and who can
+write it can take checkpoints away and make anew what was behind them: it is told
+up to which record and time the log is proven. --key names who counts, and
+--checkpoint a checkpoint that was kept elsewhere, up to which all has to be there
+as it was; for a data directory it is the one in the file audit.checkpoint, if
+there is one.`,
 		Example: "  avap audit verify --data-dir /var/lib/avap --output json\n  avap audit verify --postgres-url-file /run/secrets/avap-postgres\n  avap audit verify audit.ndjson --key nodes.txt",
 		Args:    arguments(0, 1, "one export at most"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -234,9 +238,18 @@ func judged(c *audit.ChainReport) string {
 	case c.Checkpoints == 0:
 		return fmt.Sprintf("records %d to %d fit together, and no signed checkpoint proves them; --unsigned accepts that", c.First, c.Last)
 	case c.SignedUntil < c.Last:
-		return fmt.Sprintf("records %d to %d are right; the checkpoint at %d is the last of %d, and nothing proves the records behind it", c.First, c.Last, c.SignedUntil, c.Checkpoints)
+		return fmt.Sprintf("records %d to %d are right, and proven up to record %d, by %s; nothing proves the %d behind it", c.First, c.Last, c.SignedUntil, lastCheckpoint(c), c.Last-c.SignedUntil)
 	}
-	return fmt.Sprintf("records %d to %d are right; the checkpoint at %d is the last of %d", c.First, c.Last, c.SignedUntil, c.Checkpoints)
+	return fmt.Sprintf("records %d to %d are right, and proven by %s", c.First, c.Last, lastCheckpoint(c))
+}
+
+// lastCheckpoint says since when nobody can have taken away what proves a chain.
+func lastCheckpoint(c *audit.ChainReport) string {
+	of := "the only checkpoint"
+	if c.Checkpoints > 1 {
+		of = fmt.Sprintf("the last of %d checkpoints", c.Checkpoints)
+	}
+	return of + ", signed at " + c.SignedAt.Format(time.RFC3339)
 }
 
 func auditExport(p *Process) *cobra.Command {
