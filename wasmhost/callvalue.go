@@ -353,9 +353,9 @@ func (b *builder) document(raw []byte) (cell, error) {
 	if !utf8.Valid(raw) {
 		raw = bytes.ToValidUTF8(raw, []byte("\uFFFD"))
 	}
-	b.json.open(raw)
+	b.json.Open(raw)
 	v, err := b.value()
-	return v, b.json.whole(err)
+	return v, b.json.Whole(err)
 }
 
 // TextOf is a value as the language's str writes it; lists and dicts as JSON.

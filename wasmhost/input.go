@@ -11,6 +11,7 @@ import (
 
 	"github.com/tetratelabs/wazero/api"
 
+	"github.com/avapd/avapd/internal/jsonscan"
 	"github.com/avapd/avapd/runtime/abi"
 )
 
@@ -40,7 +41,7 @@ type builder struct {
 	mem         memory
 	top         uint64
 
-	json    jsonText
+	json    jsonscan.Text
 	scratch []cell
 	depth   int
 }
@@ -144,7 +145,7 @@ func (b *builder) dict(pairs []cell) (cell, error) {
 // close drops everything that belongs to one execution.
 func (b *builder) close() {
 	b.slot, b.grower, b.mem = nil, nil, nil
-	b.json.close()
+	b.json.Open(nil)
 	b.scratch = emptied(b.scratch)
 }
 
@@ -164,16 +165,16 @@ func emptied[E any](s []E) []E {
 // members as pairs on scratch. wanted may be nil; it selects members by name.
 // Repeated names are for dedupe to deal with.
 func (b *builder) object(raw []byte, wanted func(name []byte) bool) ([]cell, error) {
-	b.json.open(raw)
+	b.json.Open(raw)
 	b.depth = 1
 	base := len(b.scratch)
 	err := errNotObject
-	if b.json.next() == '{' {
+	if b.json.Next() == '{' {
 		err = b.members(wanted)
-	} else if b.json.skip(0) != nil {
-		err = errSyntax
+	} else if b.json.Skip(0) != nil {
+		err = jsonscan.ErrSyntax
 	}
-	if err := b.json.whole(err); err != nil {
+	if err := b.json.Whole(err); err != nil {
 		return nil, err
 	}
 	return b.dedupe(b.scratch[base:]), nil
@@ -181,7 +182,7 @@ func (b *builder) object(raw []byte, wanted func(name []byte) bool) ([]cell, err
 
 // members reads an object from its brace on and pushes its pairs.
 func (b *builder) members(wanted func([]byte) bool) error {
-	if b.json.isEmpty('}') {
+	if b.json.IsEmpty('}') {
 		return nil
 	}
 	for more := true; more; {
@@ -189,7 +190,7 @@ func (b *builder) members(wanted func([]byte) bool) error {
 		if err != nil {
 			return err
 		}
-		if more, err = b.json.more('}'); err != nil {
+		if more, err = b.json.More('}'); err != nil {
 			return err
 		}
 	}
@@ -203,14 +204,14 @@ func (b *builder) member(wanted func([]byte) bool) error {
 	if err != nil {
 		return err
 	}
-	if err := b.json.colon(); err != nil {
+	if err := b.json.Colon(); err != nil {
 		return err
 	}
 	if wanted != nil {
 		if name, _ := b.mem.bytes(key.bits&0xffffffff, key.bits>>32); !wanted(name) {
 			clear(b.mem[mark:b.top])
 			b.top = mark
-			return b.json.skip(b.depth)
+			return b.json.Skip(b.depth)
 		}
 	}
 	b.scratch = append(b.scratch, key)
@@ -221,7 +222,7 @@ func (b *builder) member(wanted func([]byte) bool) error {
 
 // value reads the next JSON value.
 func (b *builder) value() (cell, error) {
-	switch c := b.json.next(); c {
+	switch c := b.json.Next(); c {
 	case '"':
 		return b.quoted()
 	case '[', '{':
@@ -234,7 +235,7 @@ func (b *builder) value() (cell, error) {
 		b.depth--
 		return v, err
 	}
-	raw, err := b.json.scalar()
+	raw, err := b.json.Scalar()
 	if err != nil {
 		return cell{}, err
 	}
@@ -257,7 +258,7 @@ func (b *builder) container(start byte, base int) (cell, error) {
 		}
 		return b.dict(b.dedupe(b.scratch[base:]))
 	}
-	if b.json.isEmpty(']') {
+	if b.json.IsEmpty(']') {
 		return b.list(nil)
 	}
 	for more := true; more; {
@@ -266,7 +267,7 @@ func (b *builder) container(start byte, base int) (cell, error) {
 			return cell{}, err
 		}
 		b.scratch = append(b.scratch, v)
-		if more, err = b.json.more(']'); err != nil {
+		if more, err = b.json.More(']'); err != nil {
 			return cell{}, err
 		}
 	}
@@ -276,7 +277,7 @@ func (b *builder) container(start byte, base int) (cell, error) {
 // quoted reads a string and takes its escapes out while copying it to guest
 // memory. The text is never longer than its source.
 func (b *builder) quoted() (cell, error) {
-	raw, escaped, err := b.json.quoted()
+	raw, escaped, err := b.json.Quoted()
 	if err != nil {
 		return cell{}, err
 	}
@@ -288,7 +289,7 @@ func (b *builder) quoted() (cell, error) {
 	if err != nil {
 		return cell{}, err
 	}
-	s, err := unquote(b.mem[p:p:uint64(p)+uint64(len(raw))], raw)
+	s, err := jsonscan.Unquote(b.mem[p:p:uint64(p)+uint64(len(raw))], raw)
 	if err != nil {
 		return cell{}, err
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/tetratelabs/wazero/api"
 
 	"github.com/avapd/avapd/internal/diag"
+	"github.com/avapd/avapd/internal/jsonscan"
 	"github.com/avapd/avapd/runtime/abi"
 )
 
@@ -118,7 +119,7 @@ func TestBadJSON(t *testing.T) {
 		if err == nil {
 			t.Errorf("%.60s: accepted while nobody wants its members", raw)
 		}
-		if errors.Is(err, errSyntax) {
+		if errors.Is(err, jsonscan.ErrSyntax) {
 			t.Errorf("%.60s: the message does not say what is wrong", raw)
 		}
 	}

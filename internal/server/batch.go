@@ -12,7 +12,6 @@ import (
 	"net/http"
 	"net/netip"
 	"runtime/debug"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -349,20 +348,13 @@ func (b *batch) line(i int, n *note, answer *engine.Answer, p *problem) []byte {
 // decodeBatch reads the items, and how many are to run at a time.
 func (s *Server) decodeBatch(body []byte) (items []jsontext.Value, parallelism int, err error) {
 	d := newDecoder(body)
-	defer d.release()
 	parallelism = int(s.settings.Load().Batch.Parallelism)
-	if d.json.PeekKind() == jsontext.KindBeginArray {
-		items, err = s.readItems(d)
+	if d.kind() == jsontext.KindBeginArray {
+		items, err = s.readItems(&d)
 	} else {
-		items, parallelism, err = s.readBatch(d)
+		items, parallelism, err = s.readBatch(&d)
 	}
-	if err != nil {
-		return nil, 0, jsonProblem(err)
-	}
-	if _, err := d.json.ReadToken(); !errors.Is(err, io.EOF) {
-		return nil, 0, newProblem(http.StatusBadRequest, diag.BadJSON, "there is text after the batch")
-	}
-	return items, parallelism, nil
+	return items, parallelism, d.end(err, "there is text after the batch")
 }
 
 func (s *Server) readBatch(d *decoder) (items []jsontext.Value, parallelism int, err error) {
@@ -370,14 +362,7 @@ func (s *Server) readBatch(d *decoder) (items []jsontext.Value, parallelism int,
 	if err := expect(d, "a batch", jsontext.KindBeginObject, "an array of items, or an object"); err != nil {
 		return nil, 0, err
 	}
-	if _, err := d.json.ReadToken(); err != nil {
-		return nil, 0, err //nolint:wrapcheck // jsonProblem words it
-	}
-	for d.json.PeekKind() == jsontext.KindString {
-		name, err := d.string()
-		if err != nil {
-			return nil, 0, err
-		}
+	err = d.members(func(name []byte) (err error) {
 		switch string(name) {
 		case memberItems:
 			items, err = s.readItems(d)
@@ -387,27 +372,25 @@ func (s *Server) readBatch(d *decoder) (items []jsontext.Value, parallelism int,
 			known := []string{memberItems, memberParallelism}
 			p := newProblem(http.StatusBadRequest, diag.BadFieldValue, "a batch has no member %q; it may have %s", printable(string(name)), strings.Join(known, ", "))
 			p.suggestion = diag.DidYouMean(string(name), known)
-			return nil, 0, p
+			return p
 		}
-		if err != nil {
-			return nil, 0, err
-		}
-	}
-	if _, err = d.json.ReadToken(); err == nil && items == nil {
+		return err
+	})
+	if err == nil && items == nil {
 		return nil, 0, newProblem(http.StatusBadRequest, diag.BadFieldValue, "the batch has no member %s, which is an array of scripts or commands", memberItems)
 	}
-	return items, parallelism, err //nolint:wrapcheck // as above
+	return items, parallelism, err
 }
 
 func (s *Server) readParallelism(d *decoder) (int, error) {
 	if err := expect(d, memberParallelism, jsontext.KindNumber, "a whole number"); err != nil {
 		return 0, err
 	}
-	token, err := d.json.ReadToken()
+	text, err := d.Scalar()
 	if err != nil {
-		return 0, err //nolint:wrapcheck // jsonProblem words it
+		return 0, err //nolint:wrapcheck // end words it
 	}
-	n, ok := wholeNumber(token.String())
+	n, ok := wholeNumber(string(text))
 	if most := s.settings.Load().Batch.Parallelism; !ok || n < 1 || n > most {
 		return 0, newProblem(http.StatusBadRequest, diag.BadFieldValue, "%s must be a whole number from 1 to %d, which is batch.parallelism", memberParallelism, most)
 	}
@@ -420,18 +403,19 @@ func (s *Server) readItems(d *decoder) (items []jsontext.Value, err error) {
 		return nil, err
 	}
 	items = []jsontext.Value{}
-	_, err = d.json.ReadToken()
-	for err == nil && d.json.PeekKind() != jsontext.KindEndArray {
+	if d.IsEmpty(']') {
+		return items, nil
+	}
+	for more := true; more && err == nil; {
 		if most := int(s.settings.Load().Batch.Items); len(items) == most {
 			return nil, newProblem(http.StatusRequestEntityTooLarge, diag.RequestTooLarge, "the batch has more than %d items, which is batch.items", most)
 		}
-		var item jsontext.Value
-		if item, err = d.json.ReadValue(); err == nil {
-			items = append(items, slices.Clip(item))
+		d.Next()
+		at := d.At()
+		if err = d.Skip(1); err == nil {
+			items = append(items, d.From(at))
+			more, err = d.More(']')
 		}
 	}
-	if err == nil {
-		_, err = d.json.ReadToken()
-	}
-	return items, err //nolint:wrapcheck // jsonProblem words it
+	return items, err //nolint:wrapcheck // end words it
 }

@@ -254,12 +254,5 @@ func (s *Server) decodeForm(fields []engine.Pair, c *call) ([]engine.Pair, error
 // decodeField reads a field of a form that is a member written as JSON.
 func (s *Server) decodeField(field engine.Pair, c *call) error {
 	d := newDecoder([]byte(field.Value))
-	defer d.release()
-	if err := s.decodeMember(d, field.Name, c); err != nil {
-		return err
-	}
-	if _, err := d.json.ReadToken(); !errors.Is(err, io.EOF) {
-		return newProblem(http.StatusBadRequest, diag.BadJSON, "there is text after the JSON value in the form field %s", field.Name)
-	}
-	return nil
+	return d.end(s.decodeMember(&d, field.Name, c), "there is text after the JSON value in the form field "+field.Name)
 }

@@ -440,7 +440,7 @@ func (s *Server) executeCommand(c *fiber.Ctx) error {
 	if err := permitName(c, name); err != nil {
 		return err
 	}
-	in, body, form, release, err := s.decodeInput(c)
+	in, body, form, release, err := s.decodeInput(c, true)
 	if err != nil {
 		return err
 	}

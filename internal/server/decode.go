@@ -9,13 +9,14 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
+	"unsafe"
 
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/avapd/avapd/internal/config"
 	"github.com/avapd/avapd/internal/diag"
 	"github.com/avapd/avapd/internal/engine"
+	"github.com/avapd/avapd/internal/jsonscan"
 )
 
 // The members of a body that mean something to the server. All but script and
@@ -44,6 +45,8 @@ type call struct {
 	// command is what an item of a batch names instead of a script.
 	command string
 	item    bool
+	// named tells that the path names a command, so that a script counts for nothing.
+	named bool
 	// hint tells what may be the matter if there is no script.
 	hint string
 }
@@ -61,67 +64,70 @@ func (s *Server) newCall() call {
 	return call{config: c, limits: c.Limits}
 }
 
-// decoder reads JSON bodies. It is pooled: a request costs the copy of its
-// script and nothing else here.
-type decoder struct {
-	json   jsontext.Decoder
-	buffer bytes.Buffer
-	// text is where escapes are taken out of strings.
-	text []byte
-}
+// decoder reads JSON bodies in place. The language's definition lets the last of
+// duplicate names win.
+type decoder struct{ jsonscan.Text }
 
-var decoders = sync.Pool{New: func() any { return new(decoder) }}
-
-// newDecoder reads body in place.
-func newDecoder(body []byte) *decoder {
-	d, _ := decoders.Get().(*decoder)
-	// A buffer made from the slice is read by jsontext without a copy.
-	d.buffer = *bytes.NewBuffer(body)
-	// The language's definition lets the last of duplicate names win.
-	d.json.Reset(&d.buffer, jsontext.AllowDuplicateNames(true))
+func newDecoder(body []byte) (d decoder) {
+	d.Open(body)
 	return d
-}
-
-func (d *decoder) release() {
-	d.buffer = bytes.Buffer{}
-	// The decoder must not hold on to the body while it waits in the pool.
-	d.json.Reset(&d.buffer)
-	if cap(d.text) > maxKeptBytes {
-		d.text = nil
-	}
-	decoders.Put(d)
 }
 
 // decodeJSON reads the body of execute and check into c, which holds the
 // defaults.
 func (s *Server) decodeJSON(body []byte, c *call) error {
 	d := newDecoder(body)
-	defer d.release()
-	switch begin, err := d.json.ReadToken(); {
-	case errors.Is(err, io.EOF):
+	if d.Next() == 0 && d.At() == len(body) {
 		return nil // who needs a member will miss it
-	case err != nil:
-		return jsonProblem(err)
-	case begin.Kind() != jsontext.KindBeginObject:
-		return newProblem(http.StatusBadRequest, diag.BadJSON, "the body must be a JSON object, not %s", kindWord(begin.Kind()))
 	}
-	for d.json.PeekKind() == jsontext.KindString {
+	var err error
+	switch kind := d.kind(); {
+	case kind == jsontext.KindBeginObject:
+		err = d.members(func(name []byte) error { return s.decodeMember(&d, memberName(name), c) })
+	case kind == jsontext.KindBeginArray || d.Skip(0) == nil:
+		return newProblem(http.StatusBadRequest, diag.BadJSON, "the body must be a JSON object, not %s", kindWord(kind))
+	default:
+		err = jsonscan.ErrSyntax
+	}
+	return d.end(err, "there is text after the JSON object")
+}
+
+// members enters an object and gives the names of its members, whose values are to
+// be read.
+func (d *decoder) members(read func(name []byte) error) error {
+	if d.IsEmpty('}') {
+		return nil
+	}
+	for more := true; more; {
 		name, err := d.string()
+		if err == nil {
+			err = d.Colon()
+		}
+		if err == nil {
+			err = read(name)
+		}
+		if err == nil {
+			more, err = d.More('}')
+		}
 		if err != nil {
-			return jsonProblem(err)
+			return err //nolint:wrapcheck // end words it
 		}
-		if err := s.decodeMember(d, memberName(name), c); err != nil {
-			return err
-		}
-	}
-	if _, err := d.json.ReadToken(); err != nil {
-		return jsonProblem(err)
-	}
-	// The whole body is in the reader's buffer.
-	if len(bytes.TrimLeft(d.json.UnreadBuffer(), " \t\r\n")) > 0 {
-		return newProblem(http.StatusBadRequest, diag.BadJSON, "there is text after the JSON object")
 	}
 	return nil
+}
+
+// end words an error of reading. Without one nothing may follow what was read.
+func (d *decoder) end(err error, trailing string) error {
+	if p, ok := errors.AsType[*problem](err); ok {
+		return p
+	}
+	switch err = d.Whole(err); {
+	case errors.Is(err, jsonscan.ErrTrailing):
+		return newProblem(http.StatusBadRequest, diag.BadJSON, "%s", trailing)
+	case errors.Is(err, jsonscan.ErrDepth):
+		return newProblem(http.StatusRequestEntityTooLarge, diag.BodyComplex, "the body %v", err)
+	}
+	return jsonProblem(err)
 }
 
 // messageNoScript is one of the messages that callers match on.
@@ -130,9 +136,15 @@ const messageNoScript = "Script cannot be empty"
 func (s *Server) decodeMember(d *decoder, name string, c *call) (err error) {
 	switch name {
 	case memberScript:
-		if d.json.PeekKind() == jsontext.KindNull {
+		if d.kind() == jsontext.KindNull {
 			c.script, c.hasScript = "", false
-			return skip(d)
+			return d.Skip(1)
+		}
+		if c.named {
+			if err = expect(d, name, jsontext.KindString, "text"); err == nil {
+				err = d.Skip(1)
+			}
+			return err
 		}
 		c.script, err = readText(d, name)
 		c.hasScript = true
@@ -140,9 +152,9 @@ func (s *Server) decodeMember(d *decoder, name string, c *call) (err error) {
 		if err := expect(d, name, jsontext.KindBeginObject, "an object"); err != nil {
 			return err
 		}
-		var value jsontext.Value
-		value, err = d.json.ReadValue()
-		c.variables = value
+		at := d.At()
+		err = d.Skip(1)
+		c.variables = d.From(at)
 	case memberLimits:
 		return s.decodeLimits(d, c)
 	case memberLogs:
@@ -151,13 +163,13 @@ func (s *Server) decodeMember(d *decoder, name string, c *call) (err error) {
 		c.echo, err = readBool(d, name)
 	case memberCommand:
 		if !c.item {
-			return skip(d)
+			return d.Skip(1)
 		}
 		c.command, err = readText(d, name)
 	default:
-		return skip(d)
+		return d.Skip(1)
 	}
-	return jsonProblem(err)
+	return err
 }
 
 // limitMember is one member of limits.
@@ -197,25 +209,14 @@ func (s *Server) decodeLimits(d *decoder, c *call) error {
 	if err := expect(d, memberLimits, jsontext.KindBeginObject, "an object"); err != nil {
 		return err
 	}
-	if _, err := d.json.ReadToken(); err != nil {
-		return jsonProblem(err)
-	}
-	for d.json.PeekKind() == jsontext.KindString {
-		text, err := d.string()
-		if err != nil {
-			return jsonProblem(err)
-		}
+	return d.members(func(text []byte) error {
 		name := string(text)
 		i := slices.IndexFunc(limitMembers, func(m limitMember) bool { return m.name == name })
 		if i < 0 {
 			return unknownLimit(d, name)
 		}
-		if err := readLimit(d, limitMembers[i], &c.limits, &c.config.LimitsMax); err != nil {
-			return err
-		}
-	}
-	_, err := d.json.ReadToken()
-	return jsonProblem(err)
+		return readLimit(d, limitMembers[i], &c.limits, &c.config.LimitsMax)
+	})
 }
 
 func unknownLimit(d *decoder, name string) error {
@@ -224,7 +225,7 @@ func unknownLimit(d *decoder, name string) error {
 		names[i] = m.name
 	}
 	p := newProblem(http.StatusBadRequest, diag.BadFieldValue, "limits has no member %q, at byte %d of the body; it may have %s",
-		printable(name), d.json.InputOffset(), strings.Join(names, ", "))
+		printable(name), d.At(), strings.Join(names, ", "))
 	p.suggestion = diag.DidYouMean(name, names)
 	return p
 }
@@ -234,12 +235,12 @@ func readLimit(d *decoder, m limitMember, limits, most *config.Limits) error {
 	if err := expect(d, path, jsontext.KindNumber, "a whole number"); err != nil {
 		return err
 	}
-	offset := d.offset()
-	token, err := d.json.ReadToken()
+	offset := d.At()
+	text, err := d.Scalar()
 	if err != nil {
-		return jsonProblem(err)
+		return err //nolint:wrapcheck // end words it
 	}
-	n, ok := wholeNumber(token.String())
+	n, ok := wholeNumber(string(text))
 	if bound := *m.place(most); !ok || n < m.least || n > bound {
 		return newProblem(http.StatusBadRequest, diag.BadFieldValue, "%s must be a whole number from %d to %d, which is this server's limit; at byte %d of the body",
 			path, m.least, bound, offset)
@@ -264,22 +265,21 @@ func readText(d *decoder, name string) (string, error) {
 	if err := expect(d, name, jsontext.KindString, "text"); err != nil {
 		return "", err
 	}
-	text, err := d.string()
-	return string(text), err
+	raw, escaped, err := d.Quoted()
+	if err != nil || !escaped {
+		return string(bytes.Trim(raw, `"`)), err //nolint:wrapcheck // end words it
+	}
+	text, err := jsonscan.Unquote(make([]byte, 0, len(raw)), raw)
+	return unsafe.String(unsafe.SliceData(text), len(text)), err //nolint:wrapcheck // as above
 }
 
-// string reads a string without its escapes. The bytes are valid until the
-// next call.
+// string reads a string without its escapes.
 func (d *decoder) string() ([]byte, error) {
-	value, err := d.json.ReadValue()
-	if err != nil {
-		return nil, err //nolint:wrapcheck // jsonProblem words it
+	raw, escaped, err := d.Quoted()
+	if err != nil || !escaped {
+		return bytes.Trim(raw, `"`), err //nolint:wrapcheck // end words it
 	}
-	if bytes.IndexByte(value, '\\') < 0 {
-		return value[1 : len(value)-1], nil
-	}
-	d.text, err = jsontext.AppendUnquote(d.text[:0], value)
-	return d.text, err //nolint:wrapcheck // as above
+	return jsonscan.Unquote(nil, raw) //nolint:wrapcheck // as above
 }
 
 // memberName makes a name of the bytes without a copy: of names that mean
@@ -294,34 +294,37 @@ func memberName(name []byte) string {
 }
 
 func readBool(d *decoder, name string) (bool, error) {
-	kind := d.json.PeekKind()
+	kind := d.kind()
 	if kind == jsontext.KindTrue || kind == jsontext.KindFalse {
-		token, err := d.json.ReadToken()
-		return err == nil && token.Bool(), err
+		_, err := d.Scalar()
+		return kind == jsontext.KindTrue, err //nolint:wrapcheck // end words it
 	}
 	return false, expect(d, name, jsontext.KindTrue, "true or false")
 }
 
-func skip(d *decoder) error { return jsonProblem(d.json.SkipValue()) }
+// kind is that of the next value, by its first byte.
+func (d *decoder) kind() jsontext.Kind {
+	c := d.Next()
+	if c == '-' || '0' <= c && c <= '9' {
+		return jsontext.KindNumber
+	}
+	return jsontext.Kind(c)
+}
 
 // expect checks the kind of the next value and leaves the value unread.
 func expect(d *decoder, name string, want jsontext.Kind, word string) error {
-	kind := d.json.PeekKind()
+	kind := d.kind()
 	if kind == want {
 		return nil
 	}
-	if kind == jsontext.KindInvalid {
-		_, err := d.json.ReadToken()
-		return jsonProblem(err)
+	at := d.At()
+	if kind != jsontext.KindBeginObject && kind != jsontext.KindBeginArray {
+		if err := d.Skip(1); err != nil {
+			return err //nolint:wrapcheck // end words it
+		}
 	}
 	return newProblem(http.StatusBadRequest, diag.BadFieldType, "%s must be %s, not %s; at byte %d of the body",
-		name, word, kindWord(kind), d.offset())
-}
-
-// offset is where the next token begins, counted in bytes from 0.
-func (d *decoder) offset() int64 {
-	rest := d.json.UnreadBuffer()
-	return d.json.InputOffset() + int64(len(rest)-len(bytes.TrimLeft(rest, " \t\r\n:,")))
+		name, word, kindWord(kind), at)
 }
 
 func kindWord(kind jsontext.Kind) string {
@@ -336,10 +339,8 @@ func kindWord(kind jsontext.Kind) string {
 		return "a number"
 	case jsontext.KindBeginObject:
 		return "an object"
-	case jsontext.KindBeginArray:
-		return "an array"
 	default:
-		return "nothing"
+		return "an array"
 	}
 }
 

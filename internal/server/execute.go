@@ -17,7 +17,7 @@ import (
 // decodeCall reads a request to execute or check a script. The call's slices,
 // and body, live until release is called.
 func (s *Server) decodeCall(c *fiber.Ctx) (in call, body []byte, form []engine.Pair, release func(), err error) {
-	in, body, form, release, err = s.decodeInput(c)
+	in, body, form, release, err = s.decodeInput(c, false)
 	if err != nil {
 		return in, nil, nil, nil, err
 	}
@@ -28,10 +28,10 @@ func (s *Server) decodeCall(c *fiber.Ctx) (in call, body []byte, form []engine.P
 	return in, body, form, release, nil
 }
 
-// decodeInput reads a request to execute something.
-func (s *Server) decodeInput(c *fiber.Ctx) (in call, body []byte, form []engine.Pair, release func(), err error) {
+// decodeInput reads a request to execute something, which the path may name.
+func (s *Server) decodeInput(c *fiber.Ctx, named bool) (in call, body []byte, form []engine.Pair, release func(), err error) {
 	in = s.newCall()
-	in.echo = true
+	in.echo, in.named = true, named
 	body, release, err = readBody(c)
 	if err != nil {
 		return in, nil, nil, nil, err
