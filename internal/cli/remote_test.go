@@ -31,7 +31,7 @@ func TestRefusals(t *testing.T) {
 		{404, diag.NoSuchCommand, exitScript, "avap list shows the commands, avap versions NAME the versions of one."},
 		{409, diag.Conflict, exitScript, "Look at what is there, with avap list, avap versions NAME or avap key list, and ask for what fits it."},
 		{422, diag.PolicyRefused, exitScript, ""},
-		{422, diag.SignerUnknown, exitSignature, "avap signer list shows whose signatures the server takes; avap signer add NAME --key FILE adds a signer."},
+		{422, diag.SignerUnknown, exitSignature, "avap signer list shows whose signatures the server takes; avap signer add NAME --key FILE --prefix PREFIX adds a signer, with --trusted-compiler if the key signs what avap build makes and nothing else."},
 		{401, diag.Unauthorized, exitUsage, "Name the file that holds a key of the server, or its token, with --token-file, or in AVAP_TOKEN_FILE; who signs requests or shows a certificate becomes known by avap key create NAME with --public-key or --subject."},
 		{403, diag.ScopeMissing, exitUsage, "Use a key that may do this; avap key create NAME --scope SCOPE makes one."},
 		{403, diag.Forbidden, exitScript, ""}, // whoever asks

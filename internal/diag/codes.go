@@ -296,7 +296,7 @@ var table = map[Code]Entry{
 	ModuleUnusable:  {Title: "Module cannot be run", Next: "Build the module again, with the version of avap that the server has."},
 
 	NotSigned:          {Title: "Module not signed", Next: "Sign the module with avap sign."},
-	SignerUnknown:      {Title: "Signed by nobody known", Next: "Give the public key of the signer, or have the module signed by somebody who is trusted."},
+	SignerUnknown:      {Title: "Signed by nobody known", Next: "Give the public key of the signer, to a server with PUT /api/v1/signers/{name}, or have the module signed by somebody who is trusted."},
 	SignatureInvalid:   {Title: "Changed after it was signed", Next: "Do not use the module; get it again from its maker, or build and sign it again."},
 	SignatureMalformed: {Title: "Signature not readable", Next: "Get the module again, or sign it again; the signature is damaged or of another kind."},
 	KeyUnusable:        {Title: "Key not usable", Next: "Give a key of Ed25519, such as avap keygen makes, and its passphrase if it has one."},

@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -112,7 +114,7 @@ func contentOf(module []byte) (Digest, error) {
 func verify(s *State, module []byte) ([]string, error) {
 	signers, err := signature.Verify(module, s.keys)
 	if err != nil {
-		return nil, signatureFailure(err)
+		return nil, signerUnknown(s, module, signatureFailure(err))
 	}
 	ids := make([]string, len(signers))
 	for i, key := range signers {
@@ -120,6 +122,36 @@ func verify(s *State, module []byte) ([]string, error) {
 	}
 	return ids, nil
 }
+
+// signerUnknown words who is missing where the failure is that nobody who is known
+// signed a module: it is not a key that somebody gave, but a signer.
+func signerUnknown(s *State, module []byte, failure error) error {
+	f, ok := errors.AsType[*diag.Failure](failure)
+	if !ok || f.Code != diag.SignerUnknown {
+		return failure
+	}
+	f.Message = "no signer that is trusted here signed the module"
+	if len(s.keys) == 0 {
+		f.Message = "the module is signed, and no signer is trusted here yet"
+	}
+	claims, err := signature.Claims(module)
+	if err != nil {
+		return failure // which is not so where it was verified
+	}
+	var ids []string
+	for _, c := range claims {
+		if id := hex.EncodeToString(c.KeyID); id != "" && len(ids) < maxClaims && !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+	}
+	if len(ids) > 0 {
+		f.Message += "; its signatures name the keys " + strings.Join(ids, ", ")
+	}
+	return f
+}
+
+// maxClaims is how many keys a message names that nobody here knows.
+const maxClaims = 4
 
 // signatureFailure makes a failure of what the package signature says.
 func signatureFailure(err error) error {
