@@ -255,7 +255,7 @@ var clientSteps = map[diag.Code]string{
 	diag.Conflict:        "Look at what is there, with avap list, avap versions NAME or avap key list, and ask for what fits it.",
 	diag.CommandUnusable: "avap versions NAME lists the versions; avap activate NAME VERSION makes one run, and avap enable NAME a command that is disabled.",
 	diag.NoSuchSigner:    "avap signer list shows the signers there are.",
-	diag.SignerUnknown:   "avap signer list shows whose signatures the server takes; avap signer add NAME --key FILE --prefix PREFIX adds a signer, " +
+	diag.SignerUnknown: "avap signer list shows whose signatures the server takes; avap signer add NAME --key FILE --prefix PREFIX adds a signer, " +
 		"with --trusted-compiler if the key signs what avap build makes and nothing else.",
 	diag.RequestTooLarge: "Send less; of a module, a server takes registry.artifact_limit_bytes.",
 	diag.NoCapacity:      "Try again in some seconds.",

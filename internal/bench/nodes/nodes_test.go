@@ -1,31 +1,18 @@
 package nodes_test
 
 import (
-	"context"
 	"errors"
-	"os"
-	"os/exec"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/avapd/avapd/internal/bench/nodes"
-	"github.com/avapd/avapd/internal/cli"
+	"github.com/avapd/avapd/internal/bench/program"
 	"github.com/avapd/avapd/internal/testservices"
 )
 
-// asServer makes the test binary a server.
-const asServer = "TEST_AS_SERVER"
-
-func TestMain(m *testing.M) {
-	if os.Getenv(asServer) == "" {
-		os.Exit(m.Run())
-	}
-	os.Exit(cli.Main(context.Background(), cli.Process{
-		Args: os.Args[1:], Environ: os.Environ(), Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
-	}))
-}
+func TestMain(m *testing.M) { program.Main(m) }
 
 // Three servers, with one PostgreSQL and one Redis, live through everything
 // that make bench measures. How long it takes is not asked here, only what
@@ -47,11 +34,7 @@ func start(t *testing.T, flags ...string) *nodes.Cluster {
 	}
 	c, err := nodes.Start(t.Context(), nodes.Options{
 		Nodes: 3, Dir: t.TempDir(), Log: t.Output(), Flags: flags,
-		Serve: func(arguments ...string) *exec.Cmd {
-			command := exec.Command(os.Args[0], arguments...)
-			command.Env = append(os.Environ(), asServer+"=1")
-			return command
-		},
+		Serve: program.Command,
 	})
 	testservices.Need(t, err)
 	t.Cleanup(func() {

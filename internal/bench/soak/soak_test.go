@@ -2,27 +2,14 @@ package main
 
 import (
 	"bytes"
-	"context"
-	"os"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/avapd/avapd/internal/cli"
+	"github.com/avapd/avapd/internal/bench/program"
 )
 
-// asServer makes the test binary the program.
-const asServer = "TEST_AS_SERVER"
-
-func TestMain(m *testing.M) {
-	if os.Getenv(asServer) == "" {
-		os.Exit(m.Run())
-	}
-	os.Exit(cli.Main(context.Background(), cli.Process{
-		Args: os.Args[1:], Environ: os.Environ(), Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
-	}))
-}
+func TestMain(m *testing.M) { program.Main(m) }
 
 // A short soak keeps all promises but those that are about times.
 func TestSoak(t *testing.T) {
@@ -32,11 +19,7 @@ func TestSoak(t *testing.T) {
 	}
 	r, err := soak(t.Context(), options{
 		duration: duration, dir: t.TempDir(), patience: time.Minute,
-		avap: func(arguments ...string) *exec.Cmd {
-			command := exec.Command(os.Args[0], arguments...)
-			command.Env = append(os.Environ(), asServer+"=1")
-			return command
-		},
+		avap:     program.Command,
 		progress: func(what string) { t.Log(what) },
 	})
 	if err != nil {
