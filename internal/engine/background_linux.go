@@ -9,11 +9,12 @@ import (
 const (
 	// politeness is what is added to the nice value.
 	politeness = 5
-	// shortSlice is how long the system lets such a thread go on before it looks
-	// whether another one wants the CPU: a fraction of the usual, which a thread
-	// that is just woken waits for whatever its priority. It is a bit more than a
-	// change of threads is worth.
-	shortSlice = 200 * time.Microsecond
+	// longSlice is how long the system lets such a thread go on while nobody wakes.
+	// Who wakes and has shorter slices, as all other threads have, gets the CPU at once,
+	// where it otherwise waits for the end of a slice of whoever has it; and a thread
+	// that wakes with longer ones takes the CPU from nobody. It is the most that
+	// there is.
+	longSlice = 100 * time.Millisecond
 )
 
 // lowerPriority makes the thread give way to the others of the process. Linux
@@ -26,7 +27,7 @@ func lowerPriority() {
 		return
 	}
 	own.Nice = min(own.Nice+politeness, 19)
-	own.Runtime = uint64(shortSlice)
+	own.Runtime = uint64(longSlice)
 	// Lowering is always permitted.
 	_ = unix.SchedSetAttr(0, own, 0)
 }
