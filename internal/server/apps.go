@@ -78,7 +78,7 @@ func (s *Server) putApp(c *fiber.Ctx) error {
 		return err
 	}
 	ctx := s.watch(c)
-	defer s.watcher.remove(&ctx.watched)
+	defer s.watcher.remove(ctx.watched)
 	a, replaced, findings, err := s.apps.Put(ctx, clientOf(c), name, source)
 	if err != nil {
 		return s.appProblem(c, err)

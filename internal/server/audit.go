@@ -232,7 +232,7 @@ func (s *Server) listAudit(c *fiber.Ctx) error {
 		return err
 	}
 	ctx := s.watch(c)
-	defer s.watcher.remove(&ctx.watched)
+	defer s.watcher.remove(ctx.watched)
 	page, err := s.audit.Page(ctx, f, strings.Clone(c.Query("after")), limit)
 	switch {
 	case errors.Is(err, audit.ErrCursor):

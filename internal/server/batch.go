@@ -322,7 +322,7 @@ func (b *batch) run(i int, n *note) (*engine.Answer, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, newProblem(http.StatusServiceUnavailable, diag.Cancelled, "cancelled: %v", err)
 	}
-	s.executions.begin(ctx, n, b.client)
+	s.executions.begin(ctx, n, b.client, nil)
 	return s.perform(ctx, n, admission.Forever, run) // the batch has a time and a parallelism of its own
 }
 

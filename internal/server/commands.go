@@ -216,7 +216,7 @@ func (s *Server) sendModule(c *fiber.Ctx, v *registry.Version) error {
 		return nil
 	}
 	ctx := s.watch(c)
-	defer s.watcher.remove(&ctx.watched)
+	defer s.watcher.remove(ctx.watched)
 	module, err := s.commands.Module(ctx, v)
 	if err != nil {
 		return s.commandProblem(noteOf(c), v.Command, err)
@@ -337,7 +337,7 @@ func (s *Server) store(c *fiber.Ctx, name string, activate bool, add func(contex
 		before = command.Highest
 	}
 	ctx := s.watch(c)
-	defer s.watcher.remove(&ctx.watched)
+	defer s.watcher.remove(ctx.watched)
 	v, err := add(ctx)
 	if err != nil {
 		return s.commandProblem(noteOf(c), name, err)
@@ -373,7 +373,7 @@ func (s *Server) change(c *fiber.Ctx, do func(ctx context.Context, name string) 
 		return err
 	}
 	ctx := s.watch(c)
-	defer s.watcher.remove(&ctx.watched)
+	defer s.watcher.remove(ctx.watched)
 	command, err := do(ctx, name)
 	if err != nil {
 		return s.commandProblem(noteOf(c), name, err)
@@ -421,7 +421,7 @@ func (s *Server) deleteCommand(c *fiber.Ctx) error {
 		return err
 	}
 	ctx := s.watch(c)
-	defer s.watcher.remove(&ctx.watched)
+	defer s.watcher.remove(ctx.watched)
 	if err := s.commands.Delete(ctx, name, changer(c)); err != nil {
 		return s.commandProblem(noteOf(c), name, err)
 	}

@@ -57,7 +57,7 @@ func (s *Server) compile(c *fiber.Ctx) error {
 		return err
 	}
 	ctx := s.watch(c)
-	defer s.watcher.remove(&ctx.watched)
+	defer s.watcher.remove(ctx.watched)
 	v, err := s.build(ctx, in.Name, *in.Script, registry.UploadOptions{Activate: true, By: changer(c)})
 	if err != nil {
 		return s.commandProblem(noteOf(c), in.Name, err)

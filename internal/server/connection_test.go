@@ -164,9 +164,9 @@ func TestLateExecutionIsCancelled(t *testing.T) {
 	w := newWatcher()
 	defer w.close()
 	w.cancelAll(errShutdown)
-	var late runContext
-	w.add(&late.watched, nil, &late)
-	defer w.remove(&late.watched)
+	late := runContext{watched: new(watched)}
+	w.add(late.watched, nil, &late)
+	defer w.remove(late.watched)
 	if err := late.Err(); !errors.Is(err, errShutdown) {
 		t.Errorf("cancelled by %v", err)
 	}

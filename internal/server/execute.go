@@ -113,10 +113,9 @@ func (s *Server) execute(c *fiber.Ctx) error {
 // answer runs something for the client, as long as the client is there, and
 // sends what comes of it. It waits for a place no longer than there is patience.
 func (s *Server) answer(c *fiber.Ctx, patience time.Duration, run func(context.Context) (*engine.Answer, error)) error {
-	ctx := s.watch(c)
-	defer s.watcher.remove(&ctx.watched)
 	note := noteOf(c)
-	s.executions.begin(ctx, note, clientOf(c))
+	ctx := &runContext{span: note.span}
+	s.executions.begin(ctx, note, clientOf(c), c.Context().Conn())
 	id := note.execution.text()
 	c.Response().Header.SetCanonical(keyExecution, id[:])
 	answer, err := s.perform(ctx, note, patience, run)
@@ -132,7 +131,7 @@ func (s *Server) answer(c *fiber.Ctx, patience time.Duration, run func(context.C
 func (s *Server) perform(ctx *runContext, n *note, patience time.Duration, run func(context.Context) (*engine.Answer, error)) (answer *engine.Answer, err error) {
 	status, code := http.StatusInternalServerError, diag.Internal // of what ends by a panic
 	defer func() {
-		script := s.executions.end(ctx, n, status, code)
+		script := s.executions.end(n, status, code)
 		if failed := s.record(ctx, n, script, status, code); failed != nil {
 			answer, err = nil, failed
 		}
@@ -170,8 +169,10 @@ func hasBody(status int) bool {
 // watch gives a context that ends when the client goes. The caller removes it
 // from the watcher.
 func (s *Server) watch(c *fiber.Ctx) *runContext {
-	ctx := &runContext{span: noteOf(c).span}
-	s.watcher.add(&ctx.watched, c.Context().Conn(), ctx)
+	n := noteOf(c)
+	n.watched = watched{}
+	ctx := &runContext{watched: &n.watched, span: n.span}
+	s.watcher.add(ctx.watched, c.Context().Conn(), ctx)
 	return ctx
 }
 
@@ -199,7 +200,7 @@ func (s *Server) check(c *fiber.Ctx) error {
 	}
 	defer release()
 	ctx := s.watch(c)
-	defer s.watcher.remove(&ctx.watched)
+	defer s.watcher.remove(ctx.watched)
 	client := clientOf(c)
 	if err := s.gate.Enter(ctx, client, s.patience(engine.Limits{})); err != nil {
 		return admissionProblem(ctx, err)

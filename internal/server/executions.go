@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"net"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -71,6 +72,8 @@ type execution struct {
 	// source is the text of a script that runs; its digest is made when somebody
 	// asks.
 	source string
+	// stopping says that it was told to end.
+	stopping bool
 
 	// Of an execution that has ended:
 	took   time.Duration
@@ -81,23 +84,12 @@ type execution struct {
 
 // executions are those that run, and the last ones that ended. Every request comes
 // by here twice, so there is no lock that all of them need: who runs is in one of
-// several tables, by the random end of its identifier, and who has ended in a place
-// of its own.
+// the lists of the watcher, and who has ended in a place of its own.
 type executions struct {
-	running [requestShards]runningShard
+	watcher *watcher
 	// ended is a ring, and next counts what came into it.
 	ended []endedPlace
 	next  atomic.Uint64
-}
-
-// requestShards is how many parts there are of what all requests need, a power of
-// two. There are more than cores, so that two requests rarely meet in one.
-const requestShards = 64
-
-type runningShard struct {
-	mu   sync.Mutex
-	byID map[executionID]*runContext
-	_    cacheLine
 }
 
 // cacheLine keeps what one core changes out of what another one has at hand.
@@ -110,48 +102,36 @@ type endedPlace struct {
 	execution
 }
 
-func newExecutions(keep int) *executions {
-	t := &executions{ended: make([]endedPlace, keep)}
-	for i := range t.running {
-		t.running[i].byID = make(map[executionID]*runContext)
-	}
-	return t
+func newExecutions(keep int, w *watcher) *executions {
+	return &executions{watcher: w, ended: make([]endedPlace, keep)}
 }
 
-func (t *executions) shard(id executionID) *runningShard {
-	return &t.running[id[len(id)-1]%requestShards]
-}
-
-// begin makes ctx that of an execution, which must be ended.
-func (t *executions) begin(ctx *runContext, n *note, client string) {
+// begin makes ctx that of an execution, which must be ended. It is watched until then,
+// with the client's connection if that has no other watcher.
+func (t *executions) begin(ctx *runContext, n *note, client string, conn net.Conn) {
 	now := time.Now()
 	n.execution = newExecutionID(now)
-	ctx.execution = execution{
+	ctx.watched, ctx.id, ctx.request = &n.watched, n.execution, n.id
+	n.watched = watched{execution: execution{
 		id: n.execution, request: n.id, client: client, started: now, source: n.source,
 		command: n.command, version: n.version, app: n.app, route: n.route,
-	}
-	shard := t.shard(n.execution)
-	shard.mu.Lock()
-	shard.byID[n.execution] = ctx
-	shard.mu.Unlock()
+	}}
+	t.watcher.add(&n.watched, conn, ctx)
 }
 
 // end keeps what became of an execution, and tells the digest of its script.
-func (t *executions) end(ctx *runContext, n *note, status int, code diag.Code) (script string) {
-	e := ctx.execution // only read by others
-	if ctx.over.IsZero() {
-		ctx.over = time.Now()
+func (t *executions) end(n *note, status int, code diag.Code) (script string) {
+	e := n.watched.execution // only read by others
+	if n.watched.over.IsZero() {
+		n.watched.over = time.Now()
 	}
-	e.took, e.status, e.code, e.used = ctx.over.Sub(e.started), status, code, n.used
+	e.took, e.status, e.code, e.used = n.watched.over.Sub(e.started), status, code, n.used
 	if e.script = n.script; e.script == "" {
 		e.script = digestOf(e.source)
 	}
 	e.source = ""
 	t.keep(&e) // before it is no longer among those that run: it can be found all the time
-	shard := t.shard(e.id)
-	shard.mu.Lock()
-	delete(shard.byID, e.id)
-	shard.mu.Unlock()
+	t.watcher.remove(&n.watched)
 	return e.script
 }
 
@@ -171,8 +151,8 @@ func (t *executions) keep(e *execution) {
 
 // find gives what is known about an execution.
 func (t *executions) find(id executionID) (state api.ExecutionState, ok bool) {
-	if ctx := t.get(id); ctx != nil {
-		return ctx.state(), true
+	if e := t.watcher.shard(id).find(id, nil); e != nil {
+		return e.running(), true
 	}
 	for i := range t.ended {
 		if e := t.ended[i].of(id); e != nil {
@@ -192,53 +172,62 @@ func (p *endedPlace) of(id executionID) *execution {
 	return new(p.execution)
 }
 
-// get gives the context of an execution that runs, or nil.
-func (t *executions) get(id executionID) *runContext {
-	shard := t.shard(id)
-	shard.mu.Lock()
-	defer shard.mu.Unlock()
-	return shard.byID[id]
-}
-
-// stop cancels an execution and gives its context, or nil if it does not run.
-func (t *executions) stop(id executionID) *runContext {
-	ctx := t.get(id)
-	if ctx != nil {
-		ctx.end(errStopped)
-	}
-	return ctx
+// stop cancels an execution and tells what it is, or gives nil if it does not run.
+func (t *executions) stop(id executionID) *execution {
+	return t.watcher.shard(id).find(id, errStopped)
 }
 
 // list gives executions that run, the oldest first, and whether there are more.
-func (t *executions) list(after executionID, request string, limit int) (list []*runContext, more bool) {
-	for i := range t.running {
-		list = t.running[i].appendTo(list, after, request)
+func (t *executions) list(after executionID, request string, limit int) (list []*execution, more bool) {
+	for i := range t.watcher.shards {
+		list = t.watcher.shards[i].appendTo(list, after, request)
 	}
-	slices.SortFunc(list, func(a, b *runContext) int { return bytes.Compare(a.id[:], b.id[:]) })
+	slices.SortFunc(list, func(a, b *execution) int { return bytes.Compare(a.id[:], b.id[:]) })
 	if len(list) > limit {
 		return list[:limit], true
 	}
 	return list, false
 }
 
-func (s *runningShard) appendTo(list []*runContext, after executionID, request string) []*runContext {
+// find tells about an execution that runs, and ends it if there is a cause.
+func (s *watchShard) find(id executionID, cause error) *execution {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for id, ctx := range s.byID {
-		if bytes.Compare(id[:], after[:]) > 0 && (request == "" || ctx.request == request) {
-			list = append(list, ctx)
+	for e := s.head.next; e != &s.head; e = e.next {
+		if e.id == id && id != (executionID{}) {
+			if cause != nil {
+				e.end(cause)
+			}
+			return e.seenNow()
+		}
+	}
+	return nil
+}
+
+func (s *watchShard) appendTo(list []*execution, after executionID, request string) []*execution {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for e := s.head.next; e != &s.head; e = e.next {
+		if bytes.Compare(e.id[:], after[:]) > 0 && (request == "" || e.request == request) {
+			list = append(list, e.seenNow())
 		}
 	}
 	return list
 }
 
-// state describes an execution that runs.
-func (c *runContext) state() api.ExecutionState {
-	e := c.execution
+// seenNow is what is known about an execution that runs.
+func (e *watched) seenNow() *execution {
+	seen := e.execution
+	seen.stopping = e.ended
+	return &seen
+}
+
+// running describes an execution that runs.
+func (e *execution) running() api.ExecutionState {
 	e.took, e.script = time.Since(e.started), digestOf(e.source)
 	s := e.document()
 	s.State = api.Running
-	if c.Err() != nil {
+	if e.stopping {
 		s.State = api.Stopping
 	}
 	return s
@@ -304,8 +293,8 @@ func (s *Server) listExecutions(c *fiber.Ctx) error {
 	}
 	list, more := s.executions.list(after, c.Query("request_id"), limit)
 	page := api.Executions{Executions: make([]api.ExecutionState, len(list))}
-	for i, ctx := range list {
-		page.Executions[i] = ctx.state()
+	for i, e := range list {
+		page.Executions[i] = e.running()
 	}
 	if more {
 		page.Next = list[len(list)-1].id.String()
@@ -342,9 +331,9 @@ func (s *Server) findExecution(c *fiber.Ctx, id executionID) (state api.Executio
 func (s *Server) stopExecution(c *fiber.Ctx) error {
 	id := parseExecutionID(c.Params("id"))
 	noteOf(c).execution = id
-	if ctx := s.executions.stop(id); ctx != nil {
+	if e := s.executions.stop(id); e != nil {
 		c.Status(http.StatusAccepted)
-		return sendJSON(c, ctx.state())
+		return sendJSON(c, e.running())
 	}
 	state, err := s.findExecution(c, id)
 	if err != nil {

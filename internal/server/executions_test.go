@@ -183,10 +183,12 @@ func TestClientText(t *testing.T) {
 
 // From its beginning on an execution can be found, also in the moment of its end.
 func TestExecutionsAreAlwaysFound(t *testing.T) {
-	table := newExecutions(2)
+	w := newWatcher()
+	defer w.close()
+	table := newExecutions(2, w)
 	for range 2000 {
 		ctx, n := new(runContext), new(note)
-		table.begin(ctx, n, "client")
+		table.begin(ctx, n, "client", nil)
 		seen := make(chan bool)
 		go func() {
 			for {
@@ -197,7 +199,7 @@ func TestExecutionsAreAlwaysFound(t *testing.T) {
 				}
 			}
 		}()
-		table.end(ctx, n, http.StatusOK, "")
+		table.end(n, http.StatusOK, "")
 		if !<-seen {
 			t.Fatal("an execution was not found")
 		}

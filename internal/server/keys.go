@@ -108,7 +108,7 @@ func (s *Server) createKey(c *fiber.Ctx) error {
 		return err
 	}
 	ctx := s.watch(c)
-	defer s.watcher.remove(&ctx.watched)
+	defer s.watcher.remove(ctx.watched)
 	key, err := s.commands.CreateKey(ctx, auth.Key{
 		Name: in.Name, Kind: kind, Proofs: []auth.Proof{proof}, Subject: in.Subject, Scopes: in.Scopes, Prefixes: in.Prefixes, Expires: in.Expires.UTC(),
 	}, noteOf(c).principal)
@@ -175,7 +175,7 @@ func (s *Server) rotateKey(c *fiber.Ctx) error {
 		return err
 	}
 	ctx := s.watch(c)
-	defer s.watcher.remove(&ctx.watched)
+	defer s.watcher.remove(ctx.watched)
 	until := proof.Created.Add(time.Duration(in.GraceS) * time.Second)
 	key, err := s.commands.RotateKey(ctx, name, proof, until, noteOf(c).principal)
 	if err != nil {
@@ -188,7 +188,7 @@ func (s *Server) rotateKey(c *fiber.Ctx) error {
 // soon as this is answered, and on other servers as soon as they know.
 func (s *Server) deleteKey(c *fiber.Ctx) error {
 	ctx := s.watch(c)
-	defer s.watcher.remove(&ctx.watched)
+	defer s.watcher.remove(ctx.watched)
 	if err := s.commands.DeleteKey(ctx, nameOf(c), noteOf(c).principal); err != nil {
 		return s.registryProblem(noteOf(c), err)
 	}

@@ -16,7 +16,7 @@ import (
 // meet in one, and shared are those with a lock that every request needs:
 // docs/rationale.md says why.
 var (
-	partlyShared = []any{watchShard{}, runningShard{}, endedPlace{}}
+	partlyShared = []any{watchShard{}, endedPlace{}}
 	shared       = []string{"admission.Gate"}
 	// A family is one execution and what it starts, and its lock that of its memory.
 	ofOne = []string{"wasmhost.family"}

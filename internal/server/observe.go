@@ -37,6 +37,8 @@ type note struct {
 	used    diag.Usage // by an execution
 	// begun says that something has run, or may have been changed.
 	begun bool
+	// watched is what runs, for as long as its client is there.
+	watched watched
 	// execution is the identifier of an execution; all zero if there is none.
 	execution executionID
 	// source is the script's text, which the caller must not change.

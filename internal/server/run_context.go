@@ -30,15 +30,13 @@ const (
 // context.WithCancel it hangs on no parent: whatever runs is in the watcher's
 // list, which is where a shutdown finds it. Err is cheap, because it is asked
 // at every slice of fuel. It is made anew for every execution, because a
-// context may be held longer than its execution.
+// context may be held longer than its execution; what is known about that is
+// the note's, and no longer to be asked for then.
 type runContext struct {
-	watched
-	execution // of those that are executions
-	// admitted says that it has a place, and room in the audit log for what becomes
-	// of it: it counts as an execution.
-	admitted bool
-	// over is when it gave its place back; not set if it had none.
-	over time.Time
+	*watched
+	// id and request are of an execution, for the log.
+	id      executionID
+	request string
 	// span is what the work is part of; nil where nobody traces.
 	span *tracing.Span
 

@@ -113,9 +113,10 @@ type Server struct {
 func New(o Options) *Server {
 	s := &Server{
 		engine: o.Engine, apps: o.Apps, commands: o.Commands, log: o.Log, metrics: o.Metrics, tracer: o.Tracer, audit: o.Audit,
-		crowd: o.Crowd, watcher: newWatcher(), executions: newExecutions(int(o.Config.Executions.Kept)),
+		crowd: o.Crowd, watcher: newWatcher(),
 		probes: make(map[string]bool), open: make(map[string]bool),
 	}
+	s.executions = newExecutions(int(o.Config.Executions.Kept), s.watcher)
 	s.nonces, s.once = auth.NewNonces(int(o.Config.Auth.SignatureNonces)), o.Once
 	s.tls.Store(o.TLS)
 	if s.metrics == nil {

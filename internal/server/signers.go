@@ -74,7 +74,7 @@ func (s *Server) putSigner(c *fiber.Ctx) error {
 		return newProblem(http.StatusBadRequest, diag.BadFieldValue, "public_key holds %d keys; a signer has one", len(keys))
 	}
 	ctx := s.watch(c)
-	defer s.watcher.remove(&ctx.watched)
+	defer s.watcher.remove(ctx.watched)
 	signer, change, err := s.commands.PutSigner(ctx, registry.Signer{
 		Name: name, Key: keys[0].Key, Prefixes: in.Prefixes, Capabilities: in.Capabilities,
 		Limits: registry.Limits(in.Limits), TrustedCompiler: in.TrustedCompiler,
@@ -97,7 +97,7 @@ func (s *Server) putSigner(c *fiber.Ctx) error {
 // deleteSigner answers DELETE /api/v1/signers/{name}.
 func (s *Server) deleteSigner(c *fiber.Ctx) error {
 	ctx := s.watch(c)
-	defer s.watcher.remove(&ctx.watched)
+	defer s.watcher.remove(ctx.watched)
 	signer, err := s.signer(nameOf(c))
 	if err != nil {
 		return err
@@ -137,7 +137,7 @@ func (s *Server) postRevocation(c *fiber.Ctx) error {
 		return err
 	}
 	ctx := s.watch(c)
-	defer s.watcher.remove(&ctx.watched)
+	defer s.watcher.remove(ctx.watched)
 	kind, value := registry.Revocable(in.Kind), strings.ToLower(in.Value)
 	noteOf(c).target, noteOf(c).detail = string(kind)+":"+value, in.Reason
 	revoked, err := s.commands.Revoke(ctx, kind, value, in.Reason, changer(c))

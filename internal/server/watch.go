@@ -27,8 +27,8 @@ const (
 // serves all executions; it sleeps while there are none. An entry's connection
 // is only touched while the entry is in a list, under the lock of that, and the
 // handler takes the entry out before it returns: the descriptor cannot be
-// closed and used again in between. Every request needs such a lock twice, so
-// there are several lists, what is done under a lock is short, and its thread does
+// closed and used again in between. Executions are found there, too. Every request
+// needs such a lock twice, so there are several lists, what is done under a lock is short, and its thread does
 // not leave the scheduler for it.
 //
 // A client that closes its sending side only (shutdown(SHUT_WR)) counts as
@@ -50,7 +50,12 @@ type watcher struct {
 	sockets []uintptr
 }
 
-// watchShard is a list of entries. Which one an entry is in, is left to chance.
+// requestShards is how many parts there are of what all requests need, a power of
+// two. There are more than cores, so that two requests rarely meet in one.
+const requestShards = 64
+
+// watchShard is a list of entries. Which one an entry is in, is left to chance: for
+// an execution that is the random end of its identifier.
 type watchShard struct {
 	mu   sync.Mutex
 	head watched // ring of entries
@@ -59,16 +64,24 @@ type watchShard struct {
 	_    cacheLine
 }
 
-// watched is one running execution. It is embedded in the state of a request,
-// so that watching allocates nothing.
+// watched is one running execution, or what else ends with its client. It is part of
+// the state of a request, so that watching allocates nothing.
 type watched struct {
 	prev, next *watched
 	shard      *watchShard
-	conn       net.Conn
+	conn       net.Conn // nil if there is none to look at
 	owner      ender
+	ended      bool    // the owner
 	seen       bool    // was in the list at an earlier look
 	socket     uintptr // once it is known
 	known      bool
+
+	execution // if it is one
+	// admitted says that it has a place, and room in the audit log for what becomes
+	// of it: it counts as an execution.
+	admitted bool
+	// over is when it gave its place back; not set if it had none.
+	over time.Time
 }
 
 // ender is whose execution it is.
@@ -85,18 +98,24 @@ func newWatcher() *watcher {
 	return w
 }
 
+// shard is where an execution is.
+func (w *watcher) shard(id executionID) *watchShard { return &w.shards[id[len(id)-1]%requestShards] }
+
 // add watches conn until remove; the owner is ended at most once, when the peer
-// is gone or when everything is cancelled. That must not block.
+// is gone or when everything is cancelled. That must not block. The entry is empty,
+// but for what it executes.
 func (w *watcher) add(e *watched, conn net.Conn, owner ender) {
-	shard := &w.shards[rand.Uint32()%requestShards] //nolint:gosec // any will do
-	*e = watched{shard: shard, conn: conn, owner: owner}
+	shard := w.shard(e.id)
+	if e.id == (executionID{}) {
+		shard = &w.shards[rand.Uint32()%requestShards] //nolint:gosec // any will do
+	}
+	e.shard, e.conn, e.owner = shard, conn, owner
 	shard.mu.Lock()
 	e.prev, e.next = shard.head.prev, &shard.head
 	e.prev.next, e.next.prev = e, e
 	shard.came = true
 	if shard.over != nil {
-		owner.end(shard.over)
-		e.owner = nil
+		e.end(shard.over)
 	}
 	shard.mu.Unlock()
 	if w.asleep.Load() && w.asleep.CompareAndSwap(true, false) {
@@ -111,7 +130,7 @@ func (w *watcher) remove(e *watched) {
 	mu.Lock()
 	e.prev.next, e.next.prev = e.next, e.prev
 	mu.Unlock()
-	*e = watched{}
+	e.prev, e.next, e.conn, e.owner = nil, nil, nil, nil
 }
 
 // close ends the goroutine. No entry may be in the list any more.
@@ -164,7 +183,7 @@ func (w *watcher) lookAt(s *watchShard) bool {
 	defer s.mu.Unlock()
 	w.asked, w.sockets = w.asked[:0], w.sockets[:0]
 	for e := s.head.next; e != &s.head; e = e.next {
-		if e.seen && e.owner != nil {
+		if e.seen && !e.ended {
 			w.ask(e)
 		}
 		e.seen = true
@@ -173,7 +192,7 @@ func (w *watcher) lookAt(s *watchShard) bool {
 		gone := peersGone(w.sockets)
 		for i, e := range w.asked {
 			if gone(i) {
-				e.gone()
+				e.end(errClientGone)
 			}
 		}
 		clear(w.asked)
@@ -211,7 +230,7 @@ func (w *watcher) ask(e *watched) {
 			err = raw.Control(func(fd uintptr) { e.socket = fd })
 		}
 		if err != nil {
-			e.gone() // closed on this side
+			e.end(errClientGone) // closed on this side
 			return
 		}
 		e.known = true
@@ -219,9 +238,12 @@ func (w *watcher) ask(e *watched) {
 	w.asked, w.sockets = append(w.asked, e), append(w.sockets, e.socket)
 }
 
-func (e *watched) gone() {
-	e.owner.end(errClientGone)
-	e.owner = nil
+// end ends the owner, once.
+func (e *watched) end(cause error) {
+	if !e.ended {
+		e.ended = true
+		e.owner.end(cause)
+	}
 }
 
 // cancelAll cancels every execution there is, and those that still come: a
@@ -237,9 +259,6 @@ func (s *watchShard) cancelAll(cause error) {
 	defer s.mu.Unlock()
 	s.over = cause
 	for e := s.head.next; e != &s.head; e = e.next {
-		if e.owner != nil {
-			e.owner.end(cause)
-			e.owner = nil
-		}
+		e.end(cause)
 	}
 }
