@@ -1,6 +1,7 @@
 package wasmhost
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -250,8 +251,11 @@ func (e *execution) scriptError() *diag.Failure {
 	site, _ := mem.u32(abi.ErrorSite)
 	detail, _ := mem.u32(abi.ErrorDetail)
 	f := e.at(site, codeOf(code, detail), "%s", shorten(message))
-	if code == abi.ErrName {
+	switch {
+	case code == abi.ErrName:
 		f.Suggestion = e.suggestName(message)
+	case (f.Code == diag.TypeMismatch || f.Code == diag.BadValue) && bytes.Contains(message, []byte("'NoneType'")):
+		f.Suggestion = e.suggestParameters()
 	}
 	e.readStack(f, site, abi.ErrorFrame)
 	if code == abi.ErrHost && detail == hostRaised && e.raised != nil {
@@ -279,6 +283,33 @@ func (e *execution) suggestName(message []byte) string {
 		}
 	}
 	return diag.DidYouMean(name, defined)
+}
+
+// maxNullNames is how many parameters a suggestion names.
+const maxNullNames = 4
+
+// suggestParameters names the parameters that are null in the variables named after
+// them, as those are that a request does not have: where something cannot be done
+// with null, they may be why.
+func (e *execution) suggestParameters() string {
+	m, mem := &e.module.Manifest, e.slot.memory()
+	var names []string
+	for _, p := range m.Interface[:min(len(m.Interface), maxSuggestions)] {
+		i := slices.Index(m.Globals[:min(len(m.Globals), maxSuggestions)], p.Name)
+		if i < 0 {
+			continue
+		}
+		if tag, ok := mem.u32(globalCell(i) + abi.CellTag); ok && tag == abi.KindNull && len(names) < maxNullNames {
+			names = append(names, p.Name)
+		}
+	}
+	switch len(names) {
+	case 0:
+		return ""
+	case 1:
+		return fmt.Sprintf("%s is null: does the request have this parameter?", names[0])
+	}
+	return fmt.Sprintf("%s are null: does the request have these parameters?", strings.Join(names, ", "))
 }
 
 // raisedFailure is the failure of a child that gather raised again, or of a

@@ -216,3 +216,30 @@ func TestConnectorsAreNoVariables(t *testing.T) {
 		t.Errorf("%v, %v", a, err)
 	}
 }
+
+// Where something cannot be done with null, the parameters are named that were not
+// given.
+func TestMissingParametersAreNamed(t *testing.T) {
+	const script = `
+addParam("quantity", quantity)
+addParam("price", price)
+addParam("note", text)
+`
+	for kind, e := range realEngines(t, nil) {
+		for _, test := range []struct{ body, rest, want string }{
+			{`{"price":2}`, "total = quantity * price", "quantity is null: does the request have this parameter?"},
+			{`{"quantity":null,"price":2}`, "total = quantity * price", "quantity is null: does the request have this parameter?"},
+			{`{}`, "total = quantity * 2", "quantity, price are null: does the request have these parameters?"},
+			{`{}`, "total = len(quantity)", "quantity, price are null: does the request have these parameters?"},
+			{`{"quantity":3,"price":2}`, "total = quantity * text", ""},
+			{`{}`, "total = quantity + 1 / 0", ""},
+			{`{}`, `raise("no 'NoneType' here")`, ""},
+		} {
+			_, err := e.Run(t.Context(), &Request{Source: script + test.rest, Body: []byte(test.body)})
+			failure, ok := errors.AsType[*diag.Failure](err)
+			if !ok || failure.Suggestion != test.want {
+				t.Errorf("%v: %s with %s: %v, suggestion %q", kind, test.rest, test.body, err, failure.Suggestion)
+			}
+		}
+	}
+}
