@@ -45,7 +45,7 @@ func charge(f *wasm.Func, fuel *wasm.Global, refuel *wasm.Func, units int64, sit
 // testLibrary stands for the guest library: memory, fuel, a metered loop and a
 // way to grow the memory.
 func testLibrary() []byte {
-	m := &wasm.Module{Memory: &wasm.Memory{Limits: wasm.Limits{Min: 2}, Exports: []string{abi.MemoryExport}}}
+	m := &wasm.Module{Memory: &wasm.Memory{Limits: wasm.Limits{Min: abi.StartPages}, Exports: []string{abi.MemoryExport}}}
 	refuel := m.ImportFunc(abi.HostModule, abi.RefuelField, refuelType)
 	fuel := m.NewGlobal("fuel", wasm.I64, 0)
 	fuel.Exports = []string{abi.FuelExport}

@@ -180,7 +180,7 @@ func TestForeignFuelIsTheSame(t *testing.T) {
 
 // foreignModule starts a module that imports the memory.
 func foreignModule() (m *wasm.Module, run *wasm.Func) {
-	m = &wasm.Module{Memory: &wasm.Memory{Limits: wasm.Limits{Min: 2}, Import: &wasm.ImportName{Module: abi.LibraryModule, Field: abi.MemoryExport}}}
+	m = &wasm.Module{Memory: &wasm.Memory{Limits: wasm.Limits{Min: abi.StartPages}, Import: &wasm.ImportName{Module: abi.LibraryModule, Field: abi.MemoryExport}}}
 	run = m.NewFunc("run", runType)
 	run.Exports = []string{abi.RunExport}
 	return m, run

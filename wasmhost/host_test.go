@@ -132,7 +132,7 @@ func TestMemoryLimit(t *testing.T) {
 	onBothEngines(t, nil, func(t *testing.T, h *Host) {
 		s := newScript(nil, nil)
 		// Grow to exactly the limit must work, one page more gives -1.
-		s.run.I32Const(int32(testLimits.MemoryPages - 2))
+		s.run.I32Const(int32(testLimits.MemoryPages - abi.StartPages))
 		s.run.Call(s.grow)
 		s.run.I32Const(-1)
 		s.run.Op(wasm.OpI32Eq)
@@ -337,7 +337,7 @@ func TestIsolation(t *testing.T) {
 	onBothEngines(t, nil, func(t *testing.T, h *Host) {
 		rng := rand.New(rand.NewPCG(1, 2))
 		for range 40 {
-			pages := uint32(rng.IntN(int(testLimits.MemoryPages) - 2))
+			pages := uint32(rng.IntN(int(testLimits.MemoryPages) - abi.StartPages))
 			m := dirtyScript(t, h, pages, byte(1+rng.IntN(255)))
 			mustRun(t, h, m, Input{Variables: []byte(`{"secret":"hunter2"}`)})
 		}

@@ -153,8 +153,16 @@ func TestInputsBeyondMemory(t *testing.T) {
 		} {
 			mustFail(t, h, m, in, limits, diag.OutOfMemory)
 		}
+		// One page is enough for a script that needs no more, with its call stack.
 		limits.MemoryPages = 1
-		mustFail(t, h, m, Input{}, limits, diag.OutOfMemory)
+		if _, usage, failure := h.Run(context.Background(), m, &Input{}, limits, nil); failure != nil || usage.MemoryPages != 1 {
+			t.Errorf("%v, %d pages", failure, usage.MemoryPages)
+		}
+		limits.CallDepth = 20_000
+		failure := mustFail(t, h, m, Input{}, limits, diag.OutOfMemory)
+		if failure.Message != "out of memory: the script alone needs more than the limit of 64 KiB" {
+			t.Errorf("got %q", failure.Message)
+		}
 		// What does not fit four pages fits more: memory is grown on the way.
 		limits.MemoryPages = 1024
 		in := Input{Variables: []byte(`{"a":[` + large + `]}`), EchoVariables: true}

@@ -142,12 +142,11 @@ func (p *pair) close() {
 	*p = pair{}
 }
 
-// park keeps a used pair for its script, or closes it: a memory that grew cannot
-// shrink again, and a call that was unwound is not worth a proof. The slot is
-// wiped afterwards.
+// park keeps a used pair for its script, or closes it: a call that was unwound is
+// not worth a proof. The slot is wiped afterwards.
 func (e *execution) park() {
 	p := &e.pair
-	if p.of == nil || !p.of.resettable || !p.intact || p.startBytes != e.slot.sizeBytes {
+	if p.of == nil || !p.of.resettable || !p.intact || !e.slot.shrink(p.library.Memory(), p.startBytes) {
 		p.close()
 	}
 	p.intact = false

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"slices"
+	"strings"
 	"testing"
 
+	"github.com/avapd/avapd/internal/diag"
 	"github.com/avapd/avapd/internal/wasm"
 	"github.com/avapd/avapd/runtime/abi"
 	"github.com/avapd/avapd/runtime/library"
@@ -20,6 +22,12 @@ func TestKeptPairEqualsFreshOne(t *testing.T) {
 		"everything overwritten":   func(s *script) { s.overwrite(0xaa) },
 		"fuel cell raised":         func(s *script) { s.run.I64Const(1 << 40); s.run.GlobalSet(s.fuel) },
 		"half of a slice consumed": func(s *script) { s.count(50_000) },
+		"memory grown and overwritten": func(s *script) {
+			s.run.I32Const(3)
+			s.run.MemoryGrow()
+			s.run.Op(wasm.OpDrop)
+			s.overwrite(0xaa)
+		},
 		"other globals changed": func(s *script) {
 			for _, t := range []wasm.ValType{wasm.I32, wasm.I64} {
 				g := s.module.NewGlobal("more", t, 7)
@@ -58,7 +66,6 @@ func TestPairsThatAreNotKept(t *testing.T) {
 	for name, script := range map[string]func(s *script){
 		"trap":            func(s *script) { s.run.Op(wasm.OpUnreachable) },
 		"out of fuel":     func(s *script) { s.endless() },
-		"grown memory":    func(s *script) { s.run.I32Const(1); s.run.MemoryGrow(); s.run.Op(wasm.OpDrop) },
 		"second variable": func(s *script) { s.module.NewGlobal("more", wasm.I64, 7) },
 		"float variable":  func(s *script) { s.module.NewGlobal("more", wasm.F64, 7).Exports = []string{"more"} },
 		"hidden fuel cell": func(s *script) {
@@ -78,6 +85,60 @@ func TestPairsThatAreNotKept(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A memory that grew is as small in the next run as in the first: the script sees
+// that by its size and by zeros where it wrote, and neither it nor the library can
+// reach beyond.
+func TestKeptPairShrinks(t *testing.T) {
+	const far = 3 * abi.PageBytes
+	onBothEngines(t, func(c *Config) { c.Library = library.Module }, func(t *testing.T, h *Host) {
+		s := plain([]string{"reads", "asks"}, nil)
+		length := s.module.ImportFunc(abi.LibraryModule, "ListLen", wasm.FuncType{Params: []wasm.ValType{wasm.I32, wasm.I64}, Results: []wasm.ValType{wasm.I32}})
+		s.expect(func() { s.run.MemorySize() }, abi.StartPages)
+		s.ifGiven(0, func() { s.load(far) })
+		s.ifGiven(1, func() { s.run.I32Const(abi.KindList); s.run.I64Const(far); s.run.Call(length) })
+		s.expect(func() { s.run.I32Const(3); s.run.MemoryGrow() }, abi.StartPages)
+		s.expect(func() { s.load(far) }, 0)
+		s.store32(far, 7)
+		m := s.finish(t, h, 0)
+		for _, in := range []string{`{"reads":1}`, `{"asks":1}`} {
+			for range 3 {
+				mustRun(t, h, m, Input{})
+				if idleSlot(t, h).keeps() != m {
+					t.Fatal("the pair is not kept")
+				}
+			}
+			failure := mustFail(t, h, m, Input{Variables: []byte(in)}, testLimits, diag.Internal)
+			if failure.Cause == nil || !strings.Contains(failure.Cause.Error(), "out of bounds memory access") {
+				t.Errorf("%s: %v", in, failure.Cause)
+			}
+		}
+	})
+}
+
+// expect traps unless what is emitted gives a value.
+func (s *script) expect(emit func(), want int32) {
+	emit()
+	s.run.I32Const(want)
+	s.run.Op(wasm.OpI32Ne)
+	s.run.If()
+	s.run.Op(wasm.OpUnreachable)
+	s.run.End()
+}
+
+// ifGiven emits what is done when the request brings a global, and gives a value.
+func (s *script) ifGiven(global int, emit func()) {
+	s.load(globalCell(global))
+	s.run.If()
+	emit()
+	s.run.Op(wasm.OpDrop)
+	s.run.End()
+}
+
+func (s *script) load(p uint32) {
+	s.run.I32Const(int32(p))
+	s.run.Mem(wasm.OpI32Load, 2, 0)
 }
 
 // A slot that keeps a pair serves another script when no other is free, and an

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/experimental"
 
 	"github.com/avapd/avapd/runtime/abi"
@@ -42,8 +43,10 @@ type slot struct {
 	limitBytes  uint64
 	budget      *budget
 	budgetBytes uint64
-	// sizeBytes is the size of the memory now.
-	sizeBytes uint64
+	// sizeBytes is the size of the memory now, and shrinkBytes, while it is not 0, the
+	// one that it is made smaller to.
+	sizeBytes   uint64
+	shrinkBytes uint64
 	// highBytes is the most the guest was ever given since the last wipe.
 	highBytes uint64
 	// owner is the execution that reuses this slot.
@@ -68,6 +71,9 @@ func (s *slot) Allocate(_, _ uint64) experimental.LinearMemory { return s }
 // Reallocate implements experimental.LinearMemory. A nil makes memory.grow
 // yield -1 in the guest.
 func (s *slot) Reallocate(size uint64) []byte {
+	if s.shrinkBytes != 0 {
+		return s.base[:s.shrinkBytes:s.shrinkBytes]
+	}
 	if size > s.limitBytes || size > uint64(len(s.base)) {
 		return nil
 	}
@@ -77,6 +83,23 @@ func (s *slot) Reallocate(size uint64) []byte {
 	s.sizeBytes = size
 	s.highBytes = max(s.highBytes, size)
 	return s.base[:size:size]
+}
+
+// shrink makes the memory of an instance that nobody runs in as small as it was, or
+// is false. Nothing in WebAssembly does that, and the runtime has no call for it, but
+// after a growth it takes whatever memory it is given for the whole.
+func (s *slot) shrink(of api.Memory, size uint64) bool {
+	if s.sizeBytes == size {
+		return true
+	}
+	s.shrinkBytes = size
+	_, ok := of.Grow(1)
+	s.shrinkBytes = 0
+	if !ok || uint64(of.Size()) != size {
+		return false
+	}
+	s.sizeBytes = size
+	return true
 }
 
 // claim makes sure that the budget covers a size, and the memory of all does.

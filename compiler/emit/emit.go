@@ -117,7 +117,7 @@ func newEmitter(p *ir.Program, logs bool) *emitter {
 
 func (e *emitter) declare() {
 	e.mod.Memory = &wasm.Memory{
-		Limits: wasm.Limits{Min: 2},
+		Limits: wasm.Limits{Min: abi.StartPages},
 		Import: &wasm.ImportName{Module: abi.LibraryModule, Field: abi.MemoryExport},
 	}
 	if e.logs {
@@ -155,8 +155,7 @@ func (e *emitter) finish() *Result {
 	if len(bytes) > 0 {
 		e.mod.Data = []wasm.Data{{Offset: e.dataBase, Bytes: bytes}}
 	}
-	// The memory must hold the script's own data; two pages are the least a
-	// library has.
+	// The memory must hold the script's own data.
 	if pages := (end + wasm.PageSize - 1) / wasm.PageSize; pages > e.mod.Memory.Limits.Min {
 		e.mod.Memory.Limits.Min = pages
 	}

@@ -2,7 +2,7 @@ package ir
 
 // ScheduleVersion is the version of the fuel schedule. It changes whenever the
 // same source comes to cost something else.
-const ScheduleVersion = 4
+const ScheduleVersion = 5
 
 // Prices of what is no library function.
 const (

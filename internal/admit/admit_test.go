@@ -25,7 +25,7 @@ var i32 = []wasm.ValType{wasm.I32}
 
 func newForeign() *foreign {
 	f := &foreign{Module: &wasm.Module{Memory: &wasm.Memory{
-		Limits: wasm.Limits{Min: 2}, Import: &wasm.ImportName{Module: abi.LibraryModule, Field: abi.MemoryExport},
+		Limits: wasm.Limits{Min: abi.StartPages}, Import: &wasm.ImportName{Module: abi.LibraryModule, Field: abi.MemoryExport},
 	}}}
 	f.push = f.ImportFunc(abi.LibraryModule, "Push", wasm.FuncType{Params: []wasm.ValType{wasm.I32, wasm.I64, wasm.I32, wasm.I64}})
 	f.clock = f.ImportFunc(abi.HostModule, abi.ClockField, clockType)
@@ -127,8 +127,8 @@ func TestRefused(t *testing.T) {
 		{"imports a table", func(f *foreign) { f.Table.Import = &wasm.ImportName{Module: abi.LibraryModule, Field: "table"} }, diag.ModuleImport, `table "rt"."table"`},
 		{"imports memory from the host", func(f *foreign) { f.Memory.Import.Module = abi.HostModule }, diag.ModuleImport, `memory "avap"."memory"`},
 		{"has a memory of its own", func(f *foreign) { f.Memory.Import = nil }, diag.ModuleImport, "memory of its own"},
-		{"wants more memory than there is", func(f *foreign) { f.Memory.Limits.Min = 3 }, diag.ModuleImport, "more than the 2 pages"},
-		{"caps our memory", func(f *foreign) { f.Memory.Limits = wasm.Limits{Min: 2, Max: 2, HasMax: true} }, diag.ModuleImport, "with a maximum"},
+		{"wants more memory than there is", func(f *foreign) { f.Memory.Limits.Min = 2 }, diag.ModuleImport, "at least 2 pages, and data_end takes 1"},
+		{"caps our memory", func(f *foreign) { f.Memory.Limits = wasm.Limits{Min: 1, Max: 1, HasMax: true} }, diag.ModuleImport, "with a maximum"},
 		{"has a table without end", func(f *foreign) { f.Table.Limits.HasMax = false }, diag.ModuleLimit, "table 0 can grow"},
 		{"has a table of a high maximum", func(f *foreign) { f.Table.Limits.Max = 1 << 30 }, diag.ModuleLimit, "table 0 can grow"},
 		{"fills beyond its table", func(f *foreign) { f.Table.Limits.Min = 1 }, diag.ModuleInvalid, "element segment 0"},

@@ -130,8 +130,11 @@ func checkHostImport(imp *wasm.Import, t wasm.FuncType, m *abi.Manifest) error {
 // which is what the host provides, and without a maximum, as it has none.
 func checkMemoryImport(imp *wasm.Import, m *abi.Manifest) error {
 	pages := max(libraryPages(), (uint64(m.DataEnd)+abi.PageBytes-1)/abi.PageBytes)
-	if imp.Memory.HasMax || uint64(imp.Memory.Min) > pages {
-		return refuse(diag.ModuleImport, "memory %s is imported with a maximum, or with more than the %d pages that there are", importName(imp), pages)
+	switch {
+	case imp.Memory.HasMax:
+		return refuse(diag.ModuleImport, "memory %s is imported with a maximum; it has none", importName(imp))
+	case uint64(imp.Memory.Min) > pages:
+		return refuse(diag.ModuleImport, "memory %s is imported with at least %d pages, and data_end takes %d; import that many and let the module grow it, or raise data_end", importName(imp), imp.Memory.Min, pages)
 	}
 	return nil
 }

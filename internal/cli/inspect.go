@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/avapd/avapd/internal/signature"
+	"github.com/avapd/avapd/runtime/abi"
 )
 
 func inspectCommand(p *Process) *cobra.Command {
@@ -139,15 +140,17 @@ func (e *endpointFacts) text() string {
 }
 
 func (l *limitFacts) text() string {
-	out := fmt.Sprintf("memory from %d pages", l.MemoryPages)
+	out := fmt.Sprintf("memory from %d KiB", kibOf(l.MemoryPages))
 	if l.MemoryMaxPages != nil {
-		out += fmt.Sprintf(" to %d", *l.MemoryMaxPages)
+		out += fmt.Sprintf(" to %d KiB", kibOf(*l.MemoryMaxPages))
 	}
 	if !l.CountsFuel {
 		return out + "; counts no fuel"
 	}
 	return out + fmt.Sprintf("; counts fuel, %d to start with", l.EntryFuel)
 }
+
+func kibOf(pages uint32) int64 { return int64(pages) * abi.PageBytes >> 10 }
 
 func (c *claimFacts) text() string {
 	id := c.KeyID

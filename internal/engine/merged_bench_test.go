@@ -10,10 +10,11 @@ import (
 	"github.com/avapd/avapd/compiler"
 )
 
-// mergedSources are a script that needs little of the library and one that
-// needs much.
+// mergedSources are a script that needs little of the library, one that needs
+// much, and one whose memory grows.
 var mergedSources = map[string]string{
 	"2 lines":  "total = price * count\naddResult(total)",
+	"60 KiB":   "text = name * 20000\ntotal = len(text)\naddResult(total)",
 	"50 lines": strings.Repeat("if(count, 3, >)\ntotal = total + price * count\nelse()\nname = name + str(total)\nend()\n", 10),
 }
 

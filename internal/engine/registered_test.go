@@ -352,7 +352,8 @@ func TestLimitsOfRegisteredCommands(t *testing.T) {
 		{script: caught("roomy2(2000)"), code: diag.RecursionLimit, want: "recursion too deep: the limit is 1000 calls"},
 		{script: fmt.Sprintf("x = hoard(%d)\naddResult(x)", pages), want: `{"x":65536}`},
 		{script: caught(fmt.Sprintf("hoard(%d)", 40*pages)), code: diag.OutOfMemory, want: "out of memory: the command hoard is limited to 1536 KiB"},
-		{script: caught("small()"), code: diag.OutOfMemory, want: "out of memory: the command small is limited to 64 KiB"},
+		{script: "x = small(20000)\naddResult(x)", want: `{"x":20000}`},
+		{script: caught("small(70000)"), code: diag.OutOfMemory, want: "out of memory: the command small is limited to 64 KiB"},
 		{script: fmt.Sprintf("t = 'x' * %d\n%s", 30*pages, caught("hoard(t)")), code: diag.OutOfMemory, want: "the command hoard is limited"},
 		{script: caught(fmt.Sprintf("wide(%d)", 25*pages)), code: diag.OutOfMemory, want: "the command wide is limited to 2560 KiB"},
 		{script: caught(fmt.Sprintf("plainhoard(%d)", 200*pages)), code: diag.OutOfMemory, want: "out of memory: the limit is 8 MiB"},
@@ -493,7 +494,9 @@ addParam(n, n)
 text = "x" * n
 return(len(text))
 -- small --
-return(1)
+addParam(n, n)
+text = "x" * n
+return(len(text))
 -- wide --
 addParam(n, n)
 text = "x" * n

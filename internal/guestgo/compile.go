@@ -17,9 +17,6 @@ const (
 	wasmF64 = wasm.F64
 )
 
-// minPages holds the library's own data and the first page of the script's.
-const minPages = 2
-
 // compiler turns a checked program into a module. Functions are compiled when
 // the first call to them is, from the exported ones on, so that what nothing
 // reaches, or what is inlined everywhere, is not in the module.
@@ -45,7 +42,7 @@ func newCompiler(p *program) *compiler {
 		funcs:   map[*types.Func]*wasm.Func{},
 		shapes:  map[*types.Func]shape{},
 	}
-	c.module.Memory = &wasm.Memory{Limits: wasm.Limits{Min: minPages}, Exports: []string{abi.MemoryExport}}
+	c.module.Memory = &wasm.Memory{Limits: wasm.Limits{Min: abi.StartPages}, Exports: []string{abi.MemoryExport}}
 	c.fuel = c.module.NewGlobal(abi.FuelExport, wasm.I64, 0)
 	c.fuel.Exports = []string{abi.FuelExport}
 	for _, imp := range abi.LibraryImports {

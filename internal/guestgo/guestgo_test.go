@@ -308,8 +308,8 @@ func Count(n uint32) uint32 {
 
 func TestBulkOperationsCost(t *testing.T) {
 	lib, err := compileTest(t, `
-func Copy(n uint32) { memoryCopy(70000, 80000, n) }
-func Small() { memoryFill(70000, 1, 32) }`)
+func Copy(n uint32) { memoryCopy(30000, 40000, n) }
+func Small() { memoryFill(30000, 1, 32) }`)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -337,7 +337,7 @@ func TestHostCallsCost(t *testing.T) {
 	}
 	lib, err := compileTest(t, `
 func Class(c uint32) { unicodeClass(c) }
-func Upper(n uint32) { unicodeCase(0, 70000, n+1, 80000) }`)
+func Upper(n uint32) { unicodeCase(0, 30000, n+1, 40000) }`)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -480,8 +480,8 @@ func Index(p Ptr, i uint32) uint32 { return load32(p + Ptr(i*4) + 64) }`)
 	engines(t, func(t *testing.T, config wazero.RuntimeConfig) {
 		in := start(t, config, binary)
 		for _, line := range []string{
-			"Store(70000, 99) = ", "Direct(70000) = 99", "Moved(70000) = 99", "Big(70000) = 99",
-			"Down(70000) = 99", "Through(70000) = 99", "Index(70000, 16) = 99", "Index(70064, 0) = 99", "Index(70068, 0xffffffff) = 99",
+			"Store(30000, 99) = ", "Direct(30000) = 99", "Moved(30000) = 99", "Big(30000) = 99",
+			"Down(30000) = 99", "Through(30000) = 99", "Index(30000, 16) = 99", "Index(30064, 0) = 99", "Index(30068, 0xffffffff) = 99",
 			"Direct(0xfffffff0) = trap",
 		} {
 			in.check(t, parseCall(t, line))

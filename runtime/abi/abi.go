@@ -10,10 +10,14 @@ package abi
 // Version is the number of this contract. An artifact names the version it
 // needs; a host runs only its own. What the library exports is part of it, so that
 // a host without one of the functions says so before it looks for any.
-const Version = 3
+const Version = 4
 
-// PageBytes is the size of a page of linear memory.
-const PageBytes = 65536
+// PageBytes is the size of a page of linear memory, and StartPages how many
+// there are at the start, if the script's own data and the call stack take no more.
+const (
+	PageBytes  = 65536
+	StartPages = 1
+)
 
 // A value is a tag (i32) and a payload (i64). In memory it is a cell of
 // CellSize bytes: tag at 0, an owner-defined word at 4, payload at 8.
@@ -93,7 +97,7 @@ const (
 	ControlBase = 1024                         // the control block below
 	LibraryBase = 2048                         // the guest library's own data
 	Remembered  = ScriptBase - RememberedBytes // the library's table of containers that changed
-	ScriptBase  = 65536                        // the script's globals, then its constants; then the heap
+	ScriptBase  = 16384                        // the script's globals, then its constants; then the heap
 )
 
 // RememberedBytes is the size of what lies at Remembered.

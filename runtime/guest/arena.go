@@ -38,8 +38,10 @@ func alloc(n uint32) Ptr {
 }
 
 // growHeap makes the memory reach end. It doubles what there is while the cap
-// allows, so that a run grows its memory only a few times.
+// allows, so that a run grows its memory only a few times. It is no part of what a
+// run costs, which should depend neither on the cap nor on what there was at first.
 func growHeap(end uint64) {
+	unmetered()
 	if end > heapLimit {
 		halt(abi.HaltMemory)
 	}

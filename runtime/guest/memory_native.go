@@ -87,7 +87,7 @@ func literal(s string) Value {
 		return v
 	}
 	p := literalsEnd
-	literalsEnd += uint32(copy(memory[p:abi.ScriptBase], s))
+	literalsEnd += uint32(copy(memory[p:abi.Remembered], s))
 	flag := Tag(abi.FlagASCII)
 	for i := range len(s) {
 		if s[i] >= 0x80 {

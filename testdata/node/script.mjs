@@ -27,7 +27,7 @@ const FORM = 1168;
 const MESSAGE = 1200;
 const LAST_ERROR = 1216;
 const FRAME = 1224;
-const SCRIPT_BASE = 65536;
+const SCRIPT_BASE = 16384;
 
 const SCRIPT_SLICE = 100_000n;
 const LIBRARY_SLICE = 10_000n;

@@ -2,7 +2,7 @@
 ;; want: AVAP3001 the module failed: guest memory is corrupt
 (module
   (import "avap" "registered" (func $registered (param i32) (result i32)))
-  (import "rt" "memory" (memory 2))
+  (import "rt" "memory" (memory 1))
   (func (export "run") (result i32)
     (i32.store (i32.const 1024) (i32.const 8))
     (drop (call $registered (i32.const 2)))

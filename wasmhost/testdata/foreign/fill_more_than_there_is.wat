@@ -2,7 +2,7 @@
 ;; fuel: 1000000
 ;; want: AVAP4001
 (module
-  (import "rt" "memory" (memory 2))
+  (import "rt" "memory" (memory 1))
   (func (export "run") (result i32)
     (loop
       (memory.fill (i32.const 0) (i32.const 0) (i32.const -1))
