@@ -28,16 +28,15 @@ const (
 )
 
 // nameOf is the name in a path, with what is percent-encoded in it.
-func nameOf(c *fiber.Ctx) string {
+func nameOf(c *fiber.Ctx) string { return strings.Clone(nameIn(c)) }
+
+// nameIn is nameOf for as long as the request lasts.
+func nameIn(c *fiber.Ctx) string {
 	raw := c.Params("name")
-	if !strings.Contains(raw, "%") {
-		return strings.Clone(raw)
+	if name, err := url.PathUnescape(raw); err == nil { // which is raw itself if nothing is encoded
+		return name
 	}
-	name, err := url.PathUnescape(raw)
-	if err != nil {
-		return strings.Clone(raw)
-	}
-	return name
+	return raw
 }
 
 // listCommands answers GET /api/v1/commands.
@@ -433,7 +432,7 @@ func (s *Server) deleteCommand(c *fiber.Ctx) error {
 // executeCommand answers POST /api/v1/commands/{name}/execute, where a version
 // may stand behind the name.
 func (s *Server) executeCommand(c *fiber.Ctx) error {
-	name, number, err := splitVersion(nameOf(c))
+	name, number, err := splitVersion(nameIn(c))
 	if err != nil {
 		return err
 	}
