@@ -123,8 +123,9 @@ func (b *bench) neighbour() error {
 		s := samples{}
 		passes = append(passes, s)
 		attacks := aggressors(slow)
-		// Alone comes first and last: what a busy machine does to it is in every ratio.
-		for _, name := range slices.Concat([]string{alone}, names, []string{alone}) {
+		// Alone comes first, in the middle and last: what a busy machine does to it is in every ratio.
+		half := len(names) / 2
+		for _, name := range slices.Concat([]string{alone}, names[:half], []string{alone}, names[half:], []string{alone}) {
 			if err := b.suffer(s, name, product, roles, attacks[name]); err != nil {
 				return fmt.Errorf("%s: %w", name, err)
 			}
