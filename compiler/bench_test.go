@@ -92,7 +92,6 @@ func BenchmarkByHand(b *testing.B) {
 	defer func() { limits = outer }()
 	limits.Fuel = 1 << 40
 	for _, c := range []struct{ name, script, want, have string }{
-		{"length", "l = [1] * 100000\ni = 0\nt = 0\nn = len(l)\nwhile(i < PART)\nt = t + l[i]\ni = i + 1\nend()", "n", "len(l)"},
 		{"index", "m = [1] * 90000\nstartLoop(i, 0, 299)\nstartLoop(j, 0, 299)\nk = i * 300 + j\nm[k] = m[PART] + m[PART] * 2\nendLoop()\nendLoop()", "k", "i * 300 + j"},
 		{"kinds", "function f(x){\nreturn(x * x + 3 * x + 1)\n}\nfunction g(x){\nreturn(x * x + 3 * x + 1)\n}\na = 0\nb = 0.0\nstartLoop(i, 1, 50000)\na = a + f(i)\nb = b + PART(0.5)\nendLoop()", "g", "f"},
 		{"lookups", "d = {}\nkeys = [str(i) for i in range(100)]\nstartLoop(i, 1, 50000)\nk = keys[i % 100]\nd[k] = PART + 1\nendLoop()", "i", "d.get(k, 0)"},

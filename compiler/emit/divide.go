@@ -107,15 +107,15 @@ func (u *unit) modInts(x *ir.Expr) {
 // callInts has the library compute with two integers.
 func (u *unit) callInts(x *ir.Expr, a, b wasm.Local) {
 	f := u.f
-	u.settle()
-	for _, l := range []wasm.Local{a, b} {
-		f.I32Const(abi.KindInt)
-		f.LocalGet(l)
-	}
-	u.setSite(x.Site)
-	u.call(libraryOperator[x.Operator])
+	u.settled(func() {
+		for _, l := range []wasm.Local{a, b} {
+			f.I32Const(abi.KindInt)
+			f.LocalGet(l)
+		}
+		u.setSite(x.Site)
+		u.call(libraryOperator[x.Operator])
+	})
 	u.pairResult(x.Type, true)
-	u.lookAtFuel()
 }
 
 // divInts is a / b, a float. Where both are floats exactly, so is the division

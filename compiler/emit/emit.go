@@ -6,8 +6,8 @@
 // (see rep). A variable lives in one of three places: a pair of wasm locals (a
 // register), its global cell in memory, or, in functions whose body was split,
 // a cell of the call's frame. Globals are registers only where that pays: in a
-// function body that uses them inside loops, and when no script function can
-// see them; they are loaded on entry and written back on the way out.
+// function body that uses them inside loops, and when no script function uses
+// them; they are loaded on entry and written back on the way out.
 //
 // A function that can fail is tested after the call and leaves to the
 // innermost handler, whose two exits are the labels of a handler: fail, for
@@ -76,7 +76,7 @@ type emitter struct {
 	frameCells map[*ir.Var]uint32
 	frameSize  map[*ir.Func]uint32
 
-	shared   []bool // globals that script functions mention
+	shared   []bool // globals that script functions use
 	data     []byte // constants, from dataBase on
 	dataBase uint32
 	reach    uint32 // end of what units access by offset
@@ -97,22 +97,31 @@ func newEmitter(p *ir.Program, logs bool) *emitter {
 		shared:   make([]bool, len(p.Globals)),
 		dataBase: abi.ScriptBase + uint32(len(p.Globals))*abi.CellSize,
 	}
-	for _, fn := range p.Functions[1:] {
-		for _, v := range fn.Vars {
-			if v.Scope == ir.Global && fn.Reached {
-				e.shared[v.Global] = true
-			}
-		}
-	}
-	if p.LastError >= 0 {
-		e.shared[p.LastError] = true
-	}
+	e.findShared()
 	if logs {
 		e.logState = e.dataBase
 		e.data = make([]byte, abi.CellSize)
 	}
 	e.reach = e.dataBase + uint32(len(e.data))
 	return e
+}
+
+// findShared finds the globals that script functions use: not those that only have
+// the name of a local, which is always assigned where it is read. What runs beside
+// the script gets globals by name.
+func (e *emitter) findShared() {
+	for _, fn := range e.prog.Functions[1:] {
+		used := mentions{}
+		used.stmts(fn.Body, 0, used)
+		for _, v := range fn.Vars {
+			if v.Scope == ir.Global && fn.Reached && (used[v.Slot].all > 0 || len(e.prog.Tasks) > 0) {
+				e.shared[v.Global] = true
+			}
+		}
+	}
+	if e.prog.LastError >= 0 {
+		e.shared[e.prog.LastError] = true
+	}
 }
 
 func (e *emitter) declare() {

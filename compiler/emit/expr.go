@@ -538,11 +538,17 @@ func (u *unit) isKind(x *ir.Expr) {
 	f.Release(t)
 }
 
+// mayBeUndefined reports whether one of the variables of x may be undefined, so
+// that somebody has to look.
+func mayBeUndefined(x *ir.Expr, i int) bool {
+	return i >= len(x.BeforeAll) || x.BeforeAll[i].May(ir.Undef)
+}
+
 func (u *unit) defined(x *ir.Expr) {
 	f := u.f
 	tests := 0
 	for i, v := range x.Vars {
-		if i < len(x.BeforeAll) && !x.BeforeAll[i].May(ir.Undef) {
+		if !mayBeUndefined(x, i) {
 			continue
 		}
 		u.pushTag(u.at(v))

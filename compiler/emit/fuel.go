@@ -36,6 +36,7 @@ func (u *unit) openAccount(s *ir.Stmt) bool {
 	}
 	a := &u.account
 	a.open = true
+	u.readHeaders(s)
 	if !u.e.metered {
 		return true
 	}
@@ -53,6 +54,7 @@ func (u *unit) openAccount(s *ir.Stmt) bool {
 func (u *unit) closeAccount(carried []wasm.Local) {
 	u.settle()
 	u.account.open = false
+	u.forgetHeaders()
 	u.renew(carried)
 }
 
@@ -62,16 +64,35 @@ func (u *unit) settle() {
 		return
 	}
 	u.giveBack()
+	u.moveOwed(wasm.OpI64Sub)
+	u.f.I64Const(0)
+	u.f.LocalSet(u.account.owed)
+}
+
+func (u *unit) moveOwed(op wasm.Opcode) {
 	f := u.f
 	f.GlobalGet(u.e.fuel)
 	f.LocalGet(u.account.owed)
-	f.Op(wasm.OpI64Sub)
+	f.Op(op)
 	f.GlobalSet(u.e.fuel)
-	f.I64Const(0)
-	f.LocalSet(u.account.owed)
 }
 
-// lookAtFuel notes how much fuel there is after it was settled.
+// settled writes a call of the library after which the turn goes on. What is owed
+// is taken out of the fuel for as long as the call takes, and stays owed: an engine
+// has to join whatever differs between the ways to what follows. The call may use
+// up the fuel of both modules.
+func (u *unit) settled(call func()) {
+	if !u.account.open || !u.e.metered {
+		call()
+		return
+	}
+	u.moveOwed(wasm.OpI64Sub)
+	call()
+	u.moveOwed(wasm.OpI64Add)
+	u.lookAtFuel()
+}
+
+// lookAtFuel notes how much fuel there is, what is owed included.
 func (u *unit) lookAtFuel() {
 	if u.account.open && u.e.metered {
 		u.f.GlobalGet(u.e.fuel)
@@ -220,14 +241,22 @@ func isEven(body []*ir.Stmt) bool {
 			even = even && s.Fuel == 0 && s.ElseFuel == 0
 		}
 	})
-	ir.WalkExprs(body, func(x *ir.Expr) { even = even && !mayCallInts(x) })
+	ir.WalkExprs(body, func(x *ir.Expr) { even = even && !mayNeedLibrary(x) })
 	return even
 }
 
-// mayCallInts reports whether an operation may need the library for integers
-// that are too large to be computed with in place.
-func mayCallInts(x *ir.Expr) bool {
-	if x.Op != ir.OpBinary || x.Args[0].Type != ir.Int || x.Args[1].Type != ir.Int {
+// mayNeedLibrary reports whether an operation that is written in place may need
+// the library and go on: for integers that are too large, roots of what is not
+// above zero, and indexes from the end.
+func mayNeedLibrary(x *ir.Expr) bool {
+	switch {
+	case x.Op == ir.OpLib:
+		return isOfList(x)
+	case x.Op != ir.OpBinary:
+		return false
+	case isRoot(x):
+		return true
+	case x.Args[0].Type != ir.Int || x.Args[1].Type != ir.Int:
 		return false
 	}
 	switch x.Operator {
@@ -329,6 +358,9 @@ func (u *unit) callsNothing(s *ir.Stmt) bool {
 			return false
 		}
 	}
+	if s.Op == ir.StmtEval && isOfList(s.X) && s.X.Lib.Name != "SetIndex" {
+		return false // it is not written in place
+	}
 	for _, x := range []*ir.Expr{s.X, s.Y} {
 		if x != nil && !u.scalar(x) {
 			return false
@@ -347,11 +379,11 @@ func (u *unit) scalar(x *ir.Expr) bool {
 	case ir.OpHost, ir.OpCall, ir.OpNewList, ir.OpNewDict, ir.OpConcat:
 		return false
 	case ir.OpLib:
-		if !isSpecial(x) {
+		if !isSpecial(x) && !isOfList(x) {
 			return false
 		}
 	case ir.OpBinary:
-		if !inPlace(x, true) {
+		if !inPlace(x, true) && !isRoot(x) {
 			return false
 		}
 	case ir.OpUnary:

@@ -72,16 +72,18 @@ func (u *unit) fastIndex(x *ir.Expr) {
 	r := repOfKinds(x.Type)
 	done := f.Block(r.types()...)
 	slow := f.Block()
-	header, cell := f.Temp(wasm.I32), f.Temp(wasm.I32)
-	u.findCell(list, index, header, cell, slow)
+	cell := f.Temp(wasm.I32)
+	u.findCell(list, index, cell, slow)
 	u.loadCellAs(cell, r)
 	f.Br(done)
-	f.Release(header, cell)
+	f.Release(cell)
 	f.End()
-	u.pushOperand(list)
-	u.pushOperand(index)
-	u.setSite(x.Site)
-	f.Call(u.e.lib(x.Lib))
+	u.settled(func() {
+		u.pushOperand(list)
+		u.pushOperand(index)
+		u.setSite(x.Site)
+		f.Call(u.e.lib(x.Lib))
+	})
 	u.pairResult(x.Type, true)
 	f.End()
 	u.mergeSite(site)
@@ -115,17 +117,27 @@ func (u *unit) loadCellAs(cell wasm.Local, r rep) {
 }
 
 // findCell finds the cell of an item, or leaves for slow.
-func (u *unit) findCell(list, index operand, header, cell wasm.Local, slow wasm.Label) {
+func (u *unit) findCell(list, index operand, cell wasm.Local, slow wasm.Label) {
 	f := u.f
-	u.unless(list, ir.List, slow)
-	u.unless(index, ir.Int, slow)
-	u.listHeader(list, header, cell)
-	u.pushOperandPayload(index)
-	f.LocalGet(header)
-	f.Mem(wasm.OpI64Load32U, 2, abi.ListLen)
+	cells := cell
+	if l := u.steadyList(list.x); l != nil {
+		u.unless(index, ir.Int, slow)
+		u.pushOperandPayload(index)
+		f.LocalGet(l.length)
+		cells = l.cells
+	} else {
+		header := f.Temp(wasm.I32)
+		u.unless(list, ir.List, slow)
+		u.unless(index, ir.Int, slow)
+		u.listHeader(list, header, cell)
+		u.pushOperandPayload(index)
+		f.LocalGet(header)
+		f.Mem(wasm.OpI64Load32U, 2, abi.ListLen)
+		f.Release(header)
+	}
 	f.Op(wasm.OpI64GeU)
 	f.BrIf(slow)
-	f.LocalGet(cell)
+	f.LocalGet(cells)
 	u.pushOperandPayload(index)
 	f.Op(wasm.OpI32WrapI64)
 	u.toCell()
@@ -169,16 +181,16 @@ func (u *unit) fastSetIndex(x *ir.Expr) {
 	site := u.site
 	done := f.Block()
 	slow := f.Block()
-	header, cell := f.Temp(wasm.I32), f.Temp(wasm.I32)
-	u.findCell(list, index, header, cell, slow)
-	u.unlessForgotten(header, v, slow)
+	cell := f.Temp(wasm.I32)
+	u.findCell(list, index, cell, slow)
+	u.unlessForgotten(list, v, slow)
 	if x.Facts.Has(ir.SameKind) && !v.x.Type.Is(ir.Text) { // the tag of a text has flags
 		u.storePayloadOf(cell, v)
 	} else {
 		u.storeCell(cell, v)
 	}
 	f.Br(done)
-	f.Release(header, cell)
+	f.Release(cell)
 	f.End()
 	u.slowEffect(x, list, index, v)
 	f.End()
@@ -187,11 +199,13 @@ func (u *unit) fastSetIndex(x *ir.Expr) {
 
 // slowEffect calls the library and releases the operands.
 func (u *unit) slowEffect(x *ir.Expr, operands ...operand) {
-	for _, o := range operands {
-		u.pushOperand(o)
-	}
-	u.setSite(x.Site)
-	u.f.Call(u.e.lib(x.Lib))
+	u.settled(func() {
+		for _, o := range operands {
+			u.pushOperand(o)
+		}
+		u.setSite(x.Site)
+		u.f.Call(u.e.lib(x.Lib))
+	})
 	switch {
 	case x.Lib.Name == "MethodAppend":
 		u.f.Op(wasm.OpDrop)
@@ -206,12 +220,13 @@ func (u *unit) slowEffect(x *ir.Expr, operands ...operand) {
 
 // unlessForgotten leaves when a list that is older than the loop would come to
 // point at memory of the loop.
-func (u *unit) unlessForgotten(header wasm.Local, v operand, slow wasm.Label) {
+func (u *unit) unlessForgotten(list, v operand, slow wasm.Label) {
 	f := u.f
 	if !v.x.Type.May(pointers) {
 		return
 	}
-	f.LocalGet(header)
+	u.pushOperandPayload(list)
+	f.Op(wasm.OpI32WrapI64)
 	u.loadControl(abi.RegionMark)
 	f.Op(wasm.OpI32LtU)
 	if !v.x.Type.Is(pointers) {
@@ -258,7 +273,7 @@ func (u *unit) fastAppend(x *ir.Expr) {
 	f.Mem(wasm.OpI32Load, 2, abi.ListCap)
 	f.Op(wasm.OpI32GeU)
 	f.BrIf(slow)
-	u.unlessForgotten(header, v, slow)
+	u.unlessForgotten(list, v, slow)
 	f.LocalGet(cell)
 	f.LocalGet(n)
 	u.toCell()
@@ -290,6 +305,10 @@ func (u *unit) fastLen(x *ir.Expr) bool {
 		return true
 	default:
 		return false
+	}
+	if l := u.steadyList(a); l != nil && !a.Before.May(ir.Undef) {
+		f.LocalGet(l.length)
+		return true
 	}
 	u.value(a)
 	u.keepPayload()

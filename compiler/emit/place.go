@@ -169,9 +169,6 @@ func (m mentions) add(v *ir.Var, loop int, write bool) {
 		c.writes++
 	}
 	m[v.Slot] = c
-	if v.Fallback != nil {
-		m.add(v.Fallback, loop, false)
-	}
 }
 
 // stmts counts the statements of this unit; those of parts that were split off
@@ -211,8 +208,14 @@ func (m mentions) expr(x *ir.Expr, loop int, split mentions) {
 		return
 	}
 	m.add(x.Var, loop, false)
-	for _, v := range x.Vars {
+	if x.Var != nil && x.Before.May(ir.Undef) {
+		m.add(x.Var.Fallback, loop, false)
+	}
+	for i, v := range x.Vars {
 		m.add(v, loop, false)
+		if mayBeUndefined(x, i) {
+			m.add(v.Fallback, loop, false)
+		}
 	}
 	m.stmts(x.Body, loop, split)
 	for _, a := range x.Args {

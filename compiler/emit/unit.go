@@ -40,6 +40,8 @@ type unit struct {
 	leaf bool
 
 	account account
+	// steady are the lists whose headers were read before the loop at hand.
+	steady []*steady
 }
 
 type placeKind uint8

@@ -34,7 +34,7 @@ func generate(seed uint64) program {
 	g.logs, g.tasks, g.outside, g.calm = g.chance(20), g.chance(10), g.chance(10), g.chance(50)
 	g.request()
 	for range g.rand.IntN(4) {
-		pick(g, g.function, g.function, g.function, g.function, g.numeric, g.numeric, g.putting)()
+		pick(g, g.function, g.function, g.function, g.function, g.numeric, g.numeric, g.putting, g.steadyFunction)()
 	}
 	g.seeds()
 	for range 4 + g.rand.IntN(6) {

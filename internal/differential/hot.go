@@ -9,7 +9,7 @@ import (
 // known, text that grows in place, and memory that is given back while a loop runs.
 
 func (g *generator) hot() {
-	pick(g, g.hotLoop, g.hotLoop, g.listLoop, g.listLoop, g.aliases, g.aliases, g.matrix, g.dictLoop, g.dictLoop, g.textLoop, g.edgeLoop, g.crossing, g.repeats, g.repeats)()
+	pick(g, g.hotLoop, g.hotLoop, g.listLoop, g.listLoop, g.aliases, g.aliases, g.matrix, g.dictLoop, g.dictLoop, g.textLoop, g.edgeLoop, g.crossing, g.repeats, g.repeats, g.steady, g.steady)()
 }
 
 // spoil is a statement that now and then breaks what the loop around it seemed to promise.
