@@ -203,15 +203,15 @@ type pool struct {
 	gives  atomic.Int64
 	closed atomic.Bool
 	idle   []idlePlace
-	// awaited tells that somebody waits for a slot. Who waits sets it before looking
-	// for one, and who gives one back counts that before looking here, so that one
-	// of the two sees the other.
-	awaited atomic.Bool
+	// waiting counts those who wait for a slot, also while they look whether there is
+	// one. They come here before looking, and who gives one back counts that before
+	// looking here, so that one of the two sees the other.
+	waiting atomic.Int64
 
 	mu  sync.Mutex
 	all map[*slot]struct{} // there are
 	// freed is closed when a slot comes back, or may be had after all; nil while
-	// nobody waits. back counts those that came back while somebody did.
+	// nobody listens. back counts those that came back while somebody waited.
 	freed chan struct{}
 	back  int64
 }
@@ -321,6 +321,8 @@ func (s *slot) before(other *slot) bool {
 // wait is take for those who can wait for a slot. Who found no address space tries
 // again when a slot came back, and not when others found none either.
 func (p *pool) wait(ctx context.Context, m *Module, client uint64) (*slot, error) {
+	p.waiting.Add(1)
+	defer p.waiting.Add(-1)
 	var failure error
 	tried := int64(-1)
 	for {
@@ -350,7 +352,6 @@ func (p *pool) listen() (freed <-chan struct{}, back int64) {
 	defer p.mu.Unlock()
 	if p.freed == nil {
 		p.freed = make(chan struct{})
-		p.awaited.Store(true)
 	}
 	return p.freed, p.back
 }
@@ -384,7 +385,7 @@ func (p *pool) put(s *slot) bool {
 // leave counts one less that is handed out, and wakes those who wait for a slot.
 func (p *pool) leave(back bool) {
 	p.live.Add(-1)
-	if p.awaited.Load() {
+	if p.waiting.Load() > 0 {
 		p.tell(back)
 	}
 }
@@ -398,7 +399,6 @@ func (p *pool) tell(back bool) {
 	if p.freed != nil {
 		close(p.freed)
 		p.freed = nil
-		p.awaited.Store(false)
 	}
 }
 

@@ -1,6 +1,7 @@
 package wasmhost
 
 import (
+	"context"
 	"errors"
 	"sync"
 	"sync/atomic"
@@ -51,8 +52,8 @@ func TestSlotsAmongMany(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if p.live.Load() != 0 || p.awaited.Load() != (p.freed != nil) {
-		t.Errorf("%d slots are out, awaited %t", p.live.Load(), p.awaited.Load())
+	if p.live.Load() != 0 || p.waiting.Load() != 0 {
+		t.Errorf("%d slots are out, %d wait", p.live.Load(), p.waiting.Load())
 	}
 	p.close()
 	if len(p.all) != 0 {
@@ -157,6 +158,37 @@ func TestSlotsWithoutAddressSpace(t *testing.T) {
 		p.close()
 		if p.live.Load() != 0 || len(p.all) != 0 {
 			t.Errorf("%d slots are out, %d were not released", p.live.Load(), len(p.all))
+		}
+	})
+}
+
+// A slot that comes back before those who were woken for nothing wait again is not
+// overlooked.
+func TestSlotThatComesBackWhileNobodyListens(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for range 200 {
+			p := newTestPool(3, 3)
+			first, err := p.take(nil, noClient)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p.reserve = func(int) ([]byte, error) { return nil, errors.New("no addresses") }
+			ctx, stop := context.WithCancel(t.Context())
+			var waiter sync.WaitGroup
+			waiter.Go(func() {
+				if s, err := p.wait(ctx, nil, noClient); err != nil {
+					t.Error("a slot is idle, and whoever waits did not get it")
+				} else {
+					p.give(s)
+				}
+			})
+			synctest.Wait()
+			_, _ = p.take(nil, noClient) // which wakes in vain
+			p.give(first)
+			synctest.Wait()
+			stop()
+			waiter.Wait()
+			p.close()
 		}
 	})
 }
