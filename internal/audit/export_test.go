@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/avapd/avapd/internal/signature"
 	"github.com/avapd/avapd/internal/store"
 )
 
@@ -73,6 +74,9 @@ func Forge(t *testing.T, from, to store.Journal, sequence int64) {
 		t.Fatal(err)
 	}
 }
+
+// Sign signs a checkpoint, as someone does who has the key.
+func Sign(c *Checkpoint, key signature.PrivateKey) { c.sign(key) }
 
 // Counts adds up the events that the records of an export stand for.
 func Counts(t *testing.T, export []byte) (events, records int64) {

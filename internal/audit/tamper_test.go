@@ -180,6 +180,56 @@ func TestForgingWithoutLaterCheckpoints(t *testing.T) {
 	}
 }
 
+// A checkpoint that was kept elsewhere tells of a log that begins right behind it, too,
+// or was read before up to there: who has the key can sign another one in its place.
+func TestForgingWhereTheLogBegins(t *testing.T) {
+	h := written(t)
+	marks, err := h.journal().Marks(t.Context(), store.MarkQuery{Chain: h.pinned()[0].Node, Kind: "checkpoint", After: 10, Until: 20})
+	if err != nil || len(marks) != 1 {
+		t.Fatal(marks, err)
+	}
+	var kept audit.Checkpoint
+	if err := json.Unmarshal(marks[0].Document, &kept); err != nil {
+		t.Fatal(err)
+	}
+	cut := kept
+	cut.Kind = "cut"
+	audit.Sign(&cut, h.key())
+	document, err := json.Marshal(cut)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.alter(fmt.Sprintf(`INSERT INTO avap_marks SELECT chain, sequence, 'cut', CAST('%s' AS BLOB) FROM avap_marks WHERE sequence = 20`, document), `DELETE FROM avap_blocks WHERE last <= 20`)
+	other, last := kept, h.pinned()[0]
+	other.Hash[0]++
+	audit.Sign(&other, h.key())
+	var export bytes.Buffer
+	if err := audit.ExportJournal(t.Context(), h.journal(), &export, audit.Filter{}); err != nil {
+		t.Fatal(err)
+	}
+	for pinned, said := range map[audit.Checkpoint]string{kept: "", other: "kept elsewhere"} {
+		o := audit.VerifyOptions{Pinned: []audit.Checkpoint{pinned}}
+		report, err := audit.VerifyJournal(t.Context(), h.journal(), o)
+		exported, exportedErr := audit.VerifyExport(bytes.NewReader(export.Bytes()), o)
+		for _, r := range []audit.Report{report, exported} {
+			if err != nil || exportedErr != nil || r.OK != (said == "") || !strings.Contains(r.Chains[0].Problem, said) {
+				t.Errorf("%+v, %v, %v", r, err, exportedErr)
+			}
+		}
+	}
+	last.Hash[0]++
+	audit.Sign(&last, h.key())
+	if document, err = json.Marshal(last); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(h.config(nil).CheckpointFile, document, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if l := open(t, h.config(h.journal())); !l.Stats().Broken {
+		t.Error("a start takes another last record for the one that was kept elsewhere")
+	}
+}
+
 // A log whose blocks have whole records verifies and is exported as others are, and
 // goes on.
 func TestBlocksOfWholeRecords(t *testing.T) {

@@ -95,16 +95,20 @@ func (v *chainVerifier) continueFrom(c Checkpoint) {
 	}
 	v.last, v.hash, v.total, v.first = c.Sequence, c.Hash, c.Bytes, c.Sequence+1
 	v.signed, v.signedAt = c.Sequence, c.Time
+	for i := range v.pins {
+		v.compare(&v.pins[i])
+	}
 }
 
-// pin has the records checked against checkpoints that were kept elsewhere, of this
-// chain and of others.
+// pin has the chain checked, from where it is on, against checkpoints that were kept
+// elsewhere, of this chain and of others.
 func (v *chainVerifier) pin(list []Checkpoint) {
 	for _, c := range list {
 		switch {
 		case c.Node != v.node:
 		case c.holds(v.key):
 			v.pins = append(v.pins, c)
+			v.compare(&c)
 		default:
 			v.fail(c.Sequence, "the checkpoint at record %d, which was kept elsewhere, was not signed by the key of the chain", c.Sequence)
 		}
@@ -163,19 +167,22 @@ func (v *chainVerifier) record(e entry) {
 	v.records++
 	v.seen()
 	for i := range v.pins {
-		if v.pins[i].Sequence == next {
-			v.pinned(&v.pins[i])
-		}
+		v.compare(&v.pins[i])
 	}
 }
 
-// pinned checks the last record against a checkpoint that was kept elsewhere.
-func (v *chainVerifier) pinned(c *Checkpoint) {
-	if c.Hash != v.hash {
+// compare checks the last record, or what is said of it where the chain begins, against
+// a checkpoint that was kept elsewhere, if that is at this record.
+func (v *chainVerifier) compare(c *Checkpoint) {
+	switch {
+	case c.Sequence != v.last:
+	case c.Hash == v.hash:
+		v.prove(c)
+	case v.records == 0:
+		v.fail(v.last, "record %d, behind which the log begins, had another hash: the checkpoint there, which was kept elsewhere, does not have that one", v.last)
+	default:
 		v.fail(v.signed+1, "one of the records %d to %d was changed, and what follows it was made anew: the checkpoint at record %d, which was kept elsewhere, has another hash", v.signed+1, v.last, v.last)
-		return
 	}
-	v.prove(c)
 }
 
 // prove takes a checkpoint at the last record over.
