@@ -146,7 +146,7 @@ func (r *Registry) compileAhead(ctx context.Context, compiler AheadCompiler) {
 		if a, ok := queue.next(); ok {
 			compiled, err := r.compileActive(ctx, compiler, &a)
 			count.done(compiled, err)
-			queue.done(a, err)
+			count.begin(queue.done(a, err))
 			continue
 		}
 		count.end()

@@ -92,14 +92,15 @@ func (q *aheadQueue) next() (a activation, ok bool) {
 	return a, true
 }
 
-// done tells what came of a command.
-func (q *aheadQueue) done(a activation, err error) {
+// done tells what came of a command, and gives how many others are tried again for it.
+func (q *aheadQueue) done(a activation, err error) (more int) {
 	switch {
 	case mayPass(err):
 		a.failed, a.probe = true, false
 		q.lacking = append(q.lacking, a)
 		q.lacking = q.lacking[max(0, len(q.lacking)-maxAhead):]
 	case a.probe:
+		more = len(q.lacking)
 		q.wait(q.lacking)
 		q.lacking, q.pause = nil, q.least
 	}
@@ -108,6 +109,7 @@ func (q *aheadQueue) done(a activation, err error) {
 		q.retry.Reset(q.pause)
 		q.pause = min(2*q.pause, maxAheadPause)
 	}
+	return more
 }
 
 // again is what follows the pause. It gives how many commands are tried again.

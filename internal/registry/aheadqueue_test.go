@@ -91,10 +91,11 @@ func TestAheadQueueTriesAgain(t *testing.T) {
 		q := newAheadQueue(time.Second)
 		away := diag.NewFailure(diag.ArtifactUnavailable, "away")
 		q.add([]activation{activationAt("a", 3, nil), activationAt("b", 2, nil), activationAt("c", 1, nil), activationAt("d", 0, nil)})
+		more := 0
 		round := func(err error) (tried string) {
 			for a, ok := q.next(); ok; a, ok = q.next() {
 				tried += a.name
-				q.done(a, err)
+				more += q.done(a, err)
 			}
 			return tried
 		}
@@ -113,8 +114,8 @@ func TestAheadQueueTriesAgain(t *testing.T) {
 		}
 		<-q.retry.C
 		q.again()
-		if got := round(nil); got != "dabc" || len(q.lacking) != 0 {
-			t.Errorf("tried %s, and %s lack", got, namesOf(q.lacking))
+		if got := round(nil); got != "dabc" || len(q.lacking) != 0 || more != 3 {
+			t.Errorf("tried %s, %d of them for another, and %s lack", got, more, namesOf(q.lacking))
 		}
 		if q.add([]activation{activationAt("e", 1, nil)}); round(errors.New("no module")) != "e" || len(q.lacking) != 0 {
 			t.Error("what cannot succeed later is tried again")
