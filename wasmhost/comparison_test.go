@@ -70,7 +70,7 @@ func constant(f *wasm.Func, narrow bool, v int64) {
 func TestZeroAgainstAnd(t *testing.T) {
 	ctx := context.Background()
 	for _, engine := range []Engine{EngineCompiler, EngineInterpreter} {
-		runtime := wazero.NewRuntimeWithConfig(ctx, runtimeConfig(engine, 1))
+		runtime := wazero.NewRuntimeWithConfig(ctx, runtimeConfig(engine))
 		defer runtime.Close(ctx)
 		for way, push := range zeroAndMask {
 			for i, o := range orders {

@@ -26,7 +26,7 @@ func BenchmarkDiskCache(b *testing.B) {
 func compileWith(b *testing.B, module []byte, dir string, fresh bool) {
 	ctx := context.Background()
 	once := func() {
-		config := runtimeConfig(EngineCompiler, 16)
+		config := runtimeConfig(EngineCompiler)
 		if dir != "" {
 			cache, err := wazero.NewCompilationCacheWithDir(dir)
 			if err != nil {

@@ -124,7 +124,7 @@ func TestRemainders(t *testing.T) {
 		}},
 	}
 	for _, engine := range []Engine{EngineCompiler, EngineInterpreter} {
-		runtime := wazero.NewRuntimeWithConfig(ctx, runtimeConfig(engine, 1))
+		runtime := wazero.NewRuntimeWithConfig(ctx, runtimeConfig(engine))
 		defer runtime.Close(ctx)
 		call := func(f api.Function, args ...uint64) uint64 {
 			t.Helper()

@@ -22,7 +22,7 @@ type side struct {
 
 // newSide starts an engine and has it compile the library.
 func (h *Host) newSide(ctx context.Context, engine Engine) (side, error) {
-	s := side{runtime: wazero.NewRuntimeWithConfig(ctx, runtimeConfig(engine, h.config.MaxMemoryPages))}
+	s := side{runtime: wazero.NewRuntimeWithConfig(ctx, runtimeConfig(engine))}
 	err := h.bindHostModule(ctx, s.runtime)
 	if err == nil {
 		s.library, err = s.runtime.CompileModule(ctx, h.config.Library)
@@ -33,7 +33,10 @@ func (h *Host) newSide(ctx context.Context, engine Engine) (side, error) {
 	return s, nil
 }
 
-func runtimeConfig(engine Engine, maxMemoryPages uint32) wazero.RuntimeConfig {
+// runtimeConfig leaves memory to the slots, which hold it to the limit of each
+// execution: of a module that needs more than any may have, the runtime would say
+// only that it is invalid.
+func runtimeConfig(engine Engine) wazero.RuntimeConfig {
 	c := wazero.NewRuntimeConfigCompiler()
 	if engine == EngineInterpreter {
 		c = wazero.NewRuntimeConfigInterpreter()
@@ -41,7 +44,7 @@ func runtimeConfig(engine Engine, maxMemoryPages uint32) wazero.RuntimeConfig {
 	return c.WithCoreFeatures(api.CoreFeaturesV2).
 		WithCloseOnContextDone(false).
 		WithDebugInfoEnabled(false).
-		WithMemoryLimitPages(maxMemoryPages)
+		WithMemoryLimitPages(maxPages)
 }
 
 func (s *side) close(ctx context.Context) error {

@@ -48,13 +48,7 @@ func deployFile(ctx context.Context, p *Process, registry *apps.Registry, file s
 	if err == nil {
 		err = diag.Render(p.Stderr, findings, s.text)
 	}
-	list, isList := errors.AsType[diag.List](err)
-	for i := range list {
-		// What the registry finds in the compiled script has lines only.
-		if at := &list[i].Span.Start; at.Offset == 0 {
-			at.Offset = offsetOf(s.text(at.File), at.Line)
-		}
-	}
+	_, isList := errors.AsType[diag.List](err)
 	_, isFailure := errors.AsType[*diag.Failure](err)
 	switch {
 	case err == nil:

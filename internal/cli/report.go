@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -29,7 +28,6 @@ func report(w io.Writer, err error, s script) error {
 	}
 	shown := failure.Diagnostic
 	s.claim(&shown)
-	shown.Span.Start.Offset = offsetOf(s.text(shown.Span.Start.File), shown.Span.Start.Line)
 	if err := diag.Render(w, diag.List{shown}, s.text); err != nil {
 		return fmt.Errorf("write: %w", err)
 	}
@@ -47,20 +45,6 @@ func report(w io.Writer, err error, s script) error {
 		fmt.Fprintf(w, "    cause: %v\n", failure.Cause)
 	}
 	return &exitError{code: exitCode(failure.Code), told: toldOf(shown)}
-}
-
-// offsetOf gives the first byte of a line. A failure has only lines and
-// columns, because that is all a module knows of its source.
-func offsetOf(text []byte, line int) int {
-	offset := 0
-	for ; line > 1; line-- {
-		i := bytes.IndexByte(text[offset:], '\n')
-		if i < 0 {
-			return len(text)
-		}
-		offset += i + 1
-	}
-	return offset
 }
 
 func firstError(list diag.List) diag.Code { return firstOf(list).Code }

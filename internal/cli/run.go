@@ -140,7 +140,7 @@ func (f *runFlags) run(ctx context.Context, p *Process, given *pflag.FlagSet, na
 		printStats(p.Stderr, answer, err, took)
 	}
 	if refused, ok := errors.AsType[*engine.ArtifactError](err); ok {
-		return usageError("%s cannot be run: %v", fileName(name), refused.Err)
+		return usageError("%s cannot be run: %v; build it again with this avap, or, if another compiler made it, run it with --untrusted", fileName(name), refused.Err)
 	}
 	if err != nil {
 		return report(p.Stderr, err, script{name: name, content: content})

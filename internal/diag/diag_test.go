@@ -55,6 +55,8 @@ func TestRender(t *testing.T) {
 	list := List{
 		suggesting(New(SyntaxError, at(2, 9, 15, 1), "expected an expression, found *"), "remove it"),
 		New(UnexpectedText, at(3, 202, 221, 1), "unexpected !").WithNote(at(1, 1, 0, 1), "first assigned here"),
+		New(TooComplex, at(2, 1, 0, 1), "too complex"),
+		New(BadValue, at(9, 1, 0, 1), "beyond the end"),
 		New(Internal, Span{}, "broken"),
 	}
 	var b strings.Builder
@@ -72,6 +74,12 @@ a.avap:3:202: error: unexpected ! [AVAP1002]
 a.avap:1:1: note: first assigned here
     a = 1
     ^
+a.avap:2:1: error: too complex [AVAP2015]
+    b = é + * 2
+    ^
+    next step: Split the script into several, or move parts of it into functions.
+a.avap:9:1: error: beyond the end [AVAP3007]
+    next step: Check the value given to the command or builtin.
 script: error: broken [AVAP9001]
     next step: Report it to the operator with the request's identifier.
 `

@@ -41,8 +41,8 @@ func excerpt(b *strings.Builder, span Span, source func(string) []byte) {
 	if source == nil || !span.Start.IsValid() {
 		return
 	}
-	line, ok := lineAround(source(span.Start.File), span.Start.Offset)
-	if !ok || line == "" {
+	line := lineOf(source(span.Start.File), span.Start.Line)
+	if line == "" {
 		return
 	}
 	length := 1
@@ -54,17 +54,18 @@ func excerpt(b *strings.Builder, span Span, source func(string) []byte) {
 	fmt.Fprintf(b, "    %s\n    %s%s\n", shown, strings.Repeat(" ", column-1), strings.Repeat("^", length))
 }
 
-// lineAround returns the line that holds the offset.
-func lineAround(text []byte, offset int) (string, bool) {
-	if offset < 0 || offset > len(text) {
-		return "", false
+// lineOf returns a line by its number, counted from 1. Not every position has
+// an offset: what is found in a compiled script has none.
+func lineOf(text []byte, number int) string {
+	for ; number > 1; number-- {
+		i := bytes.IndexByte(text, '\n')
+		if i < 0 {
+			return ""
+		}
+		text = text[i+1:]
 	}
-	start := bytes.LastIndexByte(text[:offset], '\n') + 1
-	end := len(text)
-	if i := bytes.IndexByte(text[offset:], '\n'); i >= 0 {
-		end = offset + i
-	}
-	return strings.TrimRight(string(text[start:end]), "\r"), true
+	line, _, _ := bytes.Cut(text, []byte{'\n'})
+	return strings.TrimRight(string(line), "\r")
 }
 
 // clip cuts a long line around a column and returns the column's place in

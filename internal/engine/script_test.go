@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"strconv"
 	"strings"
 	"testing"
@@ -93,6 +94,18 @@ func TestScriptFailures(t *testing.T) {
 			if !ok || failure.Code != test.code || !strings.Contains(failure.Message, test.text) || failure.Span.Start.Line != test.line {
 				t.Errorf("%s: %q: got %v (%+v)", kind, test.script, err, failure)
 			}
+		}
+	}
+}
+
+// What a script has in its text alone can be more than any execution may have.
+func TestDataBeyondAllMemory(t *testing.T) {
+	few := func(c *Config) { c.Limits.MemoryPages, c.MaxLimits.MemoryPages = 4, 4 }
+	script := fmt.Sprintf("t = %q\naddResult(t)", strings.Repeat("x", 300_000))
+	for kind, e := range realEngines(t, few) {
+		_, err := e.Run(context.Background(), &Request{Source: script})
+		if failure, ok := err.(*diag.Failure); !ok || failure.Code != diag.OutOfMemory || !strings.Contains(failure.Message, "256 KiB") {
+			t.Errorf("%s: %v", kind, err)
 		}
 	}
 }
