@@ -347,8 +347,8 @@ func renewed(list []*ir.Stmt, seen mentions, fresh map[int]bool) bool {
 }
 
 // callsNothing reports whether a statement of a loop is written without a call that may look
-// at the fuel, except on its way out and where arithmetic needs the library,
-// which settles for itself.
+// at the fuel, except on its way out and where arithmetic or an item of a list needs
+// the library, which is settled for.
 func (u *unit) callsNothing(s *ir.Stmt) bool {
 	switch s.Op {
 	case ir.StmtTry, ir.StmtSplit:
@@ -373,7 +373,7 @@ func (u *unit) listCallsNothing(list []*ir.Stmt) bool {
 	return !slices.ContainsFunc(list, func(s *ir.Stmt) bool { return !u.callsNothing(s) })
 }
 
-// scalar reports whether an expression is written without a call, in a loop.
+// scalar reports the same of an expression in a loop.
 func (u *unit) scalar(x *ir.Expr) bool {
 	switch x.Op {
 	case ir.OpHost, ir.OpCall, ir.OpNewList, ir.OpNewDict, ir.OpConcat:

@@ -11,8 +11,8 @@ import (
 // container or index, an index from the end or beyond it, a list without room,
 // and one that has to be remembered for the next collection. The plain case
 // costs no fuel in the library, so it makes no difference to the price. Headers
-// are read at each access, and addresses of cells live no longer than that:
-// anything else may move them.
+// are read at each access, or before a loop that moves no cells (steady.go), and
+// the address of a cell lives no longer than an access: anything else may move it.
 
 // fastEffect writes a call that is made for its effect in place. It reports
 // whether it could; if not, it writes nothing.
