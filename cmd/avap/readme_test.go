@@ -133,6 +133,21 @@ func TestReadmeCommands(t *testing.T) {
 		}
 	}
 	write(t, filepath.Join(dir, "token"), "0123456789abcdef")
+	address := serve(t, "--admin-token-file", filepath.Join(dir, "token"))
+	out := typed(t, bash, dir, strings.Join(lines, ""), "AVAP_SERVER=http://"+address)
+	for _, want := range []string{
+		`{"total":30}`, "order.wasm: signed by", "cheap.avap may do nothing that order.wasm could not",
+		"price: version 1, active", "36.3", "price: version 2 is active", "price: version 1 is active", "prices of 2027",
+	} {
+		if !strings.Contains(out, want) {
+			t.Errorf("there is no %q in\n%s", want, out)
+		}
+	}
+}
+
+// typed gives what a shell prints for lines in which avap is this program.
+func typed(t *testing.T, bash, dir, lines string, environment ...string) string {
+	t.Helper()
 	program, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -141,21 +156,39 @@ func TestReadmeCommands(t *testing.T) {
 	if err := os.Symlink(program, filepath.Join(dir, "avap")); err != nil {
 		t.Skip("needs symbolic links")
 	}
-	address := serve(t, "--admin-token-file", filepath.Join(dir, "token"))
-	cmd := exec.CommandContext(t.Context(), bash, "-e", "-o", "pipefail", "-c", strings.Join(lines, ""))
+	cmd := exec.CommandContext(t.Context(), bash, "-e", "-o", "pipefail", "-c", lines)
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "PATH="+dir+string(os.PathListSeparator)+os.Getenv("PATH"), "AVAP_SERVER=http://"+address)
+	cmd.Env = append(append(os.Environ(), "PATH="+dir+string(os.PathListSeparator)+os.Getenv("PATH")), environment...)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	for _, want := range []string{
-		`{"total":30}`, "order.wasm: signed by", "cheap.avap may do nothing that order.wasm could not",
-		"price: version 1, active", "36.3", "price: version 2 is active", "price: version 1 is active", "prices of 2027",
-	} {
-		if !strings.Contains(string(out), want) {
-			t.Errorf("there is no %q in\n%s", want, out)
-		}
+	return string(out)
+}
+
+// foreignModule is a module in a document, the lines that make it and run it, and
+// what they print.
+var foreignModule = regexp.MustCompile("(?s)This is `([^`]+)`:\n\n```wat\n(.*?)```\n```sh\n(.*?)```\n```json\n(.*?)```")
+
+// TestForeignModuleOfDocument makes the module that docs/architecture.md shows to
+// authors of other compilers.
+func TestForeignModuleOfDocument(t *testing.T) {
+	bash, err := exec.LookPath("bash")
+	if _, missing := exec.LookPath("wat2wasm"); err != nil || missing != nil {
+		t.Skip("needs bash and wat2wasm")
+	}
+	content, err := os.ReadFile("../../docs/architecture.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	example := foreignModule.FindStringSubmatch(string(content))
+	if example == nil {
+		t.Fatal("there is no module")
+	}
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, example[1]), example[2])
+	if diff := cmp.Diff(example[4], typed(t, bash, dir, example[3])); diff != "" {
+		t.Errorf("(-document +printed):\n%s", diff)
 	}
 }
 

@@ -292,7 +292,7 @@ var table = map[Code]Entry{
 	ModuleLimit:     {Title: "Module too large", Next: "Make the part that the message names smaller, or have the compiler inline and unroll less."},
 	ModuleImport:    {Title: "Import not admitted", Next: "Import functions and memory of the library, and functions of the host that the manifest declares, with exactly their types."},
 	ModuleExport:    {Title: "Exports do not fit", Next: "Of a module of avap build, add the signer with --trusted-compiler. Of another, export run and what the manifest declares, and no memory, table, global or imported function."},
-	ModuleManifest:  {Title: "Manifest does not fit", Next: "Write a manifest that describes this module; its form is the type Manifest in the package runtime/abi."},
+	ModuleManifest:  {Title: "Manifest does not fit", Next: "Write a manifest that describes this module; its form is the type Manifest in the package runtime/abi, and docs/architecture.md has a module with one."},
 	ModuleUnusable:  {Title: "Module cannot be run", Next: "Build the module again, with the version of avap that the server has."},
 
 	NotSigned:          {Title: "Module not signed", Next: "Sign the module with avap sign."},
