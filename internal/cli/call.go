@@ -31,9 +31,9 @@ comes from the command line, from a file as @file, or from standard input as @-.
 
 With --output answer the whole document is printed, with the logs of a module that
 was built with --logs.`,
-		Example: `  avap call price --var quantity=3
+		Example: `  avap call price --body '{"quantity": 3, "country": "ES"}'
   avap call price --param quantity=3 --param country=ES
-  avap call price@2 --vars @variables.json --body '{"country": "ES"}'
+  avap call price@2 --vars @variables.json --param quantity=3
   jq .order today.json | avap call price --body @- --output text`,
 		Args: arguments(1, 1, "the name of a command"),
 	}, func(ctx context.Context, c *client.Client, args []string) error { return f.call(ctx, p, c, args[0]) }, "json", "text", "answer")

@@ -63,12 +63,12 @@ document is printed that the server would send, logs and variables included.
 Of the environment variables of avap serve, those that begin with AVAP_DATA_,
 AVAP_EGRESS_, AVAP_SQL_, AVAP_TIME_ and AVAP_CONNECTORS_ hold here as well; a
 flag wins.`,
-		Example: `  avap run order.avap --var quantity=3 --var 'customer="Ana"'
-  avap run order.avap --vars @variables.json --param id=7 --body '{"rush": true}'
+		Example: `  avap run order.avap --param quantity=3 --var 'customer="Ana"'
+  avap run order.avap --vars @variables.json --body '{"quantity": 3, "rush": true}'
   echo 'addVar(x, 41 + 1)
   addResult(x)' | avap run -
-  avap run order.wasm --stats --fuel 1000000
-  avap run signed.wasm --key release.pub
+  avap run order.wasm --param quantity=3 --stats --fuel 1000000
+  avap run signed.wasm --param quantity=3 --key release.pub
   avap run --untrusted found.wasm --time-ms 500`,
 		Args: arguments(1, 1, "one file"),
 		RunE: func(cmd *cobra.Command, args []string) error {
