@@ -5,8 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -134,24 +132,9 @@ func signerUnknown(s *State, module []byte, failure error) error {
 	if len(s.keys) == 0 {
 		f.Message = "the module is signed, and no signer is trusted here yet"
 	}
-	claims, err := signature.Claims(module)
-	if err != nil {
-		return failure // which is not so where it was verified
-	}
-	var ids []string
-	for _, c := range claims {
-		if id := hex.EncodeToString(c.KeyID); id != "" && len(ids) < maxClaims && !slices.Contains(ids, id) {
-			ids = append(ids, id)
-		}
-	}
-	if len(ids) > 0 {
-		f.Message += "; its signatures name the keys " + strings.Join(ids, ", ")
-	}
+	f.Message += signature.Named(module)
 	return f
 }
-
-// maxClaims is how many keys a message names that nobody here knows.
-const maxClaims = 4
 
 // signatureFailure makes a failure of what the package signature says.
 func signatureFailure(err error) error {

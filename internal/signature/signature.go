@@ -138,7 +138,7 @@ func verify(payload, sections []byte, keys []PublicKey) ([]PublicKey, error) {
 	case v.outdated:
 		return nil, refuse(diag.SignatureInvalid, "the module is not the one that was signed")
 	}
-	return nil, refuse(diag.SignerUnknown, "%s%s", unsignedBy(len(keys)), namedSigners(sets))
+	return nil, refuse(diag.SignerUnknown, "%s%s", unsignedBy(len(keys)), named(sets))
 }
 
 func unsignedBy(keys int) string {
@@ -189,14 +189,30 @@ func (v *verifier) set(s *hashSet, current bool) error {
 	return nil
 }
 
-// namedSigners is a part of a sentence that tells whose keys were missing.
-func namedSigners(sets []hashSet) string {
-	const most = 4
+// Named is a part of a sentence that tells which keys the signatures of a module say
+// they are of; empty if they name none.
+func Named(module []byte) string {
+	p, err := takeApart(module)
+	if err != nil || !p.signed {
+		return ""
+	}
+	sets, err := decode(p.payload)
+	if err != nil {
+		return ""
+	}
+	return named(sets)
+}
+
+func named(sets []hashSet) string {
+	const most, mostBytes = 4, 32 // anybody can write names of any length
 	var ids []string
 	for _, s := range sets {
 		for _, r := range s.records {
-			if len(r.keyID) > 0 {
-				ids = append(ids, hex.EncodeToString(r.keyID))
+			switch id := r.keyID; {
+			case len(id) > mostBytes:
+				ids = append(ids, hex.EncodeToString(id[:mostBytes])+"…")
+			case len(id) > 0:
+				ids = append(ids, hex.EncodeToString(id))
 			}
 		}
 	}
@@ -208,7 +224,7 @@ func namedSigners(sets []hashSet) string {
 	case len(ids) > most:
 		ids = append(ids[:most], "others")
 	}
-	return "; its signatures name " + strings.Join(ids, ", ")
+	return "; its signatures name the keys " + strings.Join(ids, ", ")
 }
 
 // ContentDigest is the SHA-256 of the module without its signatures, whose

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/avapd/avapd/internal/diag"
@@ -339,6 +340,27 @@ func TestRoundTrip(t *testing.T) {
 	}
 	if attached, err := attach(rest, detached); err != nil || !bytes.Equal(attached, both) {
 		t.Errorf("attached %x, %v", attached, err)
+	}
+}
+
+// Keys that nobody knows are named in few words, whatever signatures say of themselves.
+func TestNamed(t *testing.T) {
+	sets := []hashSet{{hashes: mustHashes(t, module("one"))}}
+	for i := range 6 {
+		sets[0].records = append(sets[0].records, newRecord(bytes.Repeat([]byte{byte(i + 1)}, 12+10_000*(i%2)), make([]byte, ed25519.SignatureSize)))
+	}
+	signed, err := attach(module("one"), encode(sets))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "; its signatures name the keys 010101010101010101010101, " + strings.Repeat("02", 32) + "…, 030303030303030303030303, " + strings.Repeat("04", 32) + "…, others"
+	if got := Named(signed); got != want {
+		t.Errorf("%.300s", got)
+	}
+	for _, none := range [][]byte{module("one"), []byte("no module"), nil} {
+		if got := Named(none); got != "" {
+			t.Errorf("%q names %q", none, got)
+		}
 	}
 }
 
