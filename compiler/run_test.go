@@ -239,8 +239,55 @@ func memberNames(t *testing.T, object []byte) []string {
 	}
 }
 
-// TestWaysAgree runs every conformance script in all ways: splitting, the level
-// and the engine must not change the answer, nor the latter two the price.
+// TestGrowingCostsTheSame has a list and a dict grow that can do so where they lie, but
+// not where the function keeps its variables behind them.
+func TestGrowingCostsTheSame(t *testing.T) {
+	hosts := hostsOfWays(t)
+	for name, script := range map[string]string{
+		"list": "function f(xs) {\nstartLoop(i, 1, 20000)\nxs.append(i)\nendLoop()\nreturn(len(xs))\n}\nn = f([])\naddResult(n)",
+		"two lists that move": "function f(xs, ys) {\nstartLoop(i, 1, 20000)\nxs.append(i)\nif(i % 3, 0, '==')\nys.append(xs[-1])\nend()\nendLoop()\nreturn(len(xs) + len(ys))\n}\nn = f([], [])\naddResult(n)",
+		"dict": "function f(d) {\nstartLoop(i, 1, 5000)\nd[i] = i\nendLoop()\nreturn(len(d))\n}\nn = f({})\naddResult(n)",
+	} {
+		agree(t, hosts, name, script, nil, false)
+	}
+}
+
+func hostsOfWays(t *testing.T) []*wasmhost.Host {
+	t.Helper()
+	hosts := make([]*wasmhost.Host, len(ways))
+	for i, way := range ways {
+		hosts[i] = newHost(t, way.engine)
+	}
+	return hosts
+}
+
+// agree runs a script in all ways. By the clock ends what has a child that uses an
+// uncertain amount of fuel.
+func agree(t *testing.T, hosts []*wasmhost.Host, name, script string, variables []byte, byClock bool) {
+	t.Helper()
+	var first outcome
+	for i, way := range ways {
+		restore, every := func() {}, compiler.CollectEvery(way.collects)
+		if way.split {
+			restore = compiler.SplitAll()
+		}
+		o := execute(t, hosts[i], script, &wasmhost.Input{Variables: variables}, compiler.Options{Optimize: way.level})
+		restore()
+		every()
+		o.Failure = nil
+		if byClock {
+			o.FuelUsed = first.FuelUsed
+		}
+		if i == 0 {
+			first = o
+		} else if diff := cmp.Diff(first, o); diff != "" {
+			t.Errorf("%s %s (-compiled +%s):\n%s\n%s", name, way.name, way.name, diff, script)
+		}
+	}
+}
+
+// TestWaysAgree runs every conformance script in all ways: splitting, the level,
+// the engine and collecting must change neither the answer nor the price.
 func TestWaysAgree(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes seconds")
@@ -249,10 +296,7 @@ func TestWaysAgree(t *testing.T) {
 	if err != nil || len(files) == 0 {
 		t.Fatal("no cases", err)
 	}
-	hosts := make([]*wasmhost.Host, len(ways))
-	for i, way := range ways {
-		hosts[i] = newHost(t, way.engine)
-	}
+	hosts := hostsOfWays(t)
 	defer func(l wasmhost.Limits) { limits = l }(limits)
 	for _, file := range files {
 		text, err := os.ReadFile(file)
@@ -277,27 +321,7 @@ func TestWaysAgree(t *testing.T) {
 			if byClock {
 				limits.Fuel = 1_000_000_000
 			}
-			var first outcome
-			for i, way := range ways {
-				restore, every := func() {}, compiler.CollectEvery(way.collects)
-				if way.split {
-					restore = compiler.SplitAll()
-				}
-				o := execute(t, hosts[i], c.Script, &wasmhost.Input{Variables: c.Variables}, compiler.Options{Optimize: way.level})
-				restore()
-				every()
-				o.Failure = nil
-				// The frames of split functions are paid for, and so is what a child
-				// got done before the clock ended the wait for it.
-				if way.split || byClock {
-					o.FuelUsed = first.FuelUsed
-				}
-				if i == 0 {
-					first = o
-				} else if diff := cmp.Diff(first, o); diff != "" {
-					t.Errorf("%s %s (-compiled +%s):\n%s\n%s", c.ID, way.name, way.name, diff, c.Script)
-				}
-			}
+			agree(t, hosts, c.ID, c.Script, c.Variables, byClock)
 		}
 	}
 }

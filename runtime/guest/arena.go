@@ -19,6 +19,8 @@ const (
 	// moveChunkCells bounds what one turn of a copying loop moves, because a
 	// turn costs one unit of fuel however much it moves.
 	moveChunkCells = 64
+	// moveGrownCells is what a container that grows moves between two looks at the fuel.
+	moveGrownCells = 4096
 )
 
 // freeHeads is the offset of sizeClasses list heads; class c holds blocks of
@@ -90,12 +92,17 @@ func freeBlock(block Ptr, n uint32) {
 		return
 	}
 	if freeHeads == 0 {
-		freeHeads = uint32(alloc(freeHeadsBytes))
-		memoryFill(Ptr(freeHeads), 0, freeHeadsBytes)
+		makeFreeHeads()
 	}
 	head := Ptr(freeHeads + (31-clz32(n))*4)
 	store32(block, load32(head))
 	store32(head, uint32(block))
+}
+
+func makeFreeHeads() {
+	unmetered() // as growing is
+	freeHeads = uint32(alloc(freeHeadsBytes))
+	memoryFill(Ptr(freeHeads), 0, freeHeadsBytes)
 }
 
 // extendBlock makes the block of n bytes longer where it lies, which is
@@ -129,4 +136,25 @@ func moveCellsDown(dst, src Ptr, count uint32) {
 		count -= moveChunkCells
 	}
 	memoryCopy(dst, src, count*abi.CellSize)
+}
+
+// moveGrown moves the cells of a container that grows. Whether it has to depends on
+// what lies behind it, which is not the same at each level of optimisation, so this is
+// no part of what a run costs: room doubles, so what is appended has paid for it. A long
+// move pays as it goes, because others get their turns by that, and gets it back.
+func moveGrown(dst, src Ptr, count uint32) {
+	unmetered()
+	paid := uint64(0)
+	for count > moveGrownCells {
+		charge(moveGrownCells)
+		paid += moveGrownCells
+		memoryCopy(dst, src, moveGrownCells*abi.CellSize)
+		dst += moveGrownCells * abi.CellSize
+		src += moveGrownCells * abi.CellSize
+		count -= moveGrownCells
+	}
+	memoryCopy(dst, src, count*abi.CellSize)
+	if paid > 0 {
+		charge(0 - paid)
+	}
 }

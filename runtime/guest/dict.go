@@ -261,7 +261,7 @@ func (d Dict) makeRoom() {
 	store32(Ptr(d)+abi.DictCap, capacity)
 	if !extendBlock(old, have*abi.EntrySize, (capacity-have)*abi.EntrySize) {
 		entries := allocBlock(capacity * abi.EntrySize)
-		moveCellsDown(entries, old, d.used()*2)
+		moveGrown(entries, old, d.used()*2)
 		store32(Ptr(d)+abi.DictEntries, uint32(entries))
 		freeBlock(old, have*abi.EntrySize)
 	}

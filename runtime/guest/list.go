@@ -68,7 +68,7 @@ func (l List) reserve(extra uint32) {
 	}
 	capacity := min(max(uint32(want), max(have*2, listFirstCap)), listMaxCells)
 	cells := allocBlock(capacity * abi.CellSize)
-	moveCellsDown(cells, old, length)
+	moveGrown(cells, old, length)
 	store32(Ptr(l)+abi.ListCap, capacity)
 	store32(Ptr(l)+abi.ListCells, uint32(cells))
 	freeBlock(old, have*abi.CellSize)
