@@ -244,9 +244,9 @@ func memberNames(t *testing.T, object []byte) []string {
 func TestGrowingCostsTheSame(t *testing.T) {
 	hosts := hostsOfWays(t)
 	for name, script := range map[string]string{
-		"list": "function f(xs) {\nstartLoop(i, 1, 20000)\nxs.append(i)\nendLoop()\nreturn(len(xs))\n}\nn = f([])\naddResult(n)",
+		"list":                "function f(xs) {\nstartLoop(i, 1, 20000)\nxs.append(i)\nendLoop()\nreturn(len(xs))\n}\nn = f([])\naddResult(n)",
 		"two lists that move": "function f(xs, ys) {\nstartLoop(i, 1, 20000)\nxs.append(i)\nif(i % 3, 0, '==')\nys.append(xs[-1])\nend()\nendLoop()\nreturn(len(xs) + len(ys))\n}\nn = f([], [])\naddResult(n)",
-		"dict": "function f(d) {\nstartLoop(i, 1, 5000)\nd[i] = i\nendLoop()\nreturn(len(d))\n}\nn = f({})\naddResult(n)",
+		"dict":                "function f(d) {\nstartLoop(i, 1, 5000)\nd[i] = i\nendLoop()\nreturn(len(d))\n}\nn = f({})\naddResult(n)",
 	} {
 		agree(t, hosts, name, script, nil, false)
 	}
