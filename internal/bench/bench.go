@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/term"
+
 	"github.com/avapd/avapd/internal/bench/machine"
 )
 
@@ -29,6 +31,8 @@ type bench struct {
 	ended time.Duration
 	// built tells that the product is there.
 	built bool
+	// terminal tells that somebody sees the progress on one.
+	terminal bool
 	// section is what is running.
 	section   *sectionReport
 	fulfilled map[string]figure
@@ -39,7 +43,7 @@ type bench struct {
 func measure(ctx context.Context, o options) (*report, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	b := &bench{options: o, ctx: ctx, pid: os.Getpid(), fulfilled: map[string]figure{}}
+	b := &bench{options: o, ctx: ctx, pid: os.Getpid(), fulfilled: map[string]figure{}, terminal: term.IsTerminal(int(os.Stderr.Fd()))}
 	b.generator, b.subject = machine.Cores()
 	r := &report{Began: time.Now(), Machine: b.machine(), Quick: o.quick}
 	var err error
@@ -67,9 +71,7 @@ func measure(ctx context.Context, o options) (*report, error) {
 		b.section.Seconds = time.Since(began).Seconds()
 		r.Sections = append(r.Sections, b.section)
 	}
-	if !b.quick {
-		fmt.Fprint(os.Stderr, clearLine)
-	}
+	b.clearLine()
 	r.Budgets, err = b.judge()
 	return r, err
 }
@@ -117,14 +119,25 @@ func coreNames(cores []int) string {
 	return fmt.Sprintf("cores %d–%d", cores[0], cores[len(cores)-1])
 }
 
-// clearLine goes back to the beginning of the terminal's line and empties it.
-const clearLine = "\r\x1b[K"
-
-// progress says what is going on, on one line that is written over.
-func (b *bench) progress(format string, arguments ...any) {
-	if !b.quick {
-		fmt.Fprintf(os.Stderr, clearLine+format, arguments...)
+// clearLine goes back to the beginning of the terminal's line, if it is one, and
+// empties it.
+func (b *bench) clearLine() {
+	if b.terminal && !b.quick {
+		fmt.Fprint(os.Stderr, "\r\x1b[K")
 	}
+}
+
+// progress says what is going on: on one line of a terminal that is written over, or
+// else on a line of its own.
+func (b *bench) progress(format string, arguments ...any) {
+	if b.quick {
+		return
+	}
+	b.clearLine()
+	if !b.terminal {
+		format += "\n"
+	}
+	fmt.Fprintf(os.Stderr, format, arguments...)
 }
 
 // some is n, or next to nothing in a quick run.

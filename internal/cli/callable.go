@@ -9,6 +9,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/spf13/pflag"
 
+	"github.com/avapd/avapd/compiler/syntax"
 	"github.com/avapd/avapd/internal/api"
 )
 
@@ -43,6 +44,11 @@ func (c *callable) names(p *Process) ([]string, error) {
 		}
 	} else {
 		names = append(names, strings.FieldsFunc(string(text), func(r rune) bool { return r == ',' || unicode.IsSpace(r) })...)
+	}
+	for _, name := range names {
+		if !syntax.IsIdent(name) {
+			return nil, usageError("--commands: %q is no name of a command; names are separated by commas", name)
+		}
 	}
 	slices.Sort(names)
 	return names, nil
