@@ -11,7 +11,8 @@
 //
 // A client can have as many places as are free beside them (the dynamic threshold
 // of Choudhury and Hahne): one alone has half of all, two have a third each, and
-// whoever comes finds a place. Those that find none wait in a queue, in turns
+// whoever comes finds a place; so it does when places become fewer than one client
+// has, as each may have its share. Those that find none wait in a queue, in turns
 // among the clients. When the queue is full, the longest line loses its last one.
 // Who would wait too long by what is known is refused at once. A queue helps over a
 // moment: where it does not become shorter, all who are served only come later. So

@@ -254,9 +254,16 @@ func (g *Gate) Leave(name string, now time.Time) {
 	g.dispatch()
 }
 
-// mayHave reports whether a client may have one more place: there is a free one,
-// and it has fewer than are free.
-func (g *Gate) mayHave(c *client) bool { return c.held < g.places-g.running }
+// mayHave reports whether a client may have one more place: it has fewer than are
+// free, or than its share. The latter matters when places became fewer than those
+// that others have: until they give them back, none is free.
+func (g *Gate) mayHave(c *client) bool {
+	return g.running < g.limits.Most && c.held < max(g.places-g.running, g.share())
+}
+
+// share is what each client comes to where all want more than they get, by the
+// number of clients.
+func (g *Gate) share() int { return g.places / (len(g.clients) + 1) }
 
 func (g *Gate) give(c *client) {
 	c.held++

@@ -98,6 +98,46 @@ func TestShares(t *testing.T) {
 	})
 }
 
+// Who comes when there are fewer places than others have already finds its share, but
+// no client of many does: what all have together stays near the number of places.
+func TestShareOfFewerPlaces(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := fixed(40, 100, 0)
+		var crowd []*entrant
+		for range 20 {
+			crowd = append(crowd, enter(g, "a"))
+		}
+		g.mu.Lock()
+		g.places = 9
+		g.mu.Unlock()
+		a, b1, b2, b3, b4 := enter(g, "a"), enter(g, "b"), enter(g, "b"), enter(g, "b"), enter(g, "b")
+		expect(t, states(a, b1, b2, b3, b4), "a waits, b in, b in, b in, b waits")
+		leave(g, b1)
+		expect(t, states(a, b4), "a waits, b in")
+		var others []*entrant
+		came := 0
+		for i := range 20 {
+			e := enter(g, fmt.Sprint("c", i))
+			others = append(others, e)
+			if e.state() == "in" {
+				came++
+			}
+		}
+		if came != 6 { // the seventh would be one of nine clients, whose share is less than one of nine places
+			t.Errorf("%d of 20 others came in", came)
+		}
+		time.Sleep(time.Second) // nobody waits for longer
+		for _, e := range slices.Concat(crowd, []*entrant{b2, b3, b4}, others) {
+			if e.state() == "in" {
+				leave(g, e)
+			}
+		}
+		if s := g.Stats(); s.Running != 0 || s.Waiting != 0 {
+			t.Errorf("something is left: %+v", s)
+		}
+	})
+}
+
 // Those who wait take turns by client, however many of one there are.
 func TestTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
