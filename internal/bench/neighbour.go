@@ -125,7 +125,7 @@ func (b *bench) neighbour() error {
 		return err
 	}
 	var passes []samples
-	m, err := b.repeat(comparison{what: "neighbour", rounds: b.rounds, steady: "alone.p50", once: func(r round) error {
+	m, err := b.repeat(comparison{what: "neighbour", rounds: 2 * b.rounds, steady: "alone.p50", once: func(r round) error {
 		s := samples{}
 		passes = append(passes, s)
 		for _, a := range aggressors(slow) {
