@@ -2,6 +2,7 @@ package idempotency
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -41,6 +42,7 @@ func places(t *testing.T, run func(*testing.T, *Keys)) {
 	})
 }
 
+// scripts has keys of its own at each call, so that a test finds none of its last run.
 func scripts(t *testing.T, address string) *redisconn.Scripts {
 	t.Helper()
 	conn, err := redisconn.Open(redis.URL(address), slog.New(slog.DiscardHandler))
@@ -49,7 +51,7 @@ func scripts(t *testing.T, address string) *redisconn.Scripts {
 	}
 	t.Cleanup(conn.Close)
 	<-conn.Connected()
-	return conn.Scripts(t.Name()+":", time.Minute)
+	return conn.Scripts(rand.Text()+":", time.Minute)
 }
 
 func mustClaim(t *testing.T, k *Keys, client, key, request string) *Claim {
