@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/avapd/avapd/internal/api"
 	"github.com/avapd/avapd/internal/audit"
@@ -93,9 +94,13 @@ func TestAudit(t *testing.T) {
 // answering is written down a moment later than it is logged.
 func (s *instance) auditedAfter(token, query string, count int) []api.AuditRecord {
 	s.t.Helper()
-	for {
-		if records := s.audited(token, query); len(records) >= count || s.t.Context().Err() != nil {
+	for end := time.Now().Add(patience); ; {
+		records := s.audited(token, query)
+		if len(records) >= count {
 			return records
+		}
+		if time.Now().After(end) {
+			s.t.Fatalf("%d records of %s, want %d", len(records), query, count)
 		}
 	}
 }

@@ -66,13 +66,15 @@ func (l *lockedBuffer) String() string {
 	return l.b.String()
 }
 
+// startServe starts a server that waits for its audit log for as long as the disk of
+// a busy machine may need.
 func startServe(t *testing.T, args ...string) *instance {
 	t.Helper()
 	reader, writer := io.Pipe()
 	s := &instance{t: t, code: make(chan int, 1), stderr: newLockedBuffer()}
 	go func() {
 		s.code <- Main(context.Background(), Process{
-			Args:  append([]string{"serve", "--listen", "127.0.0.1:0", "--data-dir", t.TempDir()}, args...),
+			Args:  append([]string{"serve", "--listen", "127.0.0.1:0", "--data-dir", t.TempDir(), "--audit-wait-ms", "60000"}, args...),
 			Stdin: strings.NewReader(""), Stdout: writer, Stderr: s.stderr,
 			onServe: func(e *engine.Engine) { s.engine = e },
 		})
