@@ -173,7 +173,9 @@ func TestLateExecutionIsCancelled(t *testing.T) {
 }
 
 func TestSlowRequestIsCut(t *testing.T) {
-	h := start(t, "--http-read-timeout-ms=50")
+	// The part of the request has to arrive within the time: a connection on which
+	// nothing came is closed without an answer.
+	h := start(t, "--http-read-timeout-ms=1000")
 	conn := h.dial()
 	send(t, conn, "POST /api/v1/execute HTTP/1.1\r\nHost: localhost\r\nContent-Length: 17\r\n\r\n{")
 	response, err := http.ReadResponse(bufio.NewReader(conn), nil)

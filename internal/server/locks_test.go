@@ -44,7 +44,7 @@ func TestWarmRequestTakesNoSharedLock(t *testing.T) {
 				if err != nil {
 					t.Error(err)
 				}
-			case <-time.After(5 * time.Second):
+			case <-time.After(patience):
 				t.Errorf("a request waits for %s", locks.culprits(answered))
 			}
 		})

@@ -48,7 +48,7 @@ func TestWatcherFallsAsleep(t *testing.T) {
 		both.Wait()
 		select {
 		case <-owner:
-		case <-time.After(10 * time.Second):
+		case <-time.After(patience):
 			t.Fatal("a client that is gone was not noticed")
 		}
 		w.remove(&e)
