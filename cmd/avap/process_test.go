@@ -27,11 +27,12 @@ type process struct {
 	lines chan struct{} // has something when the log has grown
 }
 
-// startProcess starts the program with more variables and flags.
+// startProcess starts the program with more variables and flags. It waits for its
+// audit log for as long as the disk of a busy machine may need.
 func startProcess(t *testing.T, environ []string, flags ...string) *process {
 	t.Helper()
 	p := &process{t: t, lines: make(chan struct{}, 1)}
-	p.command = exec.CommandContext(t.Context(), "avap", append([]string{"serve", "--listen", "127.0.0.1:0"}, flags...)...)
+	p.command = exec.CommandContext(t.Context(), "avap", append([]string{"serve", "--listen", "127.0.0.1:0", "--audit-wait-ms", "60000"}, flags...)...)
 	p.command.Env = append(os.Environ(), environ...)
 	p.command.Stderr = p
 	stdout, err := p.command.StdoutPipe()

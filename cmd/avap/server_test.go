@@ -21,14 +21,15 @@ type running struct {
 }
 
 // startServer starts `avap serve` on a free port. The error is that of reading
-// its address, which it does not print if it does not start.
+// its address, which it does not print if it does not start. It waits for its audit
+// log for as long as the disk of a busy machine may need.
 func startServer(flags []string) (*running, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	reader, writer := io.Pipe()
 	ended := make(chan int, 1)
 	go func() {
 		ended <- cli.Main(ctx, cli.Process{
-			Args:  append([]string{"serve", "--listen", "127.0.0.1:0"}, flags...),
+			Args:  append([]string{"serve", "--listen", "127.0.0.1:0", "--audit-wait-ms", "60000"}, flags...),
 			Stdin: strings.NewReader(""), Stdout: writer, Stderr: io.Discard,
 		})
 		writer.Close()

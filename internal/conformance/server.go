@@ -56,7 +56,8 @@ func Start(arguments ...string) (*Server, error) {
 	arguments = append([]string{"serve", "--listen", "127.0.0.1:0", "--data-dir", filepath.Join(dir, "data")}, arguments...)
 	s.command = exec.Command(binary, arguments...)
 	s.command.Dir = dir
-	s.command.Env = append(os.Environ(), "AVAP_EGRESS_ALLOW=127.0.0.0/8")
+	// The disk of a busy machine may take longer than executions wait for it by default.
+	s.command.Env = append(os.Environ(), "AVAP_EGRESS_ALLOW=127.0.0.0/8", "AVAP_AUDIT_WAIT_MS=60000")
 	if err := s.start(); err != nil {
 		return nil, errors.Join(err, s.Stop())
 	}
