@@ -69,7 +69,7 @@ func TestKeys(t *testing.T) {
 	}
 	run(last.Secret).wantProblem(t, 401, diag.Unauthorized)
 
-	short := h.newKey(api.NewKey{Name: "short", Scopes: []string{"execute"}, Expires: time.Now().Add(time.Second)})
+	short := h.newKey(api.NewKey{Name: "short", Scopes: []string{"execute"}, Expires: time.Now().Add(3 * time.Second)})
 	for deadline := time.Now().Add(patience); run(short).StatusCode != 401; {
 		if time.Now().After(deadline) {
 			t.Fatal("the key does not expire")
