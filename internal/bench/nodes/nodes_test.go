@@ -26,15 +26,14 @@ func TestThreeNodes(t *testing.T) {
 	check(t, r)
 }
 
-// start starts three servers for a test. They wait for their audit logs for as long as
-// the disk of a busy machine may need.
+// start starts three servers for a test.
 func start(t *testing.T, flags ...string) *nodes.Cluster {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("starts servers and services")
 	}
 	c, err := nodes.Start(t.Context(), nodes.Options{
-		Nodes: 3, Dir: t.TempDir(), Log: t.Output(), Flags: append([]string{"--audit-wait-ms", "60000"}, flags...),
+		Nodes: 3, Dir: t.TempDir(), Log: t.Output(), Flags: flags,
 		Serve: program.Command,
 	})
 	testservices.Need(t, err)
