@@ -118,6 +118,14 @@ func FuzzParent(f *testing.F) {
 		carrier := propagation.MapCarrier{HeaderParent: header}
 		want := trace.SpanContextFromContext(propagation.TraceContext{}.Extract(t.Context(), carrier))
 		got, ok := parseParent(header)
+		if strings.HasPrefix(header, "00-") && len(header) > parentBytes {
+			// Of version 00 the library takes one with a dash behind it, which the
+			// specification does not have.
+			if ok {
+				t.Errorf("%q is read as %+v", header, got)
+			}
+			return
+		}
 		if ok && !want.IsValid() && header[flagsAt:flagsAt+1] == "0" && header[flagsAt+1] < '3' || !ok && want.IsValid() ||
 			ok && want.IsValid() && (got.trace != want.TraceID() || got.span != want.SpanID() || got.chosen != want.IsSampled()) {
 			t.Errorf("%q is read as %+v, %v; the library says %+v", header, got, ok, want)
