@@ -20,7 +20,7 @@ func TestPatternsKeepToTheLimits(t *testing.T) {
 			plenty.Fuel, plenty.Duration = 1<<50, 100*time.Millisecond
 			began := time.Now()
 			mustFail(t, h, m, Input{}, plenty, diag.DeadlineReached)
-			if took := time.Since(began); took > 20*time.Second { // of hours
+			if took := time.Since(began); took > 5*time.Second { // of hours
 				t.Errorf("%s took %v with 100 ms to go", pattern, took)
 			}
 			scarce := testLimits

@@ -94,60 +94,38 @@ func (p *pair) stop() {
 	}
 }
 
-// tries bounds how often a test begins again because a server counted alone: it
-// does so for a while when Redis takes longer than 50 ms, as on a busy machine.
-const tries = 10
-
-// startSharing starts pairs until one has counted together what it was asked.
-func startSharing(t *testing.T, counted func(*pair) bool, args ...string) *pair {
-	t.Helper()
-	for range tries {
-		p := startPair(t, args...)
-		if counted(p) {
-			return p
-		}
-		p.stop()
-	}
-	t.Fatal("they do not count together")
-	return nil
-}
-
 // Two servers let in as many together as a rate allows. When Redis dies, each
 // counts for itself, and nobody is answered with an error; when it comes back they
 // count together again.
 func TestNodesShareRates(t *testing.T) {
-	together := func(p *pair) bool {
-		n := p.allowed(20)
-		t.Logf("%v are allowed with Redis", n)
-		return n[0]+n[1] == 6
+	p := startPair(t, "--rates-client", "1/h:6")
+	if n := p.allowed(20); n[0]+n[1] != 6 {
+		t.Errorf("%v are allowed with Redis", n)
 	}
-	p := startSharing(t, together, "--rates-client", "1/h:6")
 	p.redis.Down(t)
 	if n := p.allowed(40); n[0] > 6 || n[1] > 6 || n[0]+n[1] == 0 {
 		t.Errorf("%v are allowed without Redis", n)
 	}
 	p.redis.Up(t)
-	again := false
-	for attempt := 0; !again && attempt < tries; attempt++ {
-		p.awaitShared(0)
-		p.flush()
-		p.awaitShared(1)
-		p.flush()
-		again = together(p)
-	}
-	if !again {
-		t.Error("they do not count together again")
+	p.awaitShared(0)
+	p.flush()
+	p.awaitShared(1)
+	p.flush()
+	if n := p.allowed(20); n[0]+n[1] != 6 {
+		t.Errorf("%v are allowed with Redis again", n)
 	}
 	p.stop()
 }
 
 // What a client has used up on one server it has used up on the other.
 func TestNodesShareQuotas(t *testing.T) {
-	p := startSharing(t, func(p *pair) bool {
-		first, other, again := p.ask(0), p.ask(1), p.ask(0)
-		t.Logf("before it is used up: %d, and then: %d, %d", first, other, again)
-		return first == http.StatusOK && other == http.StatusTooManyRequests && again == http.StatusTooManyRequests
-	}, "--quotas-fuel", "1")
+	p := startPair(t, "--quotas-fuel", "1")
+	if status := p.ask(0); status != http.StatusOK {
+		t.Errorf("%d", status)
+	}
+	if a, b := p.ask(1), p.ask(0); a != http.StatusTooManyRequests || b != http.StatusTooManyRequests {
+		t.Errorf("used up: %d, %d", a, b)
+	}
 	p.redis.Down(t)
 	if n := p.allowed(20); n[1] != 1 || n[0] > 1 {
 		t.Errorf("%v are allowed without Redis, where each counts for itself", n)

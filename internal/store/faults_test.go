@@ -21,7 +21,7 @@ import (
 // machine may take besides: less than what a call has that got no deadline.
 const (
 	deadline = 2 * time.Second
-	slack    = 15 * time.Second
+	slack    = 5 * time.Second
 )
 
 // onTrouble is a log that calls a function whenever the store mends something:
