@@ -88,9 +88,7 @@ func (h *Host) discharge(e *execution) {
 		gate := h.config.Gate
 		crowded := gate.Waiting() > 0
 		gate.Leave(client)
-		if crowded {
-			yieldAfterTurn()
-		}
+		yieldAfterTurn(crowded)
 	}
 }
 
