@@ -14,9 +14,8 @@ var (
 
 // calmOccupied is how long turns may follow each other on a thread while nobody
 // waits for a compute slot. There may be requests that another thread has read and
-// cannot answer: the system lets it wait for 4 ms and more. A shorter time is better
-// for the slowest requests and worse for how many are answered.
-const calmOccupied = 500 * time.Microsecond
+// cannot answer: the system lets it wait for its tick, of some milliseconds.
+const calmOccupied = time.Millisecond
 
 // yieldAfterTurn is YieldThread for the end of a turn. It does nothing if that was
 // done less than maxOccupied ago, or calmOccupied where it is not crowded: most turns

@@ -244,8 +244,9 @@ func inputRequest(script string, size int) []byte {
 }
 
 func (b *bench) concurrency(generator *process, size int, r round) error {
-	// All connections are one client's, which may not fill a queue alone.
-	s, err := b.serve("--compute-client-queue-length", "1024", "--admission-client-queue-length", "1024")
+	// All connections are one client's, which may not fill a queue alone. How long
+	// they wait is what is measured.
+	s, err := b.serve("--compute-client-queue-length", "1024", "--admission-client-queue-length", "1024", "--admission-wait-ms", "10000")
 	if err != nil {
 		return err
 	}

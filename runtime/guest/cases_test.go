@@ -378,7 +378,9 @@ func TestCases(t *testing.T) {
 // want.
 func runEverywhere(t *testing.T, all []*machineCase) {
 	t.Run("native", func(t *testing.T) { runCases(t, newNative(t), all) })
-	t.Run("interpreter", func(t *testing.T) { runCases(t, newWazero(t, false), all) })
+	if !testing.Short() { // with the race detector it takes minutes
+		t.Run("interpreter", func(t *testing.T) { runCases(t, newWazero(t, false), all) })
+	}
 	t.Run("compiler", func(t *testing.T) { runCases(t, newWazero(t, true), all) })
 	t.Run("node", func(t *testing.T) { runNode(t, all) })
 }
