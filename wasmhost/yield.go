@@ -19,8 +19,7 @@ const calmOccupied = time.Millisecond
 
 // yieldAfterTurn is YieldThread for the end of a turn. It does nothing if that was
 // done less than maxOccupied ago, or calmOccupied where it is not crowded: most turns
-// are much shorter, and a yield may cost the system a change of threads. After every
-// turn it would halve what a server answers.
+// are much shorter, and a yield may cost the system a change of threads.
 func yieldAfterTurn(crowded bool) {
 	pause := calmOccupied
 	if crowded {
