@@ -29,8 +29,12 @@ func (b *bench) startCluster(count int) (*nodes.Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
+	var flags []string
+	if b.quick {
+		flags = nodes.PatientFlags
+	}
 	return nodes.Start(b.ctx, nodes.Options{
-		Nodes: count, Dir: dir, Log: log,
+		Nodes: count, Dir: dir, Log: log, Flags: flags,
 		Serve: func(arguments ...string) *exec.Cmd { return exec.CommandContext(b.ctx, b.product, arguments...) },
 	})
 }

@@ -80,6 +80,10 @@ const (
 	look = 5 * time.Millisecond
 )
 
+// PatientFlags have executions wait longer for the audit log, where a slow disk
+// must not be taken for a mistake and nothing is measured.
+var PatientFlags = []string{"--audit-wait-ms", "10000"}
+
 // Start starts the services, and servers on them.
 func Start(ctx context.Context, o Options) (*Cluster, error) {
 	c := &Cluster{options: o}

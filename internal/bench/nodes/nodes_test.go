@@ -2,6 +2,7 @@ package nodes_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -33,7 +34,7 @@ func start(t *testing.T, flags ...string) *nodes.Cluster {
 		t.Skip("starts servers and services")
 	}
 	c, err := nodes.Start(t.Context(), nodes.Options{
-		Nodes: 3, Dir: t.TempDir(), Log: t.Output(), Flags: flags,
+		Nodes: 3, Dir: t.TempDir(), Log: t.Output(), Flags: slices.Concat(nodes.PatientFlags, flags),
 		Serve: program.Command,
 	})
 	testservices.Need(t, err)
