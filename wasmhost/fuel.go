@@ -247,8 +247,8 @@ func (e *execution) mayGoOn() stopCause {
 	return stopNone
 }
 
-// takeTurns lets others run: other goroutines, and other executions that wait
-// for the compute slot. After a wait the world may have changed.
+// takeTurns lets others run: other threads and goroutines, and other executions that
+// wait for the compute slot. After a wait the world may have changed.
 func (e *execution) takeTurns() {
 	e.letThreads()
 	if !e.yieldTurn(e.outer) {

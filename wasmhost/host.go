@@ -19,7 +19,8 @@ import (
 type Engine uint8
 
 // The compiler is the engine for production. The interpreter runs the same
-// modules 40 to 80 times slower and exists to check the compiler.
+// modules dozens of times slower: those that were never seen before, whose machine
+// code would cost more, and what checks the compiler.
 const (
 	EngineCompiler Engine = iota
 	EngineInterpreter

@@ -80,7 +80,7 @@ func (e *execution) countFor(client string, idle bool) {
 }
 
 // discharge gives back what an execution has: its compute slot last, so that
-// whoever gets that finds room.
+// whoever gets that finds room. Then other threads may have the CPU.
 func (h *Host) discharge(e *execution) {
 	computing, client := e.computing, e.client
 	h.giveExecution(e)

@@ -67,7 +67,7 @@ func between(text, name string) (before, part, after string, err error) {
 }
 
 // checkDocument finds out whether a document shows one run, in which every budget
-// that there is was met.
+// that there is was measured.
 func checkDocument(text string) error {
 	var errs []error
 	first := ""

@@ -44,6 +44,9 @@ func openAudit(ctx context.Context, c *config.Config, central *store.Postgres, m
 	file := filepath.Join(c.DataDir, store.JournalFileName)
 	// A chain has one writer. One that is about to end is waited for.
 	if a.unlock, err = store.LockFile(ctx, filepath.Join(c.DataDir, "audit.lock")); err != nil {
+		if errors.Is(err, context.DeadlineExceeded) {
+			err = errors.New("it did not end")
+		}
 		return nil, usageError("another server writes the audit log in %s: %v; stop it, or give this one another --data-dir", c.DataDir, err)
 	}
 	if a.journal, err = store.OpenSQLiteJournal(ctx, file, store.Options{Log: log}); err != nil {

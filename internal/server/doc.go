@@ -4,9 +4,11 @@
 //
 //	observe    identifier, panics, the problem document of an error, one log line
 //	guard      refuses what another web site makes a browser send
+//	auth       who asks, and how often that client may
 //	route      execute, check, apps, probes; then the paths of apps
 //	body       content type, content encoding, size
 //	decode     one walk over the JSON tokens; members stay slices of the body
+//	admission  quota, a place among the executions, room in the audit log
 //	engine     compile or fetch, run, and the answer as JSON
 //	problem    whatever went wrong, as one kind of document
 //
