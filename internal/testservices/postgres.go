@@ -270,6 +270,7 @@ func (p *Postgres) Standby(t testing.TB) *Postgres {
 	p.must(t, `DO $$ BEGIN
 		WHILE NOT EXISTS (SELECT FROM pg_stat_replication WHERE sync_state = 'sync') LOOP
 			PERFORM pg_sleep(0.005);
+			PERFORM pg_stat_clear_snapshot(); -- the view stays as it was seen first in a transaction
 		END LOOP;
 	END $$`)
 	return s
