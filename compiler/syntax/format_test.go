@@ -222,7 +222,10 @@ func sameTree(a, b reflect.Value) bool {
 }
 
 func TestFormatHostile(t *testing.T) {
-	const size = 1 << 18
+	size := 1 << 18
+	if testing.Short() { // with the race detector all takes longer
+		size = 1 << 16
+	}
 	fill := func(s string) string { return strings.Repeat(s, size/len(s)) }
 	for name, src := range map[string]string{
 		"comments":   fill("/**/"),

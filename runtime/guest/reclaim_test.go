@@ -106,12 +106,15 @@ func (l *loopOf) collect() uint32 {
 	for _, v := range l.vars {
 		KeepRoot(v)
 	}
+	used := load32(abi.HeapTop)
 	limit := Collect(l.mark, 0, 0, 0, 64)
 	for i := range l.vars {
 		l.vars[i] = Root(uint32(len(l.vars) - 1 - i))
 	}
 	top := load32(abi.HeapTop)
-	copy(memory[top:], bytes.Repeat([]byte{0xa5}, len(memory[top:])))
+	if top < used {
+		copy(memory[top:used], bytes.Repeat([]byte{0xa5}, int(used-top)))
+	}
 	return limit
 }
 
