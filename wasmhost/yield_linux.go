@@ -24,11 +24,11 @@ var nextYield atomic.Int64
 //
 // The system gives the CPU to other processes as well, and for the rest of a slice, which
 // is more than what a script computes from one yield to the next. So there is none for a while
-// after one of which the process had little.
-func YieldThread() {
+// after one of which the process had little. It reports whether it yielded.
+func YieldThread() bool {
 	began := time.Since(processBegan)
 	if int64(began) < nextYield.Load() {
-		return
+		return false
 	}
 	used := processTime()
 	// The call cannot fail, and comes back at once when no thread waits.
@@ -37,6 +37,7 @@ func YieldThread() {
 	if lostYield(ended-began, processTime()-used) {
 		nextYield.Store(int64(ended + yieldPause*(ended-began)))
 	}
+	return true
 }
 
 // lostYield tells of a yield that took so long, in which the threads of the process

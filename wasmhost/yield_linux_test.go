@@ -26,12 +26,12 @@ func TestLostYield(t *testing.T) {
 	}
 }
 
-// While there are none, a yield does not even look at what the process has used.
 func TestNoYieldForAWhile(t *testing.T) {
 	defer nextYield.Store(0)
-	nextYield.Store(math.MaxInt64)
-	YieldThread()
-	if nextYield.Load() != math.MaxInt64 {
-		t.Error("a yield was made")
+	for next, yields := range map[int64]bool{0: true, math.MaxInt64: false} {
+		nextYield.Store(next)
+		if got := YieldThread(); got != yields {
+			t.Errorf("yields again at %d: yielded: %v, want %v", next, got, yields)
+		}
 	}
 }

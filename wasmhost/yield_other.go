@@ -3,4 +3,4 @@
 package wasmhost
 
 // YieldThread does nothing where the system is not known.
-func YieldThread() {}
+func YieldThread() bool { return false }
